@@ -1,0 +1,38 @@
+# One command for each thing that people do here. The environment is made by the first target that needs it.
+#
+#   make demo              kill a worker in the middle of a run and see the run restarted (ARGS=--keep leaves it up)
+#   make test              all tests, against a real development server (ARGS=... goes to pytest)
+#   make check             lint, format and types
+#   make bench             the figures of the README
+#   make chaos             not written yet
+
+PYTHON ?= python3
+BIN := .venv/bin
+ENVIRONMENT := .venv/.installed
+ARGS ?=
+
+.PHONY: demo test check bench chaos
+
+$(ENVIRONMENT): pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+demo: $(ENVIRONMENT)
+	$(BIN)/python -m examples.demo $(ARGS)
+
+test: $(ENVIRONMENT)
+	$(BIN)/pytest $(ARGS)
+
+check: $(ENVIRONMENT)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright --pythonpath $(BIN)/python
+
+bench: $(ENVIRONMENT)
+	$(BIN)/python -m benchmarks.overhead
+	$(BIN)/python -m benchmarks.recovery
+
+chaos:
+	@echo "There are no chaos tests yet: nothing was run." >&2
+	@exit 1

@@ -1,0 +1,105 @@
+"""Mastra workflows for Python, executed by Temporal.
+
+The smallest program::
+
+    import asyncio
+    from mastra_temporal import Mastra, create_workflow, step
+
+    @step
+    async def greet(name: str) -> str:
+        return f"Hello, {name}!"
+
+    greeting = create_workflow(id="greeting", input_schema=str, output_schema=str).then(greet).commit()
+    mastra = Mastra(workflows=[greeting])
+
+    async def main() -> None:
+        await mastra.connect()
+        run = await greeting.create_run()
+        print((await run.start(input_data="Ann")).result)
+
+    if __name__ == "__main__":
+        asyncio.run(main())
+
+with a worker beside it: ``mastra-temporal dev --app greeting:mastra``.
+"""
+
+from mastra_temporal.context import (
+    AbortSignal,
+    CallbackInfo,
+    FunctionContext,
+    RequestContext,
+    StepContext,
+    StepWriter,
+    SyncStepContext,
+)
+from mastra_temporal.definition.mapping import map_variable
+from mastra_temporal.definition.options import OutputOptions, RetryConfig, StepOptions, WorkflowOptions
+from mastra_temporal.definition.step import Step, clone_step, create_step, step
+from mastra_temporal.definition.workflow import Workflow, clone_workflow, create_workflow
+from mastra_temporal.errors import (
+    ConfigurationError,
+    DefinitionError,
+    MappingError,
+    MastraError,
+    NonRetryableError,
+    RunAlreadyStartedError,
+    RunError,
+    RunNotActiveError,
+    RunNotFoundError,
+    RunRefusedError,
+    SchemaValidationError,
+    SerializationError,
+    ServerUnreachableError,
+    StepTimeoutError,
+    TripWire,
+    WorkflowNotFoundError,
+)
+from mastra_temporal.plugin import MastraPlugin
+from mastra_temporal.run.mastra import Mastra
+from mastra_temporal.run.run import Run
+from mastra_temporal.wire import StepResult, WorkflowResult
+from mastra_temporal.worker import run_worker
+
+__all__ = [
+    "AbortSignal",
+    "CallbackInfo",
+    "ConfigurationError",
+    "DefinitionError",
+    "FunctionContext",
+    "MappingError",
+    "Mastra",
+    "MastraError",
+    "MastraPlugin",
+    "NonRetryableError",
+    "OutputOptions",
+    "RequestContext",
+    "RetryConfig",
+    "Run",
+    "RunAlreadyStartedError",
+    "RunError",
+    "RunNotActiveError",
+    "RunNotFoundError",
+    "RunRefusedError",
+    "SchemaValidationError",
+    "SerializationError",
+    "ServerUnreachableError",
+    "Step",
+    "StepContext",
+    "StepOptions",
+    "StepResult",
+    "StepTimeoutError",
+    "StepWriter",
+    "SyncStepContext",
+    "TripWire",
+    "Workflow",
+    "WorkflowNotFoundError",
+    "WorkflowOptions",
+    "WorkflowResult",
+    "clone_step",
+    "clone_workflow",
+    "create_step",
+    "create_workflow",
+    "map_variable",
+    "run_worker",
+    "step",
+]

@@ -1,0 +1,48 @@
+"""The commands and their options."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mastra_temporal.cli.dev import develop
+from mastra_temporal.cli.running import run
+from mastra_temporal.cli.worker import serve
+
+__all__ = ["application"]
+
+application = typer.Typer(
+    name="mastra-temporal",
+    help="Mastra workflows for Python, executed by Temporal.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@application.command()
+def dev(
+    app: Annotated[str | None, typer.Option(help="Run a worker beside it for this `module:attribute`.")] = None,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port for clients and workers.")] = 7233,
+    ui_port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the Temporal UI.")] = 8233,
+    db: Annotated[Path, typer.Option(help="File that keeps the runs.", dir_okay=False)] = Path("mastra-temporal.db"),
+    namespace: Annotated[str, typer.Option(help="Temporal namespace, made if missing.")] = "default",
+) -> None:
+    """Start a Temporal development server with its UI; Ctrl-C stops it, the runs are kept."""
+    raise typer.Exit(run(develop(app, port=port, ui_port=ui_port, database=db, namespace=namespace)))
+
+
+@application.command()
+def worker(
+    app: Annotated[str, typer.Option(help="The Mastra object to work for, as `module:attribute`.")],
+    address: Annotated[str | None, typer.Option(help="Server's host and port (default: the environment's)")] = None,
+    namespace: Annotated[str | None, typer.Option(help="Temporal namespace (default: the environment's)")] = None,
+    task_queue: Annotated[str | None, typer.Option(help="Queue to work on (default: the Mastra object's)")] = None,
+) -> None:
+    """Run a worker; SIGTERM or Ctrl-C lets running steps finish and ends it.
+
+    Connection settings come from Temporal's environment variables and configuration file.
+    """
+    raise typer.Exit(run(serve(app, address=address, namespace=namespace, task_queue=task_queue)))

@@ -1,0 +1,50 @@
+"""What every command does around its work: report mistakes in one sentence, and stop on a signal."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sys
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from mastra_temporal.errors import MastraError
+
+__all__ = ["on_stop_signal", "run"]
+
+_SETTLING_SECONDS = 0.05
+
+
+def run(command: Coroutine[Any, Any, None]) -> int:
+    """Run a command to its end.
+
+    Returns:
+        The exit status: 0, or 1 after a mistake, which is then told on standard error.
+    """
+    try:
+        asyncio.run(command)
+    except MastraError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    finally:
+        # A native thread of the SDK that has just answered still wants the interpreter's lock to clean up after itself.
+        # One that gets it while the interpreter exits aborts the process: let it have the lock now.
+        time.sleep(_SETTLING_SECONDS)
+    return 0
+
+
+def on_stop_signal(stop: Callable[[], object]) -> None:
+    """Call ``stop`` at the first SIGINT or SIGTERM. The second one ends the process at once."""
+    loop = asyncio.get_running_loop()
+    signals = (signal.SIGINT, signal.SIGTERM)
+
+    def stop_once() -> None:
+        for number in signals:
+            loop.remove_signal_handler(number)
+        stop()
+
+    with contextlib.suppress(NotImplementedError):  # Windows: there Ctrl-C interrupts asyncio.run by itself
+        for number in signals:
+            loop.add_signal_handler(number, stop_once)

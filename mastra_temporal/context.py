@@ -1,0 +1,325 @@
+"""What user code is given to work with: one context class for each kind of user function.
+
+* `StepContext`: ``async def`` steps. Look-ups are awaited, because they ask the run's workflow.
+* `SyncStepContext`: ``def`` steps, which run in a thread. The same, with blocking calls.
+* `FunctionContext`: conditions, mappings, durations. Everything is at hand, nothing is awaited.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from mastra_temporal.run.mastra import Mastra
+
+__all__ = [
+    "AbortSignal",
+    "CallbackInfo",
+    "Context",
+    "FunctionContext",
+    "RequestContext",
+    "StepContext",
+    "StepWriter",
+    "SyncStepContext",
+]
+
+
+class RequestContext(MutableMapping[str, Any]):
+    """Values that travel with a run: a dictionary that steps may read and change.
+
+    What a step sets is seen by every step that starts after it has finished, and survives crashes. Only JSON-able
+    values travel. Mastra's ``RequestContext``.
+    """
+
+    def __init__(self, values: dict[str, Any] | None = None) -> None:
+        """Create a request context holding ``values``."""
+        self._values: dict[str, Any] = dict(values or {})
+
+    def __getitem__(self, key: str) -> Any:
+        return self._values[key]
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self._values[key] = value
+
+    def __delitem__(self, key: str) -> None:
+        del self._values[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __repr__(self) -> str:
+        return f"RequestContext({self._values!r})"
+
+    def set(self, key: str, value: Any) -> None:
+        """Set a value: the same as ``context[key] = value``."""
+        self._values[key] = value
+
+    def has(self, key: str) -> bool:
+        """Whether the key is set: the same as ``key in context``."""
+        return key in self._values
+
+    def to_json(self) -> dict[str, Any]:
+        """The entries that can be written as JSON; the others are left out, as in Mastra."""
+        return {key: value for key, value in self._values.items() if _is_json(value)}
+
+
+def _is_json(value: Any) -> bool:
+    try:
+        json.dumps(value)
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return True
+
+
+class AbortSignal:
+    """Tells a step that its run was canceled. The step is not interrupted; it decides itself when to stop.
+
+    ``aborted`` may be read from any thread.
+    """
+
+    def __init__(self) -> None:
+        """Create a signal that is not set."""
+        self._event = asyncio.Event()
+
+    @property
+    def aborted(self) -> bool:
+        """Whether the run was canceled, or a step called ``abort()``."""
+        return self._event.is_set()
+
+    async def wait(self) -> None:
+        """Return when the signal is set."""
+        await self._event.wait()
+
+    def _set(self) -> None:
+        self._event.set()
+
+
+@dataclass
+class Context:
+    """What every user function knows of its run."""
+
+    input_data: Any
+    """The input: the previous entry's output, validated against the schema where there is one."""
+    run_id: str
+    """The run's id. Inside a ``.foreach()`` over a nested workflow each item has an id of its own."""
+    workflow_id: str
+    """The id of the innermost workflow."""
+    resource_id: str | None
+    state: dict[str, Any]
+    """The workflow's state as it was when this function began."""
+    request_context: RequestContext
+    retry_count: int
+    """How often this has failed before: 0 for the first attempt. Crashes are not counted."""
+    mastra: Mastra
+    """The registry that the worker runs."""
+
+
+class Lookup(Protocol):
+    """How the inputs and outputs of a run are found."""
+
+    def __call__(self, step_id: str | None) -> Any:
+        """The output of a step, or with None the workflow's input."""
+        ...
+
+
+def _id_of(step: Any) -> str:
+    return step if isinstance(step, str) else str(step.id)
+
+
+@dataclass
+class FunctionContext(Context):
+    """What conditions, mapping functions, durations and concurrency functions get."""
+
+    lookup: Lookup = field(repr=False)
+    iteration_count: int | None = None
+    """In the condition of a loop: how many iterations have finished, counting from 1."""
+
+    def get_step_result(self, step: Any) -> Any:
+        """The output of a step (or step id) that has succeeded, otherwise None."""
+        return self.lookup(_id_of(step))
+
+    def get_init_data(self) -> Any:
+        """The workflow's validated input."""
+        return self.lookup(None)
+
+
+@dataclass
+class StepEffects:
+    """What a step's body has asked for while it ran."""
+
+    suspended: bool = False
+    suspend_payload: Any = None
+    resume_labels: list[str] = field(default_factory=lambda: list[str]())
+    bailed: bool = False
+    state: dict[str, Any] | None = None
+    aborted: bool = False
+
+
+@dataclass
+class StepPorts:
+    """How a step's context reaches the outside: set by the worker, replaceable in a unit test of a step."""
+
+    lookup: Callable[[str | None], Awaitable[Any]]
+    checkpoint: Callable[[Any], None]
+    write: Callable[[Any], Awaitable[None]]
+    loop: asyncio.AbstractEventLoop
+
+
+@dataclass
+class BaseStepContext(Context):
+    """What steps get, however they are written."""
+
+    step_id: str
+    resume_data: Any
+    """The data of the ``resume()`` that continues this step, or None."""
+    suspend_data: Any
+    """What this step suspended with, when it is resumed."""
+    idempotency_key: str
+    """The same over all attempts and restarts of this execution: hand it to the systems that the step calls."""
+    last_checkpoint: Any
+    """What an earlier attempt saved last with ``checkpoint()``, or None."""
+    abort_signal: AbortSignal
+    effects: StepEffects = field(repr=False)
+    ports: StepPorts = field(repr=False)
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Stage a change of the workflow's state: merged (shallowly) when the step succeeds; the last call wins."""
+        self.effects.state = state
+
+    def bail(self, result: Any = None) -> Any:
+        """End the workflow successfully with ``result``: ``return ctx.bail(result)``."""
+        self.effects.bailed = True
+        return result
+
+    def abort(self) -> None:
+        """Cancel the run. Steps that are running keep their results; nothing further is started."""
+        self.effects.aborted = True
+        self.abort_signal._set()  # pyright: ignore[reportPrivateUsage]
+
+    def checkpoint(self, value: Any) -> None:
+        """Save JSON-able progress within the step; a later attempt finds it in ``last_checkpoint``.
+
+        It reaches the server within about a second, so the attempt of a killed worker may miss its last values.
+        """
+        self.ports.checkpoint(value)
+
+    def _suspend(self, payload: Any, resume_label: str | list[str] | None) -> None:
+        self.effects.suspended = True
+        self.effects.suspend_payload = payload
+        labels = [resume_label] if isinstance(resume_label, str) else resume_label or []
+        self.effects.resume_labels = labels
+
+
+class StepWriter:
+    """Writes chunks of a step's output while the step runs."""
+
+    def __init__(self, ports: StepPorts) -> None:
+        """Create a writer on the step's ports."""
+        self._ports = ports
+
+    async def write(self, chunk: Any) -> None:
+        """Write a JSON-able chunk: the event ``workflow-step-output``."""
+        await self._ports.write({"type": "workflow-step-output", "output": chunk})
+
+    async def custom(self, event: dict[str, Any]) -> None:
+        """Write an event of your own, ``{"type": "data-...", "data": ...}``, passed through unchanged."""
+        await self._ports.write(event)
+
+
+@dataclass
+class StepContext(BaseStepContext):
+    """What an ``async def`` step gets. Mastra's execute context: https://mastra.ai/reference/workflows/step."""
+
+    async def get_step_result(self, step: Any) -> Any:
+        """The output of a step (or step id) that has succeeded, otherwise None. Asked of the run's workflow."""
+        return await self.ports.lookup(_id_of(step))
+
+    async def get_init_data(self) -> Any:
+        """The workflow's validated input. Asked of the run's workflow."""
+        return await self.ports.lookup(None)
+
+    async def suspend(self, payload: Any = None, *, resume_label: str | list[str] | None = None) -> Any:
+        """Suspend the run when this step returns: ``return await ctx.suspend(payload)``.
+
+        Args:
+            payload: JSON-able data for whoever resumes the run.
+            resume_label: One or more names under which the suspension can be resumed.
+        """
+        self._suspend(payload, resume_label)
+
+    @property
+    def writer(self) -> StepWriter:
+        """Writes chunks of output while the step runs."""
+        return StepWriter(self.ports)
+
+
+class SyncStepWriter:
+    """`StepWriter` for steps that run in a thread."""
+
+    def __init__(self, ports: StepPorts) -> None:
+        """Create a writer on the step's ports."""
+        self._ports = ports
+        self._writer = StepWriter(ports)
+
+    def write(self, chunk: Any) -> None:
+        """See `StepWriter.write`."""
+        asyncio.run_coroutine_threadsafe(self._writer.write(chunk), self._ports.loop).result()
+
+    def custom(self, event: dict[str, Any]) -> None:
+        """See `StepWriter.custom`."""
+        asyncio.run_coroutine_threadsafe(self._writer.custom(event), self._ports.loop).result()
+
+
+@dataclass
+class SyncStepContext(BaseStepContext):
+    """What a ``def`` step gets, which runs in a thread: as `StepContext`, with blocking calls."""
+
+    def get_step_result(self, step: Any) -> Any:
+        """The output of a step (or step id) that has succeeded, otherwise None. Asked of the run's workflow."""
+        return self._wait(self.ports.lookup(_id_of(step)))
+
+    def get_init_data(self) -> Any:
+        """The workflow's validated input. Asked of the run's workflow."""
+        return self._wait(self.ports.lookup(None))
+
+    def suspend(self, payload: Any = None, *, resume_label: str | list[str] | None = None) -> Any:
+        """Suspend the run when this step returns: ``return ctx.suspend(payload)``. See `StepContext.suspend`."""
+        self._suspend(payload, resume_label)
+
+    @property
+    def writer(self) -> SyncStepWriter:
+        """Writes chunks of output while the step runs."""
+        return SyncStepWriter(self.ports)
+
+    def _wait(self, awaitable: Awaitable[Any]) -> Any:
+        async def value() -> Any:
+            return await awaitable
+
+        return asyncio.run_coroutine_threadsafe(value(), self.ports.loop).result()
+
+
+@dataclass
+class CallbackInfo:
+    """What ``on_start``, ``on_finish`` and ``on_error`` are told. ``on_start`` knows no outcome yet."""
+
+    run_id: str
+    workflow_id: str
+    resource_id: str | None
+    init_data: Any
+    state: dict[str, Any]
+    request_context: RequestContext
+    mastra: Mastra
+    status: str | None = None
+    result: Any = None
+    error: dict[str, Any] | None = None
+    tripwire: dict[str, Any] | None = None
+    steps: dict[str, Any] | None = None
+    """The results of the steps by id, as `StepResult`."""
+    step_execution_path: list[str] | None = None

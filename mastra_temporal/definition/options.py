@@ -1,0 +1,139 @@
+"""Options of steps and workflows, checked where they are given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ValidationError as PydanticValidationError
+
+from mastra_temporal.definition.graph import StepPlan
+from mastra_temporal.definition.suggest import did_you_mean
+from mastra_temporal.errors import DefinitionError
+
+__all__ = ["OutputOptions", "RetryConfig", "StepOptions", "WorkflowOptions", "milliseconds", "parse_options"]
+
+
+def milliseconds(value: int | float | timedelta) -> int:
+    """A duration in milliseconds, given as a number of milliseconds or a `timedelta`."""
+    return round(value.total_seconds() * 1000) if isinstance(value, timedelta) else round(value)
+
+
+class Options(BaseModel):
+    """Base of all option bags: an unknown name is an error, not ignored."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+
+OptionsT = TypeVar("OptionsT", bound=Options)
+
+
+def parse_options(kind: type[OptionsT], value: OptionsT | dict[str, Any] | None, *, owner: str) -> OptionsT:
+    """The options as their model.
+
+    Raises:
+        DefinitionError: A name is unknown or a value is of the wrong type; the message names both and the remedy.
+    """
+    if isinstance(value, kind):
+        return value
+    try:
+        return kind.model_validate(value or {})
+    except PydanticValidationError as error:
+        problem = error.errors()[0]
+        name = ".".join(str(part) for part in problem["loc"])
+        if problem["type"] == "extra_forbidden":
+            hint = did_you_mean(name, kind.model_fields)
+            raise DefinitionError(f"{owner}: unknown option `{name}` in {kind.__name__}.{hint}") from None
+        raise DefinitionError(f"{owner}: option `{name}` of {kind.__name__}: {problem['msg']}.") from None
+
+
+class RetryConfig(Options):
+    """Retries for all steps of a workflow that do not say otherwise.
+
+    Mastra's ``retryConfig``: https://mastra.ai/docs/workflows/error-handling
+    """
+
+    attempts: int = Field(default=0, ge=0)
+    """How often a failed step is tried again: 2 means up to three executions."""
+    delay: int | float | timedelta = 0
+    """The fixed delay between attempts: milliseconds or a `timedelta`."""
+
+
+class StepOptions(Options):
+    """How a step is executed by Temporal, beyond what Mastra knows. Unset options take the workflow's, then defaults.
+
+    The names are those of Temporal's activity options.
+    """
+
+    start_to_close_timeout: timedelta | None = None
+    """The limit of one attempt; exceeding it is a failure of the step. Default one hour."""
+    schedule_to_close_timeout: timedelta | None = None
+    """The limit of the step in all, retries, crashes and waiting for a worker included. Default none."""
+    heartbeat_timeout: timedelta | None = None
+    """A worker that is silent for so long is taken for dead and the step runs elsewhere. Default 30 s."""
+    task_queue: str | None = None
+    """The task queue whose workers run this step. Default: the run's own."""
+    backoff_coefficient: float | None = Field(default=None, ge=1)
+    """What the delay between retries is multiplied with each time. Default 1: Mastra's fixed delay."""
+    maximum_interval: timedelta | None = None
+    """The longest delay between retries. Default none."""
+    non_retryable_error_types: list[str | type[BaseException]] | None = None
+    """Exceptions, as classes or names, that are never retried."""
+
+    def merged_over(self, defaults: StepOptions | None) -> StepOptions:
+        """These options, with the gaps filled from ``defaults``."""
+        if defaults is None:
+            return self
+        return StepOptions(**{**defaults.model_dump(exclude_none=True), **self.model_dump(exclude_none=True)})
+
+    def plan(self, retries: int | None) -> StepPlan:
+        """The options as the graph records them."""
+        names = self.non_retryable_error_types
+        return StepPlan(
+            retries=retries,
+            start_to_close_timeout=_optional_milliseconds(self.start_to_close_timeout),
+            schedule_to_close_timeout=_optional_milliseconds(self.schedule_to_close_timeout),
+            heartbeat_timeout=_optional_milliseconds(self.heartbeat_timeout),
+            task_queue=self.task_queue,
+            backoff_coefficient=self.backoff_coefficient,
+            maximum_interval=_optional_milliseconds(self.maximum_interval),
+            non_retryable_error_types=None
+            if names is None
+            else [name if isinstance(name, str) else name.__name__ for name in names],
+        )
+
+
+def _optional_milliseconds(value: timedelta | None) -> int | None:
+    return None if value is None else milliseconds(value)
+
+
+class WorkflowOptions(Options):
+    """Options of a workflow. Mastra's ``options``, with what Temporal adds."""
+
+    validate_inputs: bool = True
+    """Validate the input, state and request context of workflow and steps, and apply the schemas' defaults."""
+    validate_outputs: bool = True
+    """Check outputs of steps and workflow against their schemas. Outputs are never replaced."""
+    on_start: Callable[..., Any] | None = None
+    """Called with a `CallbackInfo` before the first step of a start. If it raises, no step runs."""
+    on_finish: Callable[..., Any] | None = None
+    """Called with a `CallbackInfo` when the run succeeded, failed, was canceled or is suspended."""
+    on_error: Callable[..., Any] | None = None
+    """Called with a `CallbackInfo` after ``on_finish`` when the run failed."""
+    auto_restart_active_runs: bool = True
+    """Whether ``restart_all_active_workflow_runs()`` of the registry restarts this workflow's runs."""
+    execution_timeout: timedelta | None = None
+    """The limit of the whole run. Default none."""
+    cancel_grace: timedelta = timedelta(seconds=30)
+    """How long a step may go on after its run was canceled before its coroutine is cancelled."""
+
+
+class OutputOptions(Options):
+    """What a result carries beyond the usual. Mastra's ``outputOptions``."""
+
+    include_state: bool = False
+    """Add the workflow's state."""
+    include_resume_labels: bool = False
+    """Add the labels of a suspended run."""

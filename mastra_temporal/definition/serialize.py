@@ -1,0 +1,32 @@
+"""The graph as Mastra shows it."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from mastra_temporal.definition.graph import WorkflowGraph
+from mastra_temporal.definition.options import WorkflowOptions
+
+__all__ = ["callbacks_of", "public_graph"]
+
+CallbackName = Literal["on_start", "on_finish", "on_error"]
+
+
+def callbacks_of(options: WorkflowOptions) -> list[CallbackName]:
+    """The names of the callbacks that a workflow has."""
+    names: tuple[CallbackName, ...] = ("on_start", "on_finish", "on_error")
+    return [name for name in names if getattr(options, name) is not None]
+
+
+def public_graph(graph: WorkflowGraph) -> list[dict[str, Any]]:
+    """The entries in the shape of Mastra's ``serializedStepGraph``: without what only execution needs."""
+    entries: list[dict[str, Any]] = graph.model_dump(by_alias=True, mode="json")["entries"]
+    return _without_plans(entries)
+
+
+def _without_plans(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_plans(item) for key, item in value.items() if key != "temporal"}  # pyright: ignore
+    if isinstance(value, list):
+        return [_without_plans(item) for item in value]  # pyright: ignore
+    return value

@@ -1,0 +1,187 @@
+"""Steps: what a workflow is made of."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, Generic, Protocol, TypeVar, overload
+
+from mastra_temporal.context import StepContext, SyncStepContext
+from mastra_temporal.definition.function import UserFunction
+from mastra_temporal.definition.graph import StepEntry, StepInfo
+from mastra_temporal.definition.options import StepOptions, parse_options
+from mastra_temporal.definition.schema import Schema
+from mastra_temporal.errors import DefinitionError
+
+__all__ = ["Step", "check_id", "clone_step", "create_step", "step"]
+
+InT = TypeVar("InT")
+OutT = TypeVar("OutT")
+StepInT = TypeVar("StepInT", contravariant=True)
+StepOutT = TypeVar("StepOutT", covariant=True)
+
+
+@dataclass(frozen=True, eq=False)
+class Step(Generic[StepInT, StepOutT]):
+    """A step: an id, schemas and a body. Made by `step` or `create_step`.
+
+    Mastra's ``Step``: https://mastra.ai/reference/workflows/step
+    """
+
+    id: str
+    body: UserFunction = field(repr=False)
+    description: str | None = field(default=None, repr=False)
+    metadata: dict[str, Any] | None = field(default=None, repr=False)
+    input_schema: Schema | None = field(default=None, repr=False)
+    output_schema: Schema | None = field(default=None, repr=False)
+    resume_schema: Schema | None = field(default=None, repr=False)
+    suspend_schema: Schema | None = field(default=None, repr=False)
+    state_schema: Schema | None = field(default=None, repr=False)
+    request_context_schema: Schema | None = field(default=None, repr=False)
+    retries: int | None = field(default=None, repr=False)
+    options: StepOptions = field(default_factory=StepOptions, repr=False)
+
+    def entry(self, defaults: StepOptions | None) -> StepEntry:
+        """The step as an entry of a graph, its options completed by a workflow's."""
+        can_suspend = self.suspend_schema is not None or self.resume_schema is not None
+        return StepEntry(
+            step=StepInfo(id=self.id, description=self.description, metadata=self.metadata, can_suspend=can_suspend),
+            plan=self.options.merged_over(defaults).plan(self.retries),
+        )
+
+
+def check_id(value: object, *, kind: str) -> str:
+    """The id, if it can name a step or workflow in paths such as ``nested.step[3]``.
+
+    Raises:
+        DefinitionError: It is not a string, is empty, or has a character with a meaning in paths.
+    """
+    if not isinstance(value, str) or not value:
+        raise DefinitionError(f"A {kind} needs an id: a string that is not empty, got {value!r}.")
+    if any(character in value for character in ".[]#"):
+        raise DefinitionError(f"{kind} `{value}`: an id cannot contain any of `. [ ] #`, they have a meaning in paths.")
+    return value
+
+
+def create_step(
+    *,
+    id: str,
+    execute: Callable[..., Any],
+    description: str | None = None,
+    metadata: dict[str, Any] | None = None,
+    input_schema: Any = Any,
+    output_schema: Any = Any,
+    resume_schema: Any = None,
+    suspend_schema: Any = None,
+    state_schema: Any = None,
+    request_context_schema: Any = None,
+    retries: int | None = None,
+    options: StepOptions | dict[str, Any] | None = None,
+) -> Step[Any, Any]:
+    """Make a step. Mastra's ``createStep``: https://mastra.ai/reference/workflows/step.
+
+    Args:
+        id: Unique within the workflow; the step's activity is called ``<workflow>.<step>``.
+        execute: The body, ``async def`` or ``def`` (then it runs in a thread). It takes the input, a context in a
+            parameter named ``ctx``, both, or neither.
+        description: Shown in the graph.
+        metadata: JSON-able data, shown in the graph.
+        input_schema: A pydantic model or any type that `pydantic.TypeAdapter` takes, like the other schemas.
+            Default: the annotation of the body's input, otherwise no validation.
+        output_schema: Checks what the body returns; it is never replaced.
+        resume_schema: Validates the data of ``resume()``.
+        suspend_schema: Validates the payload of ``suspend()``.
+        state_schema: Validates what is given to ``set_state()``.
+        request_context_schema: Validates the request context before the body runs.
+        retries: How often a failed attempt is repeated; overrides the workflow's ``retry_config``.
+        options: Timeouts, backoff, task queue: see `StepOptions`.
+
+    Raises:
+        DefinitionError: An argument is wrong; the message names the step and the remedy.
+    """
+    owner = f"step `{check_id(id, kind='step')}`"
+    if retries is not None and (isinstance(retries, bool) or not isinstance(retries, int) or retries < 0):
+        raise DefinitionError(f"{owner}: retries must be a whole number from 0 up, got {retries!r}.")
+    body = UserFunction.of(execute, owner=owner)
+    return Step(
+        id=id,
+        body=body,
+        description=description,
+        metadata=metadata,
+        input_schema=Schema.of(input_schema, owner=owner) or body.input_schema,
+        output_schema=Schema.of(output_schema, owner=owner),
+        resume_schema=Schema.of(resume_schema, owner=owner),
+        suspend_schema=Schema.of(suspend_schema, owner=owner),
+        state_schema=Schema.of(state_schema, owner=owner),
+        request_context_schema=Schema.of(request_context_schema, owner=owner),
+        retries=retries,
+        options=parse_options(StepOptions, options, owner=owner),
+    )
+
+
+def clone_step(original: Step[InT, OutT], *, id: str) -> Step[InT, OutT]:
+    """The same step under another id, so that it can be used twice in one workflow. Mastra's ``cloneStep``."""
+    return replace(original, id=check_id(id, kind="step"))
+
+
+class StepDecorator(Protocol):
+    """What ``@step(...)`` returns."""
+
+    @overload
+    def __call__(self, function: Callable[[StepContext], Awaitable[OutT]], /) -> Step[Any, OutT]: ...
+    @overload
+    def __call__(self, function: Callable[[InT], Awaitable[OutT]], /) -> Step[InT, OutT]: ...
+    @overload
+    def __call__(self, function: Callable[[InT, StepContext], Awaitable[OutT]], /) -> Step[InT, OutT]: ...
+    @overload
+    def __call__(self, function: Callable[[InT, SyncStepContext], OutT], /) -> Step[InT, OutT]: ...
+    @overload
+    def __call__(self, function: Callable[[InT], OutT], /) -> Step[InT, OutT]: ...
+    @overload
+    def __call__(self, function: Callable[[], Any], /) -> Step[Any, Any]: ...
+
+
+@overload
+def step(function: Callable[[StepContext], Awaitable[OutT]], /) -> Step[Any, OutT]: ...
+@overload
+def step(function: Callable[[InT], Awaitable[OutT]], /) -> Step[InT, OutT]: ...
+@overload
+def step(function: Callable[[InT, StepContext], Awaitable[OutT]], /) -> Step[InT, OutT]: ...
+@overload
+def step(function: Callable[[InT, SyncStepContext], OutT], /) -> Step[InT, OutT]: ...
+@overload
+def step(function: Callable[[InT], OutT], /) -> Step[InT, OutT]: ...
+@overload
+def step(function: Callable[[], Any], /) -> Step[Any, Any]: ...
+@overload
+def step(
+    *,
+    id: str | None = None,
+    description: str | None = None,
+    metadata: dict[str, Any] | None = None,
+    input_schema: Any = Any,
+    output_schema: Any = Any,
+    resume_schema: Any = None,
+    suspend_schema: Any = None,
+    state_schema: Any = None,
+    request_context_schema: Any = None,
+    retries: int | None = None,
+    options: StepOptions | dict[str, Any] | None = None,
+) -> StepDecorator: ...
+def step(function: Callable[..., Any] | None = None, /, *, id: str | None = None, **settings: Any) -> Any:
+    """Make a step of a function: ``@step`` or ``@step(retries=3)``. Takes the settings of `create_step`.
+
+    The id is the function's name, the description the first line of its docstring, and the schemas are the
+    annotations of its input and its result, unless they are given.
+    """
+
+    def decorate(function: Callable[..., Any]) -> Step[Any, Any]:
+        name = id or getattr(function, "__name__", None)
+        if settings.get("output_schema", Any) is Any:
+            settings["output_schema"] = UserFunction.of(function, owner=f"step `{name}`").output_type
+        if "description" not in settings and (text := inspect.getdoc(function)):
+            settings["description"] = text.splitlines()[0]
+        return create_step(id=name or "", execute=function, **settings)
+
+    return decorate if function is None else decorate(function)

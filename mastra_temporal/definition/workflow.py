@@ -1,0 +1,602 @@
+"""Workflows: the builder, and the finished definition. A definition is data (its graph) and a table of bodies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar, cast, overload
+
+from mastra_temporal.definition.function import UserFunction, source_of
+from mastra_temporal.definition.graph import (
+    ConditionalEntry,
+    Entry,
+    ForeachEntry,
+    ForeachOptions,
+    FunctionInfo,
+    LoopEntry,
+    MappingEntry,
+    MappingPlan,
+    NestedEntry,
+    ParallelEntry,
+    SleepEntry,
+    SleepUntilEntry,
+    StepEntry,
+    WorkflowGraph,
+    WorkflowPlan,
+)
+from mastra_temporal.definition.mapping import parse_mapping
+from mastra_temporal.definition.options import (
+    RetryConfig,
+    StepOptions,
+    WorkflowOptions,
+    milliseconds,
+    parse_options,
+)
+from mastra_temporal.definition.predicate import check_predicate
+from mastra_temporal.definition.schema import Schema
+from mastra_temporal.definition.serialize import callbacks_of, public_graph
+from mastra_temporal.definition.step import Step, check_id
+from mastra_temporal.definition.suggest import did_you_mean
+from mastra_temporal.errors import DefinitionError
+
+if TYPE_CHECKING:
+    from mastra_temporal.run.run import Run
+
+__all__ = ["Workflow", "WorkflowFunction", "clone_workflow", "create_workflow"]
+
+InT = TypeVar("InT")
+OutT = TypeVar("OutT")
+CurrentT = TypeVar("CurrentT")
+NextT = TypeVar("NextT")
+
+Condition = Callable[..., Any] | Mapping[str, Any]
+"""A function of the input, or ``{"predicate": {...}}``."""
+
+
+class Runner(Protocol):
+    """What makes runs of a registered workflow: the ``Mastra`` registry."""
+
+    async def create_run(self, workflow: Any, *, run_id: str | None, resource_id: str | None) -> Any:
+        """Make a run of the workflow."""
+        ...
+
+
+FunctionKind = Literal["condition", "mapping", "duration", "date", "concurrency"]
+
+
+@dataclass(frozen=True)
+class WorkflowFunction:
+    """A condition, mapping, duration or concurrency function of a workflow."""
+
+    kind: FunctionKind
+    body: UserFunction
+    input_schema: Schema | None
+    """What the function's input is turned into: its own annotation, or the schema of the entry before."""
+
+
+class Workflow(Generic[InT, OutT, CurrentT]):
+    """A workflow. Made by `create_workflow`, built by the methods below, finished by `commit`.
+
+    Every building method returns the workflow. A finished workflow can be a step of another one.
+    Mastra's ``Workflow``: https://mastra.ai/reference/workflows/workflow
+    """
+
+    def __init__(
+        self,
+        *,
+        id: str,
+        input_schema: Schema | None,
+        output_schema: Schema | None,
+        state_schema: Schema | None,
+        request_context_schema: Schema | None,
+        description: str | None,
+        metadata: dict[str, Any] | None,
+        retry_config: RetryConfig,
+        step_options: StepOptions | None,
+        options: WorkflowOptions,
+    ) -> None:
+        """Use `create_workflow`."""
+        self.id = id
+        self.description = description
+        self.metadata = metadata
+        self.input_schema = input_schema
+        self.output_schema = output_schema
+        self.state_schema = state_schema
+        self.request_context_schema = request_context_schema
+        self.retry_config = retry_config
+        self.step_options = step_options
+        self.options = options
+        self.steps: dict[str, Step[Any, Any] | Workflow[Any, Any, Any]] = {}
+        self.functions: dict[str, WorkflowFunction] = {}
+        self.committed = False
+        self._entries: list[Entry] = []
+        self._current_schema = input_schema
+        self._graph: WorkflowGraph | None = None
+        self._runner: Runner | None = None
+
+    def __repr__(self) -> str:
+        return f"Workflow(id={self.id!r})"
+
+    # Building
+
+    def then(self, step: Step[CurrentT, NextT] | Workflow[CurrentT, NextT, Any]) -> Workflow[InT, OutT, NextT]:
+        """Run a step, or a workflow, on the output so far.
+
+        Raises:
+            DefinitionError: The id is taken, or the nested workflow is not committed. So for all building methods.
+        """
+        self._append(self._body(step))
+        self._current_schema = step.output_schema
+        return cast(Any, self)
+
+    def parallel(
+        self,
+        steps: Sequence[Step[CurrentT, Any] | Workflow[CurrentT, Any, Any]],
+        *,
+        id: str | None = None,
+        description: str | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> Workflow[InT, OutT, dict[str, Any]]:
+        """Run steps at once on the same input. The output is an object with each step's output under its id.
+
+        All steps run to their end even when one fails; then the run fails with the first failure in order.
+        """
+        if not steps:
+            raise DefinitionError(f"{self._owner}: .parallel() needs at least one step.")
+        bodies = [self._body(step) for step in steps]
+        self._append(ParallelEntry(id=id, steps=bodies, description=description, metadata=metadata))
+        self._current_schema = None
+        return cast(Any, self)
+
+    def branch(
+        self,
+        branches: Sequence[tuple[Condition, Step[CurrentT, Any] | Workflow[CurrentT, Any, Any]]],
+        *,
+        id: str | None = None,
+        description: str | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> Workflow[InT, OutT, dict[str, Any]]:
+        """Run every step whose condition is true, at once, on the same input.
+
+        A condition that raises counts as false. The output is an object with every step's id as a key, None where the
+        step did not run; as the last entry of a workflow only the steps that ran are in it.
+        """
+        if not branches:
+            raise DefinitionError(f"{self._owner}: .branch() needs at least one (condition, step) pair.")
+        bodies = [self._body(step) for _, step in branches]
+        conditions = [self._condition(condition, step.id) for condition, step in branches]
+        predicates = [predicate for _, predicate in conditions]
+        self._append(
+            ConditionalEntry(
+                id=id,
+                steps=bodies,
+                serialized_conditions=[info for info, _ in conditions],
+                predicates=predicates if any(predicates) else None,
+                description=description,
+                metadata=metadata,
+            )
+        )
+        self._current_schema = None
+        return cast(Any, self)
+
+    def dowhile(
+        self,
+        step: Step[CurrentT, NextT] | Workflow[CurrentT, NextT, Any],
+        condition: Condition,
+        *,
+        id: str | None = None,
+        description: str | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> Workflow[InT, OutT, NextT]:
+        """Run a step at least once, and again on its own output while the condition is true."""
+        return self._loop("dowhile", step, condition, id, description, metadata)
+
+    def dountil(
+        self,
+        step: Step[CurrentT, NextT] | Workflow[CurrentT, NextT, Any],
+        condition: Condition,
+        *,
+        id: str | None = None,
+        description: str | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> Workflow[InT, OutT, NextT]:
+        """Run a step at least once, and again on its own output until the condition is true."""
+        return self._loop("dountil", step, condition, id, description, metadata)
+
+    def foreach(
+        self,
+        step: Step[Any, NextT] | Workflow[Any, NextT, Any],
+        *,
+        concurrency: int | Callable[..., Any] = 1,
+        id: str | None = None,
+        description: str | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> Workflow[InT, OutT, list[NextT]]:
+        """Run a step for each item of a list. The output is the list of outputs, in the order of the items.
+
+        Args:
+            step: The step or workflow that gets each item.
+            concurrency: How many items run at once: a number, or a function of the input. Less than 1 is read as 1.
+            id: For display, as are description and metadata.
+            description: For display.
+            metadata: For display.
+        """
+        body = self._body(step)
+        if callable(concurrency):
+            function_id = f"{step.id}-concurrency"
+            self._add_function("concurrency", function_id, concurrency)
+            opts = ForeachOptions(fn=source_of(concurrency))
+        else:
+            opts = ForeachOptions(concurrency=concurrency)
+        self._append(ForeachEntry(id=id, step=body, opts=opts, description=description, metadata=metadata))
+        self._current_schema = None
+        return cast(Any, self)
+
+    def map(
+        self,
+        mapping: Mapping[str, Any] | Callable[..., Any],
+        *,
+        id: str | None = None,
+        description: str | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> Workflow[InT, OutT, Any]:
+        """Shape the data between two steps.
+
+        Args:
+            mapping: A function of the input whose result is the output, or an object. Each key of the object has one
+                source: ``{"step": step, "path": "a.b"}``, ``{"init_data": True, "path": ...}``, ``{"value": ...}``,
+                ``{"template": "Hi ${initData.name}"}``, ``{"request_context_path": key}`` or ``{"fn": function}``.
+            id: The id in the results. Default ``mapping_<workflow>_<n>``; give one when the workflow is going to change
+                while runs of it are open.
+            description: For display.
+            metadata: For display.
+        """
+        map_id = id or self._generated_id("mapping", MappingEntry)
+        if callable(mapping):
+            self._add_function("mapping", map_id, mapping)
+            plan, config = MappingPlan(), source_of(mapping)
+        else:
+            parsed = parse_mapping(mapping, map_id=map_id, owner=self._owner)
+            for key, function in parsed.functions.items():
+                self._add_function("mapping", f"{map_id}.{key}", function)
+            plan, config = MappingPlan(sources=parsed.sources), parsed.config
+        self._append(
+            MappingEntry(id=map_id, map_config=config, description=description, metadata=metadata, temporal=plan)  # pyright: ignore[reportCallIssue]
+        )
+        self._current_schema = None
+        return cast(Any, self)
+
+    def sleep(
+        self,
+        duration: int | float | timedelta | Callable[..., Any],
+        *,
+        id: str | None = None,
+        description: str | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> Workflow[InT, OutT, CurrentT]:
+        """Wait, durably: a crash does not start the wait again. The output is the input.
+
+        Args:
+            duration: Milliseconds or a `timedelta`, or a function of the input that returns one of them. Below zero, or
+                None from a function, means no wait.
+            id: The id in the results. Default ``sleep_<workflow>_<n>``.
+            description: For display.
+            metadata: For display.
+        """
+        sleep_id = id or self._generated_id("sleep", SleepEntry)
+        if callable(duration):
+            self._add_function("duration", sleep_id, duration)
+            timing: dict[str, Any] = {"fn": source_of(duration)}
+        else:
+            timing = {"duration": milliseconds(duration)}
+        self._append(SleepEntry(id=sleep_id, description=description, metadata=metadata, **timing))
+        return self
+
+    def sleep_until(
+        self,
+        date: datetime | Callable[..., Any],
+        *,
+        id: str | None = None,
+        description: str | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> Workflow[InT, OutT, CurrentT]:
+        """Wait, durably, until a date: a `datetime` (without a zone: UTC), or a function that returns one."""
+        sleep_id = id or self._generated_id("sleepUntil", SleepUntilEntry)
+        if callable(date):
+            self._add_function("date", sleep_id, date)
+            timing: dict[str, Any] = {"fn": source_of(date)}
+        else:
+            aware = date if date.tzinfo else date.replace(tzinfo=timezone.utc)
+            timing = {"date": aware.isoformat()}
+        self._append(SleepUntilEntry(id=sleep_id, description=description, metadata=metadata, **timing))
+        return self
+
+    def commit(self) -> Workflow[InT, OutT, CurrentT]:
+        """Finish the workflow: from here on it can be registered, run, and used as a step.
+
+        Raises:
+            DefinitionError: The workflow has no steps, or a mapping names a step that it does not have.
+        """
+        if not self._entries:
+            raise DefinitionError(
+                f"{self._owner}: Execution flow of workflow is not defined. "
+                "Add steps to the workflow via .then(), .branch(), etc."
+            )
+        self._check_mapped_steps()
+        last = self._entries[-1]
+        checked_by_step = isinstance(last, StepEntry) and _same_schema(
+            self.steps[last.step.id].output_schema, self.output_schema
+        )
+        plan = WorkflowPlan(
+            retries=self.retry_config.attempts,
+            retry_delay=milliseconds(self.retry_config.delay),
+            cancel_grace=milliseconds(self.options.cancel_grace),
+            validate_inputs=self.options.validate_inputs,
+            validate_outputs=self.options.validate_outputs,
+            callbacks=callbacks_of(self.options),
+            checks_entry=any((self.input_schema, self.state_schema, self.request_context_schema)),
+            checks_output=self.output_schema is not None and not checked_by_step,
+        )
+        self._graph = WorkflowGraph(id=self.id, entries=list(self._entries), temporal=plan)  # pyright: ignore[reportCallIssue]
+        self.committed = True
+        return self
+
+    # The finished definition
+
+    @property
+    def graph(self) -> WorkflowGraph:
+        """The whole workflow as data: what a run records when it starts.
+
+        Raises:
+            DefinitionError: The workflow was not committed.
+        """
+        if self._graph is None:
+            raise DefinitionError(
+                f"{self._owner}: Uncommitted step flow changes detected. Call .commit() to register the steps."
+            )
+        return self._graph
+
+    @property
+    def serialized_step_graph(self) -> list[dict[str, Any]]:
+        """The graph in Mastra's JSON shape, for display."""
+        return public_graph(self.graph)
+
+    def callback(self, name: Literal["on_start", "on_finish", "on_error"]) -> UserFunction | None:
+        """A callback of the workflow."""
+        function = getattr(self.options, name)
+        return None if function is None else UserFunction.of(function, owner=f"{self._owner}, {name}")
+
+    async def create_run(self, *, run_id: str | None = None, resource_id: str | None = None) -> Run[OutT]:
+        """Make a run. Nothing is written: the run is known to Temporal once it is started.
+
+        Args:
+            run_id: The id, which is also the Temporal workflow id; a new one by default. With the id of a run that
+                exists, the result stands for that run.
+            resource_id: Whom the run belongs to; steps see it as ``ctx.resource_id``.
+
+        Raises:
+            DefinitionError: The workflow is not committed or not registered with a ``Mastra`` object.
+            ServerUnreachableError: A ``run_id`` was given and no server answers.
+        """
+        if self._runner is None:
+            raise DefinitionError(
+                f"{self._owner} is not registered: list it in Mastra(workflows=[...]) before making a run of it."
+            )
+        return await self._runner.create_run(self, run_id=run_id, resource_id=resource_id)
+
+    def bind(self, runner: Runner) -> None:
+        """Register the workflow with what makes its runs. Called by ``Mastra``."""
+        self._runner = runner
+
+    # Helpers
+
+    @property
+    def _owner(self) -> str:
+        return f"workflow `{self.id}`"
+
+    def _append(self, entry: Entry) -> None:
+        if self.committed:
+            raise DefinitionError(
+                f"{self._owner} is committed and cannot be changed. Use clone_workflow() or define another."
+            )
+        self._entries.append(entry)
+
+    def _body(self, step: Step[Any, Any] | Workflow[Any, Any, Any]) -> StepEntry | NestedEntry:
+        if not isinstance(step, (Step, Workflow)):
+            raise DefinitionError(
+                f"{self._owner}: expected a step or a workflow, got {step!r}. Make one with @step or create_step()."
+            )
+        if step.id in self.steps:
+            clone = "clone_workflow" if isinstance(step, Workflow) else "clone_step"
+            raise DefinitionError(
+                f"{self._owner}: the id `{step.id}` is used twice; the second result would overwrite the first. "
+                f"Give the second one its own id: {clone}({step.id}, id='{step.id}-2')."
+            )
+        if isinstance(step, Workflow):
+            graph = step.graph
+            body: StepEntry | NestedEntry = NestedEntry(
+                id=step.id,
+                workflow_id=step.id,
+                description=step.description,
+                metadata=step.metadata,
+                serialized_step_flow=graph.entries,
+                temporal=graph.plan,  # pyright: ignore[reportCallIssue]
+            )
+        else:
+            body = step.entry(self.step_options)
+        self.steps[step.id] = step
+        return body
+
+    def _loop(
+        self,
+        loop_type: Any,
+        step: Any,
+        condition: Condition,
+        id: str | None,
+        description: str | None,
+        metadata: dict[str, Any] | None,
+    ) -> Any:
+        body = self._body(step)
+        self._current_schema = step.output_schema
+        info, predicate = self._condition(condition, step.id)
+        self._append(
+            LoopEntry(
+                id=id,
+                step=body,
+                serialized_condition=info,
+                loop_type=loop_type,
+                predicate=predicate,
+                description=description,
+                metadata=metadata,
+            )
+        )
+        return self
+
+    def _condition(self, condition: Condition, step_id: str) -> tuple[FunctionInfo, dict[str, Any] | None]:
+        function_id = f"{step_id}-condition"
+        if isinstance(condition, Mapping):
+            predicate = condition.get("predicate", condition)
+            check_predicate(predicate, f"{self._owner}, condition of `{step_id}`: predicate")
+            return FunctionInfo(id=function_id, fn="predicate"), predicate
+        self._add_function("condition", function_id, condition)
+        return FunctionInfo(id=function_id, fn=source_of(condition)), None
+
+    def _add_function(self, kind: FunctionKind, function_id: str, function: Callable[..., Any]) -> None:
+        if function_id in self.functions or function_id in self.steps:
+            raise DefinitionError(f"{self._owner}: the id `{function_id}` is used twice. Give one of them another id=.")
+        body = UserFunction.of(function, owner=f"{self._owner}, function `{function_id}`")
+        self.functions[function_id] = WorkflowFunction(kind, body, body.input_schema or self._current_schema)
+
+    def _generated_id(self, prefix: str, kind: type[Any]) -> str:
+        number = sum(isinstance(entry, kind) for entry in self._entries)
+        return f"{prefix}_{self.id}_{number}"
+
+    def _check_mapped_steps(self) -> None:
+        known = {*self.steps, *(entry.id for entry in self._entries if isinstance(entry, (MappingEntry, SleepEntry)))}
+        for entry in self._entries:
+            if isinstance(entry, MappingEntry) and entry.plan.sources:
+                for key, source in entry.plan.sources.items():
+                    for step_id in source.step or []:
+                        if step_id not in known:
+                            raise DefinitionError(
+                                f"{self._owner}: map `{entry.id}`, key `{key}` names the step `{step_id}`, "
+                                f"which is not in this workflow.{did_you_mean(step_id, known)}"
+                            )
+
+
+def _same_schema(left: Schema | None, right: Schema | None) -> bool:
+    return left is not None and right is not None and left.annotation == right.annotation
+
+
+@overload
+def create_workflow(
+    *,
+    id: str,
+    input_schema: type[InT],
+    output_schema: type[OutT],
+    state_schema: Any = None,
+    request_context_schema: Any = None,
+    description: str | None = None,
+    metadata: dict[str, Any] | None = None,
+    retry_config: RetryConfig | dict[str, Any] | None = None,
+    step_options: StepOptions | dict[str, Any] | None = None,
+    options: WorkflowOptions | dict[str, Any] | None = None,
+) -> Workflow[InT, OutT, InT]: ...
+@overload
+def create_workflow(
+    *,
+    id: str,
+    input_schema: type[InT],
+    output_schema: Any = None,
+    state_schema: Any = None,
+    request_context_schema: Any = None,
+    description: str | None = None,
+    metadata: dict[str, Any] | None = None,
+    retry_config: RetryConfig | dict[str, Any] | None = None,
+    step_options: StepOptions | dict[str, Any] | None = None,
+    options: WorkflowOptions | dict[str, Any] | None = None,
+) -> Workflow[InT, Any, InT]: ...
+@overload
+def create_workflow(
+    *,
+    id: str,
+    input_schema: Any = None,
+    output_schema: Any = None,
+    state_schema: Any = None,
+    request_context_schema: Any = None,
+    description: str | None = None,
+    metadata: dict[str, Any] | None = None,
+    retry_config: RetryConfig | dict[str, Any] | None = None,
+    step_options: StepOptions | dict[str, Any] | None = None,
+    options: WorkflowOptions | dict[str, Any] | None = None,
+) -> Workflow[Any, Any, Any]: ...
+def create_workflow(
+    *,
+    id: str,
+    input_schema: Any = None,
+    output_schema: Any = None,
+    state_schema: Any = None,
+    request_context_schema: Any = None,
+    description: str | None = None,
+    metadata: dict[str, Any] | None = None,
+    retry_config: RetryConfig | dict[str, Any] | None = None,
+    step_options: StepOptions | dict[str, Any] | None = None,
+    options: WorkflowOptions | dict[str, Any] | None = None,
+) -> Workflow[Any, Any, Any]:
+    """Begin a workflow. Mastra's ``createWorkflow``: https://mastra.ai/reference/workflows/workflow.
+
+    Args:
+        id: Also the Temporal workflow type that the UI shows.
+        input_schema: A pydantic model or any type that `pydantic.TypeAdapter` takes, like the other schemas.
+        output_schema: Checks the workflow's result; it is never replaced.
+        state_schema: Validates the initial state and fills in its defaults.
+        request_context_schema: Validates the request context of a start.
+        description: Shown in the graph and in the Temporal UI.
+        metadata: JSON-able data, shown in the graph.
+        retry_config: Retries of all steps that do not say otherwise.
+        step_options: Timeouts and the like for all steps that do not say otherwise.
+        options: Validation, callbacks, the limit of the whole run.
+
+    Raises:
+        DefinitionError: An argument is wrong; the message names it and the remedy.
+    """
+    owner = f"workflow `{check_id(id, kind='workflow')}`"
+    return Workflow(
+        id=id,
+        input_schema=Schema.of(input_schema, owner=owner),
+        output_schema=Schema.of(output_schema, owner=owner),
+        state_schema=Schema.of(state_schema, owner=owner),
+        request_context_schema=Schema.of(request_context_schema, owner=owner),
+        description=description,
+        metadata=metadata,
+        retry_config=parse_options(RetryConfig, retry_config, owner=owner),
+        step_options=None if step_options is None else parse_options(StepOptions, step_options, owner=owner),
+        options=parse_options(WorkflowOptions, options, owner=owner),
+    )
+
+
+def clone_workflow(original: Workflow[InT, OutT, CurrentT], *, id: str) -> Workflow[InT, OutT, CurrentT]:
+    """The same workflow under another id, with all its settings. Mastra's ``cloneWorkflow``.
+
+    Raises:
+        DefinitionError: The original is not committed, or the id is not valid.
+    """
+    check_id(id, kind="workflow")
+    entries = original.graph.entries
+    clone: Workflow[InT, OutT, CurrentT] = Workflow(
+        id=id,
+        input_schema=original.input_schema,
+        output_schema=original.output_schema,
+        state_schema=original.state_schema,
+        request_context_schema=original.request_context_schema,
+        description=original.description,
+        metadata=original.metadata,
+        retry_config=original.retry_config,
+        step_options=original.step_options,
+        options=original.options,
+    )
+    clone.steps.update(original.steps)
+    clone.functions.update(original.functions)
+    clone._entries.extend(entries)  # pyright: ignore[reportPrivateUsage]
+    return clone.commit()

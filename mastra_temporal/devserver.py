@@ -1,0 +1,172 @@
+"""The real Temporal development server, as a context manager.
+
+The ``dev-server`` extra installs the official ``temporal`` binary from PyPI, so that nothing but Python is needed. It
+is for development and tests: production points at a real cluster.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import socket
+import sys
+from collections.abc import AsyncGenerator, Generator
+from dataclasses import dataclass
+from datetime import timedelta
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+
+from temporalio.testing import WorkflowEnvironment
+
+from mastra_temporal.errors import ConfigurationError
+
+__all__ = ["DYNAMIC_CONFIG", "DevServer", "ServerBinary", "find_server_binary", "start_dev_server"]
+
+DYNAMIC_CONFIG: dict[str, int | str] = {
+    "history.transferProcessorMaxPollRPS": 2000,
+    "history.timerProcessorMaxPollRPS": 2000,
+    "history.outboundProcessorMaxPollRPS": 2000,
+    "history.visibilityProcessorMaxPollRPS": 2000,
+    "history.timerProcessorMaxTimeShift": "1ms",
+}
+"""Server settings that a lone run on a small server needs to be fast.
+
+By default the server loads its queues at most 20 times a second, so that every hop of a lone run costs up to 50 ms, and
+may fire a timer up to a second late.
+"""
+
+_HOST = "127.0.0.1"
+_STARTUP_TIMEOUT = timedelta(seconds=15)
+
+
+@dataclass(frozen=True)
+class ServerBinary:
+    """A server executable, and where it came from."""
+
+    path: str | None
+    """``None``: none is installed, the SDK downloads one."""
+    origin: str
+    """For people: which one it is."""
+
+
+@dataclass(frozen=True)
+class DevServer:
+    """A running development server."""
+
+    address: str
+    """Host and port that clients and workers connect to."""
+    namespace: str
+    ui_url: str | None
+    """Address of the Temporal UI, if it was asked for."""
+    binary: ServerBinary
+
+
+def find_server_binary(name: str = "temporal") -> ServerBinary:
+    """Find a server executable: that of its PyPI package, else one on the path, else leave it to the SDK.
+
+    Args:
+        name: ``temporal``, or ``temporal-test-server`` for the one that skips time.
+    """
+    package = f"{name}-bin"
+    with contextlib.suppress(PackageNotFoundError):
+        installed = distribution(package)
+        for file in installed.files or []:
+            path = Path(str(file.locate()))
+            if path.stem == name and os.access(path, os.X_OK):
+                return ServerBinary(str(path.resolve()), f"{package} {installed.version}")
+    if on_path := shutil.which(name):
+        return ServerBinary(on_path, f"{on_path}, found on the PATH")
+    return ServerBinary(None, "downloaded by the Temporal SDK")
+
+
+@contextlib.asynccontextmanager
+async def start_dev_server(
+    *,
+    port: int | None = None,
+    ui: bool = False,
+    ui_port: int | None = None,
+    database: Path | None = None,
+    namespace: str = "default",
+) -> AsyncGenerator[DevServer]:
+    """Run a development server for the length of the ``async with`` block.
+
+    Args:
+        port: Port for clients and workers; a free one by default.
+        ui: Serve the Temporal UI as well.
+        ui_port: Port of the UI; a free one by default.
+        database: File that keeps the runs, made if missing; in memory by default.
+        namespace: Namespace to create.
+
+    Raises:
+        ConfigurationError: A port is in use, or no server could be started.
+    """
+    port = _usable_port(port)
+    ui_port = _usable_port(ui_port) if ui else None
+    if port == ui_port:
+        raise ConfigurationError(f"Port {port} cannot serve both Temporal and its UI: choose another one for the UI.")
+    if database and not database.parent.is_dir():
+        raise ConfigurationError(f"The folder of the database file `{database}` does not exist: create it first.")
+    binary = find_server_binary()
+    try:
+        with _banner_discarded():
+            environment = await WorkflowEnvironment.start_local(  # pyright: ignore[reportUnknownMemberType]
+                namespace=namespace,
+                ip=_HOST,
+                port=port,
+                ui=ui,
+                ui_port=ui_port,
+                dev_server_existing_path=binary.path,
+                dev_server_database_filename=str(database) if database else None,
+                dev_server_log_level="error",
+                dev_server_extra_args=_dynamic_config_arguments(),
+                dev_server_startup_timeout=_STARTUP_TIMEOUT,
+            )
+    except RuntimeError as error:
+        raise ConfigurationError(_start_failure(binary, error)) from error
+    async with environment:
+        ui_url = f"http://{_HOST}:{ui_port}" if ui else None
+        yield DevServer(f"{_HOST}:{port}", namespace, ui_url, binary)
+
+
+def _dynamic_config_arguments() -> list[str]:
+    values = [f"{key}={json.dumps(value)}" for key, value in DYNAMIC_CONFIG.items()]
+    return [argument for value in values for argument in ("--dynamic-config-value", value)]
+
+
+def _usable_port(port: int | None) -> int:
+    with socket.socket() as probe:
+        # As the server does it: a connection of the last server that is still closing does not hold the port.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((_HOST, port or 0))
+        except (OSError, OverflowError) as error:
+            raise ConfigurationError(
+                f"Port {port} cannot be used ({error}): choose another one, or stop what uses it."
+            ) from error
+        return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def _banner_discarded() -> Generator[None]:
+    """Start a child without our standard output: the server prints a banner on it that nobody asked for."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    with open(os.devnull, "w") as devnull:
+        os.dup2(devnull.fileno(), 1)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
+def _start_failure(binary: ServerBinary, error: RuntimeError) -> str:
+    if binary.path:
+        reason = str(error).partition(";")[0]
+        return f"{reason} ({binary.origin}). What the server itself says stands above."
+    return (
+        "There is no `temporal` binary and the SDK could not download one: "
+        f"run `pip install 'mastra-temporal[dev-server]'`, or put `temporal` on the PATH. ({error})"
+    )

@@ -1,0 +1,162 @@
+"""Every error this package raises, in one tree.
+
+::
+
+    MastraError
+    ├── DefinitionError            a workflow or step is defined wrongly; raised where it is defined
+    ├── SchemaValidationError      data does not match its schema; nothing was started with it
+    ├── MappingError               a path or template of ``.map()`` does not fit the data
+    ├── SerializationError         a value cannot be written to Temporal's history
+    ├── NonRetryableError          raise it in a step to fail at once, whatever ``retries`` says
+    ├── TripWire                   raise it in a step to end the run with status ``tripwire``
+    ├── StepTimeoutError           an attempt of a step took longer than its start-to-close timeout
+    ├── WorkflowNotFoundError      no workflow of that id is registered
+    ├── RunError
+    │   ├── RunNotFoundError       Temporal knows no run of that id
+    │   ├── RunNotActiveError      the run is in a state that cannot be restarted
+    │   ├── RunAlreadyStartedError the run id is taken by a run with another input
+    │   └── RunRefusedError        ``on_start`` raised; no step ran
+    ├── ConfigurationError         a setting, an ``--app``, a port or a package is wrong or missing
+    └── ServerUnreachableError     no Temporal server answers at the address
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+__all__ = [
+    "ConfigurationError",
+    "DefinitionError",
+    "MappingError",
+    "MastraError",
+    "NonRetryableError",
+    "RunAlreadyStartedError",
+    "RunError",
+    "RunNotActiveError",
+    "RunNotFoundError",
+    "RunRefusedError",
+    "SchemaValidationError",
+    "SerializationError",
+    "ServerUnreachableError",
+    "StepTimeoutError",
+    "TripWire",
+    "WorkflowNotFoundError",
+]
+
+
+class MastraError(Exception):
+    """Base of every error raised by this package."""
+
+    wire_name: ClassVar[str] = "Error"
+    """The ``name`` under which Mastra knows this kind of error in results and events."""
+
+
+class DefinitionError(MastraError):
+    """A step or workflow is defined wrongly. Raised where it is defined, before anything runs."""
+
+
+class SchemaValidationError(MastraError):
+    """Data does not match its schema.
+
+    The message is Mastra's: a first line that says which data, then a line ``- <path>: <what is wrong>`` per issue.
+    """
+
+    def __init__(self, message: str, *, code: str, issues: list[dict[str, Any]], carries_issues: bool = True) -> None:
+        """Create the error.
+
+        Args:
+            message: The whole message, issues included.
+            code: Mastra's error id, for example ``WORKFLOW_STEP_INPUT_VALIDATION_FAILED``.
+            issues: ``{"path": [...], "message": ...}`` for each thing that is wrong.
+            carries_issues: Whether the recorded error has the issues as its cause, as some of Mastra's have.
+        """
+        super().__init__(message)
+        self.code = code
+        self.issues = issues
+        self.carries_issues = carries_issues
+
+
+class MappingError(MastraError):
+    """A path or a template of ``.map()`` does not fit the data it met."""
+
+
+class SerializationError(MastraError):
+    """A value cannot be written to Temporal's history as JSON."""
+
+
+class NonRetryableError(MastraError):
+    """Raise it in a step to fail at once: no retry, neither of the step nor of a workflow around it.
+
+    Mastra's ``MastraNonRetryableError``.
+    """
+
+    wire_name = "MastraNonRetryableError"
+
+
+class TripWire(MastraError):
+    """Raise it in a step to end the run with status ``tripwire``. Like any error it is retried first.
+
+    Mastra's ``TripWire``.
+    """
+
+    wire_name = "TripWire"
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        retry: bool | None = None,
+        metadata: dict[str, Any] | None = None,
+        processor_id: str | None = None,
+    ) -> None:
+        """Create the error.
+
+        Args:
+            reason: Why the run is stopped; ``result.tripwire["reason"]``.
+            retry: Whether the caller may try again.
+            metadata: JSON-able data for the caller.
+            processor_id: What tripped the wire.
+        """
+        super().__init__(reason)
+        self.reason = reason
+        self.retry = retry
+        self.metadata = metadata
+        self.processor_id = processor_id
+
+
+class StepTimeoutError(MastraError):
+    """An attempt of a step took longer than the step's start-to-close timeout."""
+
+    wire_name = "StepTimeoutError"
+
+
+class WorkflowNotFoundError(MastraError):
+    """No workflow of that id is registered with the ``Mastra`` object."""
+
+
+class RunError(MastraError):
+    """Base of the errors about one run."""
+
+
+class RunNotFoundError(RunError):
+    """Temporal knows no run of that id."""
+
+
+class RunNotActiveError(RunError):
+    """The run was never started, is suspended, paused or canceled: there is nothing to restart."""
+
+
+class RunAlreadyStartedError(RunError):
+    """The run id belongs to a run that is live or finished and was started with another input."""
+
+
+class RunRefusedError(RunError):
+    """The workflow's ``on_start`` raised: the run ended before its first step."""
+
+
+class ConfigurationError(MastraError):
+    """A setting, an ``--app``, a port or an optional package is wrong or missing."""
+
+
+class ServerUnreachableError(MastraError):
+    """No Temporal server answers at the address."""

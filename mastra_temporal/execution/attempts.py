@@ -1,0 +1,146 @@
+"""The activities in flight, and what can happen to them from outside: a restart takes them for lost, a cancel aborts them.
+
+A lost attempt is cancelled and forgotten, and its activity is scheduled again at once. In one activation Temporal
+delivers updates *before* activity results, whatever the order in the history. So a restart first goes once around the
+worker (a local activity): after that every result recorded before the restart has been delivered, and an attempt that is
+still in flight really has no result. Without it a step that had just finished would run again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Literal
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import CancelledError
+
+from mastra_temporal.execution.names import ACTIVITY_NOOP
+from mastra_temporal.wire import Checkpoint, LostAttempt, RestartRequest
+
+__all__ = ["ActivityPlan", "Attempts"]
+
+CRASH_RETRY = RetryPolicy(
+    initial_interval=timedelta(seconds=1),
+    backoff_coefficient=1,
+    maximum_attempts=0,
+    non_retryable_error_types=["PayloadsTooLarge", "PayloadSizeError"],
+)
+"""Crashes are retried without limit. A step's own failures are counted by the step's wrapper, which knows its limit."""
+
+
+@dataclass(frozen=True)
+class ActivityPlan:
+    """How an activity is to be scheduled."""
+
+    activity_type: str
+    summary: str
+    start_to_close_timeout: timedelta
+    heartbeat_timeout: timedelta
+    schedule_to_close_timeout: timedelta | None = None
+    task_queue: str | None = None
+
+
+@dataclass(eq=False)
+class InFlight:
+    """One attempt: ends when the activity does, or when it is declared lost."""
+
+    handle: workflow.ActivityHandle[Any]
+    settled: asyncio.Future[Literal["done", "lost"]]
+    carried: Checkpoint | None = None
+
+    def settle(self, how: Literal["done", "lost"]) -> None:
+        if not self.settled.done():
+            self.settled.set_result(how)
+
+
+class Attempts:
+    """All activities in flight of one run."""
+
+    def __init__(self) -> None:
+        """Nothing is in flight yet."""
+        self._in_flight: dict[str, InFlight] = {}
+        self._scheduled: dict[str, int] = {}
+        self.aborted = False
+
+    @property
+    def any_in_flight(self) -> bool:
+        """Whether an activity is under way."""
+        return bool(self._in_flight)
+
+    async def perform(self, name: str, call: Any, result_type: type[Any], plan: ActivityPlan) -> Any:
+        """Run an activity to its result, through any number of lost attempts.
+
+        Args:
+            name: What the activity is called in the UI: the step's path.
+            call: Its argument; a lost attempt's checkpoint is put into ``call.carried``.
+            result_type: Its result.
+            plan: How it is scheduled.
+
+        Raises:
+            ActivityError: The activity failed, or was cancelled because the run was.
+            CancelledError: The attempt was lost, and the run canceled: it is not tried again.
+        """
+        while True:
+            activity_id = self._next_id(name)
+            handle = workflow.start_activity(
+                plan.activity_type,
+                call,
+                result_type=result_type,
+                activity_id=activity_id,
+                summary=plan.summary,
+                task_queue=plan.task_queue,
+                start_to_close_timeout=plan.start_to_close_timeout,
+                schedule_to_close_timeout=plan.schedule_to_close_timeout,
+                heartbeat_timeout=plan.heartbeat_timeout,
+                retry_policy=CRASH_RETRY,
+                # The step's real result counts also when the run is being canceled.
+                cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+            )
+            attempt = InFlight(handle, asyncio.get_running_loop().create_future())
+            handle.add_done_callback(lambda _, attempt=attempt: attempt.settle("done"))
+            self._in_flight[activity_id] = attempt
+            if self.aborted:
+                handle.cancel()
+            try:
+                if await attempt.settled == "done":
+                    return await handle
+            finally:
+                del self._in_flight[activity_id]
+            if self.aborted:
+                raise CancelledError("The worker of this attempt is gone, and the run was canceled.")
+            if attempt.carried is not None:
+                call = call.model_copy(update={"carried": attempt.carried})
+
+    def abort(self) -> None:
+        """Tell every step in flight that the run is canceled."""
+        self.aborted = True
+        for attempt in self._in_flight.values():
+            attempt.handle.cancel()
+
+    async def restart(self, request: RestartRequest) -> int:
+        """Take the named attempts for lost, as far as they are still in flight.
+
+        Returns:
+            How many were.
+        """
+        await workflow.execute_local_activity(ACTIVITY_NOOP, start_to_close_timeout=timedelta(seconds=10))
+        lost = [attempt for attempt in request.attempts if attempt.activity_id in self._in_flight]
+        for attempt in lost:
+            self._lose(attempt)
+        return len(lost)
+
+    def _lose(self, lost: LostAttempt) -> None:
+        attempt = self._in_flight[lost.activity_id]
+        attempt.carried = lost.carried
+        # It may be alive after all and end some day: its end is nobody's business any more.
+        attempt.handle.add_done_callback(lambda handle: handle.cancelled() or handle.exception())
+        attempt.handle.cancel()
+        attempt.settle("lost")
+
+    def _next_id(self, name: str) -> str:
+        number = self._scheduled.get(name, 0) + 1
+        self._scheduled[name] = number
+        return name if number == 1 else f"{name}#{number}"

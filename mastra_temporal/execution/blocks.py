@@ -1,0 +1,81 @@
+"""``.parallel()`` and ``.branch()``: several bodies at once on the same input."""
+
+from __future__ import annotations
+
+import asyncio
+
+from temporalio import workflow
+
+from mastra_temporal.definition.graph import Body, ConditionalEntry, ParallelEntry, body_id
+from mastra_temporal.definition.predicate import evaluate_predicate
+from mastra_temporal.execution.calls import call_functions
+from mastra_temporal.execution.ending import Ending, ending_of, suspended_paths
+from mastra_temporal.execution.engine import Engine
+from mastra_temporal.execution.scope import EntryData, Progress, Scope
+from mastra_temporal.wire import StepResult
+
+__all__ = ["execute_conditional", "execute_parallel"]
+
+
+async def execute_parallel(engine: Engine, scope: Scope, progress: Progress, entry: ParallelEntry) -> Ending:
+    """Run all bodies. A failure does not stop the others."""
+    return await _run_together(engine, scope, progress, entry.steps, entry.steps)
+
+
+async def execute_conditional(engine: Engine, scope: Scope, progress: Progress, entry: ConditionalEntry) -> Ending:
+    """Run every body whose condition is true. The conditions are evaluated once, whatever happens afterwards."""
+    if progress.selected is None:
+        progress.selected = await _select(engine, scope, progress, entry)
+    return await _run_together(
+        engine, scope, progress, [entry.steps[index] for index in progress.selected], entry.steps
+    )
+
+
+async def _select(engine: Engine, scope: Scope, progress: Progress, entry: ConditionalEntry) -> list[int]:
+    predicates = entry.predicates or [None] * len(entry.steps)
+    data = EntryData(scope, engine.run, progress.input_data)
+    truths = [predicate is not None and evaluate_predicate(predicate, data) for predicate in predicates]
+    functions = [index for index, predicate in enumerate(predicates) if predicate is None]
+    if functions:
+        ids = [entry.serialized_conditions[index].id for index in functions]
+        outcomes = await call_functions(engine, scope, ids, progress.input_data)
+        for index, function_id, outcome in zip(functions, ids, outcomes, strict=True):
+            truths[index] = bool(outcome.value)
+            if outcome.error is not None:
+                workflow.logger.warning(
+                    "`%s` of workflow `%s` raised and counts as false: %s",
+                    function_id, scope.workflow_id, outcome.error.get("message"),
+                )  # fmt: skip
+    return [index for index, true in enumerate(truths) if true]
+
+
+async def _run_together(
+    engine: Engine, scope: Scope, progress: Progress, bodies: list[Body], all_bodies: list[Body]
+) -> Ending:
+    if engine.run.per_step:
+        bodies = bodies[:1]
+    results = await asyncio.gather(*(engine.run_body(scope, progress, body, progress.input_data) for body in bodies))
+    by_id = {body_id(body): result for body, result in zip(bodies, results, strict=True)}
+    return _ending(by_id, [body_id(body) for body in all_bodies])
+
+
+def _ending(results: dict[str, StepResult], all_ids: list[str]) -> Ending:
+    for step_id, result in results.items():
+        if result.status == "failed":
+            return ending_of(step_id, result)
+    suspended = [
+        path
+        for step_id, result in results.items()
+        if result.status == "suspended"
+        for path in suspended_paths(step_id, result)
+    ]
+    if suspended:
+        return Ending("suspended", suspended=suspended)
+    for status in ("canceled", "paused"):
+        if any(result.status == status for result in results.values()):
+            return Ending(status)
+    return Ending(
+        "success",
+        output={step_id: results[step_id].output if step_id in results else None for step_id in all_ids},
+        result={step_id: result.output for step_id, result in results.items() if result.status == "success"},
+    )

@@ -1,0 +1,60 @@
+"""How an entry, or a whole workflow, ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from mastra_temporal.wire import ErrorInfo, StepResult
+
+__all__ = ["Ending", "ending_of", "suspended_paths", "with_suspended_paths"]
+
+EndStatus = Literal["success", "failed", "tripwire", "suspended", "bailed", "canceled", "paused"]
+
+META = "__workflow_meta"
+"""Mastra's key for what a suspended step or a broken-off foreach says of its inside."""
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How an entry, or a whole workflow, ended."""
+
+    status: EndStatus
+    output: Any = None
+    """What the next entry gets."""
+    result: Any = None
+    """What the workflow gives if this was its last entry: not always the same after parallel and branch."""
+    error: ErrorInfo | None = None
+    non_retryable: bool = False
+    tripwire: dict[str, Any] | None = None
+    suspended: list[list[str]] = field(default_factory=lambda: list[list[str]]())
+    """The paths of the suspended steps, seen from this workflow."""
+
+
+def ending_of(step_id: str, result: StepResult) -> Ending:
+    """The ending of an entry that is a single step."""
+    if result.status == "failed":
+        if result.tripwire is not None:
+            return Ending("tripwire", tripwire=result.tripwire)
+        return Ending("failed", error=result.error, non_retryable=bool(result.non_retryable))
+    if result.status == "suspended":
+        return Ending("suspended", suspended=suspended_paths(step_id, result))
+    if result.status == "canceled":
+        return Ending("canceled")
+    if result.status == "paused":
+        return Ending("paused")
+    return Ending("bailed" if result.status == "bailed" else "success", output=result.output, result=result.output)
+
+
+def with_suspended_paths(payload: Any, paths: list[list[str]], run_id: str) -> dict[str, Any]:
+    """The payload of a suspended nested workflow, with the paths inside it."""
+    own: dict[str, Any] = payload if isinstance(payload, dict) else {}
+    return {**own, META: {"runId": run_id, "path": paths[0], "paths": paths}}
+
+
+def suspended_paths(step_id: str, result: StepResult) -> list[list[str]]:
+    """The paths of a suspended step: itself, or the steps inside the nested workflow that it is."""
+    payload: Any = result.suspend_payload
+    meta: Any = payload.get(META) if isinstance(payload, dict) else None  # pyright: ignore[reportUnknownMemberType]
+    inner: list[list[str]] = meta.get("paths", []) if isinstance(meta, dict) else []  # pyright: ignore[reportUnknownMemberType]
+    return [[step_id, *path] for path in inner] or [[step_id]]

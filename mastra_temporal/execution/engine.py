@@ -1,0 +1,78 @@
+"""What every handler of an entry works with, and how the bodies of entries are run."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from mastra_temporal.definition.graph import Entry, NestedEntry, StepEntry, body_id
+from mastra_temporal.execution.attempts import Attempts
+from mastra_temporal.execution.ending import Ending
+from mastra_temporal.execution.scope import Progress, RunState, Scope
+from mastra_temporal.wire import StepResult
+
+__all__ = ["Engine", "Occurrence", "unfinished"]
+
+
+@dataclass(frozen=True)
+class Occurrence:
+    """Which execution of a body this is: the item of a foreach, or the iteration of a loop."""
+
+    index: int | None = None
+    total: int | None = None
+    iteration: int | None = None
+
+    def key(self, step_id: str) -> str:
+        """Under which key of the entry's progress the result is kept."""
+        return step_id if self.index is None else f"{step_id}[{self.index}]"
+
+    def label(self, step_id: str) -> str:
+        """What the UI shows: items count from 1."""
+        if self.index is not None:
+            return f"{step_id} [{self.index + 1}/{self.total}]"
+        return step_id if self.iteration is None else f"{step_id} (iteration {self.iteration})"
+
+
+@dataclass
+class Engine:
+    """One run under execution."""
+
+    run: RunState
+    attempts: Attempts
+    walk: Callable[[Engine, Scope, list[Entry]], Awaitable[Ending]]
+    """Executes a workflow from where its scope stands: nested workflows come back to it."""
+    step: Callable[[Engine, Scope, Progress, StepEntry, Occurrence, object], Awaitable[StepResult]]
+    nested: Callable[[Engine, Scope, Progress, NestedEntry, Occurrence, object], Awaitable[StepResult]]
+
+    def abort(self) -> None:
+        """Cancel the run: nothing further is started, steps in flight get their abort signal."""
+        self.run.aborted = True
+        self.attempts.abort()
+
+    async def run_body(
+        self,
+        scope: Scope,
+        progress: Progress,
+        body: StepEntry | NestedEntry,
+        input_data: object,
+        occurrence: Occurrence = Occurrence(),
+    ) -> StepResult:
+        """Run the step or nested workflow of an entry, unless this entry has its result already."""
+        key = occurrence.key(body_id(body))
+        result = progress.results.get(key)
+        if result is None or unfinished(result):
+            if isinstance(body, StepEntry):
+                result = await self.step(self, scope, progress, body, occurrence, input_data)
+            else:
+                result = await self.nested(self, scope, progress, body, occurrence, input_data)
+            if occurrence.iteration is not None:
+                result = result.model_copy(update={"metadata": {"iterationCount": occurrence.iteration}})
+            progress.results[key] = result
+        if occurrence.index is None:
+            scope.steps[body_id(body)] = result
+        return result
+
+
+def unfinished(result: StepResult) -> bool:
+    """Whether there is more to do for a body that has this result."""
+    return result.status in ("running", "paused")

@@ -1,0 +1,41 @@
+"""``.dowhile()`` and ``.dountil()``: a body on its own output, again and again."""
+
+from __future__ import annotations
+
+from mastra_temporal.definition.graph import LoopEntry, body_id
+from mastra_temporal.definition.predicate import evaluate_predicate
+from mastra_temporal.execution.calls import call_function
+from mastra_temporal.execution.ending import Ending, ending_of
+from mastra_temporal.execution.engine import Engine, Occurrence
+from mastra_temporal.execution.scope import EntryData, Progress, Scope
+from mastra_temporal.wire import ErrorInfo
+
+__all__ = ["execute"]
+
+
+async def execute(engine: Engine, scope: Scope, progress: Progress, entry: LoopEntry) -> Ending:
+    """Run the body at least once. Only the last iteration is in the results."""
+    step_id = body_id(entry.step)
+    while True:
+        occurrence = Occurrence(iteration=progress.iteration + 1)
+        result = await engine.run_body(scope, progress, entry.step, progress.input_data, occurrence)
+        if result.status != "success" or engine.run.aborted:
+            return ending_of(step_id, result)
+        true, error = await _condition(engine, scope, entry, result.output, progress.iteration + 1)
+        if error is not None:
+            return Ending("failed", error=error)
+        if true == (entry.loop_type == "dountil"):
+            return ending_of(step_id, result)
+        progress.iteration += 1
+        progress.input_data = result.output
+        progress.results.clear()
+        progress.children.clear()
+
+
+async def _condition(
+    engine: Engine, scope: Scope, entry: LoopEntry, output: object, iteration: int
+) -> tuple[bool, ErrorInfo | None]:
+    if entry.predicate is not None:
+        return evaluate_predicate(entry.predicate, EntryData(scope, engine.run, output)), None
+    outcome = await call_function(engine, scope, entry.serialized_condition.id, output, iteration_count=iteration)
+    return bool(outcome.value), outcome.error

@@ -1,0 +1,75 @@
+"""``.map()``: data is evaluated in place; only functions need an activity."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from temporalio import workflow
+
+from mastra_temporal.definition.graph import MappingEntry, MapSource
+from mastra_temporal.definition.path import MISSING, resolve_path
+from mastra_temporal.definition.template import render_template
+from mastra_temporal.errors import MastraError
+from mastra_temporal.execution.calls import call_functions
+from mastra_temporal.execution.ending import Ending, ending_of
+from mastra_temporal.execution.engine import Engine
+from mastra_temporal.execution.scope import EntryData, Progress, Scope, milliseconds_now
+from mastra_temporal.wire import ErrorInfo, StepResult
+
+__all__ = ["execute"]
+
+
+async def execute(engine: Engine, scope: Scope, progress: Progress, entry: MappingEntry) -> Ending:
+    """Shape the input. A mapping is a step in the results; its functions have the workflow's retries."""
+    result = StepResult(status="running", payload=progress.input_data, started_at=milliseconds_now())
+    scope.step_execution_path.append(entry.id)
+    output, error = None, None
+    for retry in range(scope.plan.retries + 1):
+        if retry:
+            await workflow.sleep(timedelta(milliseconds=scope.plan.retry_delay), summary=f"retry {entry.id}")
+        output, error = await _evaluate(engine, scope, progress, entry, retry)
+        if error is None or engine.run.aborted:
+            break
+    ended: dict[str, Any] = (
+        {"status": "success", "output": output} if error is None else {"status": "failed", "error": error}
+    )
+    scope.steps[entry.id] = result.model_copy(update={**ended, "ended_at": milliseconds_now()})
+    return ending_of(entry.id, scope.steps[entry.id])
+
+
+async def _evaluate(
+    engine: Engine, scope: Scope, progress: Progress, entry: MappingEntry, retry: int
+) -> tuple[Any, ErrorInfo | None]:
+    sources = entry.plan.sources
+    functions = [entry.id] if sources is None else [source.fn for source in sources.values() if source.fn is not None]
+    values: dict[str, Any] = {}
+    if functions:
+        outcomes = await call_functions(engine, scope, functions, progress.input_data, retry_count=retry)
+        for function, outcome in zip(functions, outcomes, strict=True):
+            if outcome.error is not None:
+                return None, outcome.error
+            values[function] = outcome.value
+    if sources is None:
+        return values[entry.id], None
+    data = EntryData(scope, engine.run, progress.input_data)
+    try:
+        return {
+            key: values[source.fn] if source.fn is not None else _value(source, data) for key, source in sources.items()
+        }, None
+    except MastraError as error:
+        return None, {"name": error.wire_name, "message": str(error)}
+
+
+def _value(source: MapSource, data: EntryData) -> Any:
+    if source.template is not None:
+        return render_template(source.template, data)
+    if source.request_context_path is not None:
+        return data.request_context.get(source.request_context_path)
+    if source.init_data:
+        return resolve_path(data.init_data, source.path or "", source="step initData")
+    if source.step is None:
+        return source.value
+    found = [output for step_id in source.step if (output := data.step_output(step_id)) not in (MISSING, None)]
+    owner = source.step[0] if len(source.step) == 1 else "initData"
+    return resolve_path(found[0] if found else None, source.path or "", source=f"step {owner}")

@@ -1,0 +1,62 @@
+"""The names under which workflow, worker and client find each other. They are part of every history."""
+
+from __future__ import annotations
+
+import re
+
+__all__ = [
+    "ACTIVITY_CALLBACK",
+    "ACTIVITY_ENTER",
+    "ACTIVITY_FUNCTION",
+    "ACTIVITY_NOOP",
+    "ACTIVITY_REQUEST_CANCEL",
+    "FAILED_RUN",
+    "FAILED_STEP",
+    "QUERY_LOOKUP",
+    "QUERY_STATUS",
+    "REFUSED_RUN",
+    "STREAM_TOPIC",
+    "UPDATE_OUTCOME",
+    "UPDATE_RESTART",
+    "outcome_update_id",
+    "step_activity",
+    "typescript_workflow_type",
+]
+
+ACTIVITY_CALLBACK = "mastra.callback"
+ACTIVITY_ENTER = "mastra.enter"
+ACTIVITY_FUNCTION = "mastra.function"
+ACTIVITY_NOOP = "mastra.noop"
+ACTIVITY_REQUEST_CANCEL = "mastra.request_cancel"
+
+STREAM_TOPIC = "events"
+"""The topic of a run's stream."""
+
+QUERY_LOOKUP = "mastra_lookup"
+QUERY_STATUS = "mastra_status"
+UPDATE_OUTCOME = "mastra_outcome"
+UPDATE_RESTART = "mastra_restart"
+
+FAILED_STEP = "MastraStepFailed"
+"""Type of the ``ApplicationError`` of a failed step; its details are a `StepFailure`."""
+FAILED_RUN = "MastraRunFailed"
+"""Type of the ``ApplicationError`` of a failed run; its details are the run's `WorkflowResult`."""
+REFUSED_RUN = "MastraRunRefused"
+"""Type of the ``ApplicationError`` of a run whose ``on_start`` raised; its details are that error."""
+
+
+def step_activity(workflow_id: str, step_id: str) -> str:
+    """The activity type of a step."""
+    return f"{workflow_id}.{step_id}"
+
+
+def outcome_update_id(generation: int) -> str:
+    """The id of the update that all waiters share until the run is resumed for the ``generation + 1``-th time."""
+    return f"outcome-{generation}"
+
+
+def typescript_workflow_type(workflow_id: str) -> str:
+    """The workflow type that Mastra's TypeScript package derives from an id: weather-workflow, weatherWorkflow."""
+    words = [word for word in re.split(r"[^A-Za-z0-9]+", workflow_id) if word]
+    camel = "".join(word if index == 0 else word[0].upper() + word[1:] for index, word in enumerate(words))
+    return camel if camel.lower().endswith("workflow") else f"{camel}Workflow"

@@ -1,0 +1,70 @@
+"""The result of a run, assembled from its scope."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mastra_temporal.execution.ending import META, Ending
+from mastra_temporal.execution.scope import RunState, Scope
+from mastra_temporal.wire import RunStatus, StepResult, WorkflowResult
+
+__all__ = ["assemble", "run_status", "visible_steps"]
+
+
+def run_status(ending: Ending) -> RunStatus:
+    """The run's status: an early success by ``bail()`` is a success."""
+    return "success" if ending.status == "bailed" else ending.status
+
+
+def assemble(run: RunState, scope: Scope, ending: Ending) -> WorkflowResult[Any]:
+    """The result of a run that ended, or is suspended."""
+    suspended = ending.status == "suspended"
+    return WorkflowResult(
+        status=run_status(ending),
+        steps=visible_steps(scope),
+        input=scope.init_data,
+        step_execution_path=scope.step_execution_path,
+        result=ending.result if ending.status in ("success", "bailed") else None,
+        error=ending.error,
+        tripwire=ending.tripwire,
+        suspended=ending.suspended if suspended else None,
+        suspend_payload=_suspend_payloads(scope) if suspended else None,
+        resume_labels=_resume_labels(scope) if suspended else None,
+        state=scope.state,
+        run_id=run.run_id,
+    )
+
+
+def visible_steps(scope: Scope) -> dict[str, StepResult]:
+    """The results of the steps, without payloads that only repeat the output of the step before, as in Mastra."""
+    steps = {key: result for key, result in scope.steps.items() if result.status != "running"}
+    before = scope.init_data
+    for step_id in scope.step_execution_path:
+        result = steps.get(step_id)
+        if result is None:
+            continue
+        if result.payload is not None and result.payload == before:
+            steps[step_id] = result.model_copy(update={"payload": None})
+        if result.status == "success":
+            before = result.output
+    return steps
+
+
+def _suspend_payloads(scope: Scope) -> dict[str, Any]:
+    payloads: dict[str, Any] = {}
+    for step_id, result in scope.steps.items():
+        if result.status == "suspended":
+            payload: Any = result.suspend_payload
+            if isinstance(payload, dict):
+                payload = {key: value for key, value in payload.items() if key != META}  # pyright: ignore[reportUnknownVariableType]
+            payloads[step_id] = {} if payload is None else payload
+    return payloads
+
+
+def _resume_labels(scope: Scope) -> dict[str, dict[str, Any]]:
+    return {
+        label: {"stepId": step_id}
+        for step_id, result in scope.steps.items()
+        if result.status == "suspended"
+        for label in result.resume_labels or []
+    }

@@ -1,0 +1,76 @@
+"""``.sleep()`` and ``.sleep_until()``: durable timers that keep their deadline through every crash."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from temporalio import workflow
+
+from mastra_temporal.definition.graph import SleepEntry, SleepUntilEntry
+from mastra_temporal.execution.calls import call_function
+from mastra_temporal.execution.ending import Ending
+from mastra_temporal.execution.engine import Engine
+from mastra_temporal.execution.scope import Progress, Scope, milliseconds_now
+from mastra_temporal.wire import ErrorInfo, StepResult
+
+__all__ = ["execute"]
+
+
+async def execute(engine: Engine, scope: Scope, progress: Progress, entry: SleepEntry | SleepUntilEntry) -> Ending:
+    """Sleep until the deadline, or until the run is canceled. The output is the input."""
+    started_at = milliseconds_now()
+    scope.step_execution_path.append(entry.id)
+    scope.steps[entry.id] = result = StepResult(status="waiting", payload=progress.input_data, started_at=started_at)
+    if progress.deadline is None:
+        progress.deadline, error = await _deadline(engine, scope, progress, entry, started_at)
+        if error is not None:
+            scope.steps[entry.id] = result.model_copy(
+                update={"status": "failed", "error": error, "ended_at": milliseconds_now()}
+            )
+            return Ending("failed", error=error)
+    await _sleep(engine, entry.id, progress.deadline - milliseconds_now())
+    if engine.run.aborted:
+        return Ending("canceled")
+    scope.steps[entry.id] = result.model_copy(
+        update={"status": "success", "output": progress.input_data, "ended_at": milliseconds_now()}
+    )
+    return Ending("success", output=progress.input_data, result=progress.input_data)
+
+
+async def _sleep(engine: Engine, entry_id: str, milliseconds: int) -> None:
+    if milliseconds <= 0:
+        return
+    engine.run.sleeping += 1
+    try:
+        await workflow.wait_condition(
+            lambda: engine.run.aborted, timeout=timedelta(milliseconds=milliseconds), timeout_summary=entry_id
+        )
+    except asyncio.TimeoutError:
+        pass
+    finally:
+        engine.run.sleeping -= 1
+
+
+async def _deadline(
+    engine: Engine, scope: Scope, progress: Progress, entry: SleepEntry | SleepUntilEntry, now: int
+) -> tuple[int, ErrorInfo | None]:
+    """When to wake, in milliseconds since the epoch."""
+    value: Any = entry.duration if isinstance(entry, SleepEntry) else entry.date
+    if entry.fn is not None:
+        outcome = await call_function(engine, scope, entry.id, progress.input_data)
+        if outcome.error is not None:
+            return now, outcome.error
+        value = outcome.value
+    if isinstance(entry, SleepEntry):
+        number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+        return (now + round(value) if number else now), None
+    return (_milliseconds_of(value) if isinstance(value, str) else now), None
+
+
+def _milliseconds_of(date: str) -> int:
+    parsed = datetime.fromisoformat(date.replace("Z", "+00:00"))
+    aware = parsed if parsed.tzinfo else parsed.replace(tzinfo=timezone.utc)
+    return round(aware.timestamp() * 1000)

@@ -1,0 +1,123 @@
+"""A step: one activity, through failures, lost attempts and a cancelled run."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from temporalio.exceptions import ActivityError, ApplicationError, CancelledError, TimeoutError
+
+from mastra_temporal.definition.graph import StepEntry, StepPlan
+from mastra_temporal.execution.attempts import ActivityPlan
+from mastra_temporal.execution.engine import Engine, Occurrence
+from mastra_temporal.execution.names import FAILED_STEP, step_activity
+from mastra_temporal.execution.scope import Progress, Scope, milliseconds_now
+from mastra_temporal.wire import RetryPlan, StepCall, StepFailure, StepOutcome, StepResult
+
+__all__ = ["execute"]
+
+START_TO_CLOSE = 3_600_000
+HEARTBEAT = 30_000
+GRACE = timedelta(seconds=10)
+"""How much longer Temporal waits than the step's wrapper, which reports a timeout as a failure of the step."""
+
+
+async def execute(
+    engine: Engine, scope: Scope, progress: Progress, entry: StepEntry, occurrence: Occurrence, input_data: Any
+) -> StepResult:
+    """Run a step as an activity and turn what comes of it into the step's result."""
+    step_id, plan = entry.step.id, entry.plan
+    started_at = milliseconds_now()
+    call = _call(engine, scope, step_id, plan, occurrence, input_data)
+    path = ".".join((*scope.path, occurrence.key(step_id)))
+    activity = ActivityPlan(
+        activity_type=step_activity(scope.workflow_id, step_id),
+        summary=occurrence.label(step_id),
+        start_to_close_timeout=timedelta(milliseconds=call.timeout_ms) + GRACE,
+        heartbeat_timeout=timedelta(milliseconds=plan.heartbeat_timeout or HEARTBEAT),
+        schedule_to_close_timeout=timedelta(milliseconds=plan.schedule_to_close_timeout)
+        if plan.schedule_to_close_timeout
+        else None,
+        task_queue=plan.task_queue,
+    )
+    result = StepResult(status="running", payload=input_data, started_at=started_at)
+    try:
+        outcome: StepOutcome = await engine.attempts.perform(path, call, StepOutcome, activity)
+    except (ActivityError, CancelledError) as error:
+        cause = error.cause if isinstance(error, ActivityError) else error
+        return _failed(engine, result, cause, f"step `{step_id}` of workflow `{scope.workflow_id}`")
+    return _ended(engine, scope, result, outcome)
+
+
+def _call(
+    engine: Engine, scope: Scope, step_id: str, plan: StepPlan, occurrence: Occurrence, input_data: Any
+) -> StepCall:
+    run = engine.run
+    iteration = "" if occurrence.iteration is None else f"#{occurrence.iteration}"
+    path = ".".join((*scope.path, occurrence.key(step_id)))
+    return StepCall(
+        run_id=scope.run_id,
+        workflow_id=scope.workflow_id,
+        step_id=step_id,
+        scope=list(scope.path) or None,
+        resource_id=run.resource_id,
+        input_data=input_data,
+        state=scope.state or None,
+        request_context=run.request_context or None,
+        idempotency_key=f"{run.run_id}/{path}{iteration}",
+        retry=RetryPlan(
+            retries=scope.plan.retries if plan.retries is None else plan.retries,
+            delay_ms=scope.plan.retry_delay,
+            backoff_coefficient=plan.backoff_coefficient,
+            maximum_interval_ms=plan.maximum_interval,
+            non_retryable_error_types=plan.non_retryable_error_types,
+        ),
+        timeout_ms=plan.start_to_close_timeout or START_TO_CLOSE,
+        cancel_grace_ms=scope.plan.cancel_grace,
+        validate_inputs=scope.validate_inputs,
+        validate_outputs=scope.plan.validate_outputs,
+    )
+
+
+def _ended(engine: Engine, scope: Scope, result: StepResult, outcome: StepOutcome) -> StepResult:
+    now = milliseconds_now()
+    engine.run.change_request_context(outcome.request_context)
+    scope.merge_state(outcome.state)
+    if outcome.aborted:
+        engine.abort()
+    payload = result.payload if outcome.payload is None else outcome.payload
+    if outcome.status == "suspended":
+        return result.model_copy(
+            update={
+                "status": "suspended",
+                "payload": payload,
+                "suspend_payload": outcome.suspend_payload,
+                "suspend_output": outcome.suspend_output,
+                "suspended_at": now,
+                "resume_labels": outcome.resume_labels,
+            }
+        )
+    return result.model_copy(
+        update={"status": outcome.status, "payload": payload, "output": outcome.output, "ended_at": now}
+    )
+
+
+def _failed(engine: Engine, result: StepResult, cause: BaseException | None, owner: str) -> StepResult:
+    ended: dict[str, Any] = {"status": "failed", "ended_at": milliseconds_now()}
+    if isinstance(cause, CancelledError):
+        ended["status"] = "canceled"
+    elif isinstance(cause, ApplicationError) and cause.type == FAILED_STEP:
+        failure = StepFailure.model_validate(cause.details[0])
+        engine.run.change_request_context(failure.request_context)
+        if failure.aborted:
+            engine.abort()
+        ended |= {"error": failure.error, "tripwire": failure.tripwire, "non_retryable": failure.non_retryable}
+        ended["payload"] = result.payload if failure.payload is None else failure.payload
+    elif isinstance(cause, TimeoutError):
+        kind = (cause.type.name if cause.type else "time").lower().replace("_", "-")
+        ended["error"] = {"name": "StepTimeoutError", "message": f"{owner} exceeded its {kind} timeout."}
+    elif isinstance(cause, ApplicationError):
+        ended["error"] = {"name": cause.type or "Error", "message": f"{owner}: {cause.message}"}
+    else:
+        ended["error"] = {"name": type(cause).__name__, "message": f"{owner}: {cause}"}
+    return result.model_copy(update=ended)

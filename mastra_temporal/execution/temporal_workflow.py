@@ -1,0 +1,219 @@
+"""The Temporal workflow behind every definition: starts the interpreter, listens to messages, ends the execution."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+from temporalio import workflow
+from temporalio.contrib.workflow_streams import WorkflowStream
+from temporalio.exceptions import ApplicationError
+
+from mastra_temporal.definition.graph import WorkflowGraph
+from mastra_temporal.definition.path import MISSING
+from mastra_temporal.execution import callbacks, nested, step
+from mastra_temporal.execution.attempts import Attempts
+from mastra_temporal.execution.calls import check_output, enter
+from mastra_temporal.execution.ending import Ending
+from mastra_temporal.execution.engine import Engine
+from mastra_temporal.execution.interpreter import walk
+from mastra_temporal.execution.names import (
+    ACTIVITY_REQUEST_CANCEL,
+    FAILED_RUN,
+    QUERY_LOOKUP,
+    QUERY_STATUS,
+    REFUSED_RUN,
+    UPDATE_OUTCOME,
+    UPDATE_RESTART,
+)
+from mastra_temporal.execution.result import assemble
+from mastra_temporal.execution.scope import RunState, Scope
+from mastra_temporal.wire import (
+    EnterCall,
+    LookupQuery,
+    LookupReply,
+    OutcomeReply,
+    RestartRequest,
+    RunStatus,
+    RunStatusReply,
+    StartEnvelope,
+    WorkflowResult,
+)
+
+__all__ = ["MastraWorkflow"]
+
+
+class MastraWorkflow:
+    """Base of the generated workflow classes (see ``compiler.py``)."""
+
+    workflow_id: str
+    """The id of the definition that this class was generated for."""
+
+    def __init__(self, envelope: StartEnvelope) -> None:
+        """Set the state up before the first message is handled: an update can come before the run method."""
+        self._envelope = envelope
+        self._stream = WorkflowStream()
+        run_id = envelope.run_id or workflow.info().workflow_id
+        self._run = RunState(
+            run_id=run_id,
+            resource_id=envelope.resource_id,
+            request_context=dict(envelope.request_context or {}),
+            per_step=bool(envelope.per_step),
+            aborted=bool(envelope.canceled),
+        )
+        self._engine = Engine(self._run, Attempts(), walk, step.execute, nested.execute)
+        self._scope: Scope | None = None
+        self._suspended: WorkflowResult[Any] | None = None
+        self._generation = 0
+        self._ended = False
+        self._cancel_requested = False
+
+    async def execute(self) -> WorkflowResult[Any]:
+        """Run to the end. The generated class's run method."""
+        interpretation = asyncio.create_task(self._interpret())
+        while not interpretation.done():
+            try:
+                await workflow.wait_condition(interpretation.done)
+            except asyncio.CancelledError:
+                # A cancelled run ends by itself: steps in flight keep their results.
+                self._cancel_requested = True
+                self._engine.abort()
+        try:
+            result = interpretation.result()
+        finally:
+            self._ended = True
+            await self._let_handlers_finish()
+        return await self._close(result)
+
+    async def _interpret(self) -> WorkflowResult[Any]:
+        graph, scope = await self._open()
+        refused = await callbacks.start(self._engine, scope)
+        if refused is not None:
+            raise ApplicationError(
+                f"on_start of workflow `{self.workflow_id}` raised: {refused.get('message')}",
+                refused,
+                type=REFUSED_RUN,
+                non_retryable=True,
+            )
+        while True:
+            ending = await walk(self._engine, scope, graph.entries)
+            ending = await self._checked(scope, ending)
+            result = assemble(self._run, scope, ending)
+            await callbacks.notify(self._engine, scope, ending)
+            if ending.status != "suspended":
+                return result
+            self._suspended = result
+            workflow.upsert_memo({"mastraStatus": "suspended", "mastraGeneration": self._generation})
+            await workflow.wait_condition(lambda: self._run.aborted)
+
+    async def _open(self) -> tuple[WorkflowGraph, Scope]:
+        """The recorded graph and the scope of the run. A foreign client leaves both to us."""
+        envelope, graph = self._envelope, self._envelope.graph
+        input_data, state = envelope.input_data, envelope.initial_state
+        if graph is None:
+            admitted = await enter(
+                EnterCall(
+                    workflow_id=self.workflow_id,
+                    input_data=input_data,
+                    state=state,
+                    request_context=envelope.request_context,
+                    kind="start",
+                )
+            )
+            if admitted.error is not None or admitted.graph is None:
+                error = admitted.error or {}
+                raise ApplicationError(str(error.get("message")), error, type=REFUSED_RUN, non_retryable=True)
+            graph, input_data, state = admitted.graph, admitted.input_data, admitted.state
+        self._scope = Scope(
+            workflow_id=self.workflow_id,
+            run_id=self._run.run_id,
+            path=(),
+            plan=graph.plan,
+            validate_inputs=graph.plan.validate_inputs,
+            init_data=input_data,
+            state=dict(state or {}),
+            input_data=input_data,
+        )
+        return graph, self._scope
+
+    async def _checked(self, scope: Scope, ending: Ending) -> Ending:
+        plan = scope.plan
+        if ending.status not in ("success", "bailed") or not plan.checks_output or not plan.validate_outputs:
+            return ending
+        error = await check_output(self.workflow_id, ending.result)
+        return ending if error is None else Ending("failed", error=error)
+
+    async def _close(self, result: WorkflowResult[Any]) -> WorkflowResult[Any]:
+        """End the execution as Temporal shows it: completed, failed or cancelled."""
+        if result.status == "canceled":
+            await self._cancel_myself()
+        if result.status in ("failed", "tripwire"):
+            error = result.error or {"message": (result.tripwire or {}).get("reason")}
+            raise ApplicationError(
+                f"workflow `{self.workflow_id}`: {error.get('message')}", result, type=FAILED_RUN, non_retryable=True
+            )
+        return result
+
+    async def _cancel_myself(self) -> None:
+        """End as Cancelled, which Temporal allows only after a request: make it when a step called ``abort()``."""
+        if not self._cancel_requested:
+            await workflow.execute_local_activity(ACTIVITY_REQUEST_CANCEL, start_to_close_timeout=timedelta(minutes=1))
+            await asyncio.sleep(3600)
+        raise asyncio.CancelledError
+
+    async def _let_handlers_finish(self) -> None:
+        while not workflow.all_handlers_finished():
+            try:
+                await workflow.wait_condition(workflow.all_handlers_finished)
+            except asyncio.CancelledError:
+                self._cancel_requested = True
+
+    def snapshot(self) -> WorkflowResult[Any]:
+        """The results as far as the run has come."""
+        if self._scope is None:
+            return WorkflowResult(status="running", run_id=self._run.run_id)
+        return assemble(self._run, self._scope, Ending("canceled")).model_copy(update={"status": "running"})
+
+    # Messages
+
+    @workflow.update(name=UPDATE_OUTCOME)
+    async def outcome(self, generation: int) -> OutcomeReply:
+        """Answered when the run has ended, or is suspended for the ``generation``-th time. All waiters share one."""
+        await workflow.wait_condition(
+            lambda: (
+                self._ended
+                or self._generation > generation
+                or (self._generation == generation and self._suspended is not None)
+            )
+        )
+        return OutcomeReply(ended=self._ended, result=None if self._ended else self._suspended)
+
+    @workflow.update(name=UPDATE_RESTART)
+    async def restart(self, request: RestartRequest) -> int:
+        """Schedule steps again whose workers are gone. Returns how many of them were still in flight."""
+        self._run.request_context.update(request.request_context or {})
+        return await self._engine.attempts.restart(request)
+
+    @workflow.query(name=QUERY_STATUS)
+    def status(self) -> RunStatusReply:
+        """The run's status at this moment."""
+        status: RunStatus = "running"
+        if self._run.aborted:
+            status = "canceled"
+        elif self._suspended is not None:
+            status = "suspended"
+        elif self._run.sleeping and not self._engine.attempts.any_in_flight:
+            status = "waiting"
+        return RunStatusReply(status=status)
+
+    @workflow.query(name=QUERY_LOOKUP)
+    def lookup(self, query: LookupQuery) -> LookupReply:
+        """What a step asks for while it runs."""
+        scope = self._run.scopes.get(tuple(query.scope or ()))
+        if scope is None:
+            return LookupReply()
+        if query.step_id is None:
+            return LookupReply(value=scope.init_data)
+        output = scope.output_of(query.step_id)
+        return LookupReply(value=None if output is MISSING else output)

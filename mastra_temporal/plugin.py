@@ -1,0 +1,92 @@
+"""`MastraPlugin`: the one way in which a Temporal client or worker learns about Mastra workflows."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import socket
+import uuid
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from functools import cache
+from typing import TYPE_CHECKING
+
+from temporalio.contrib.pydantic import PydanticPayloadConverter
+from temporalio.converter import DataConverter, DefaultPayloadConverter
+from temporalio.plugin import SimplePlugin
+from temporalio.runtime import Runtime, TelemetryConfig
+from temporalio.service import ConnectConfig, ServiceClient
+from temporalio.worker import WorkerConfig
+
+from mastra_temporal.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from mastra_temporal.run.mastra import Mastra
+
+__all__ = ["MastraPlugin"]
+
+HEARTBEAT_INTERVAL = timedelta(seconds=1)
+"""Of workers and of steps: what `Run.restart` needs to tell within seconds that a worker is gone."""
+
+
+class MastraPlugin(SimplePlugin):
+    """Registers the workflows and steps of a ``Mastra`` object. Put it on the client; workers made from it inherit it.
+
+    ``Client.connect(..., plugins=[MastraPlugin(mastra)])``. It sets what restarts rely on: a worker identity that no
+    other process ever had, heartbeats every second, and payloads read and written by pydantic. What you have set
+    yourself (codec, runtime, identity, interceptors) is kept.
+    """
+
+    def __init__(self, mastra: Mastra) -> None:
+        """Create the plugin of a registry."""
+        super().__init__(
+            "mastra_temporal.MastraPlugin",
+            data_converter=_with_pydantic,
+            workflows=lambda existing: [*(existing or []), *mastra.workflow_types],
+            activities=lambda existing: [*(existing or []), *mastra.activities],
+        )
+        self.mastra = mastra
+
+    async def connect_service_client(
+        self, config: ConnectConfig, next: Callable[[ConnectConfig], Awaitable[ServiceClient]]
+    ) -> ServiceClient:
+        """See base class."""
+        if config.runtime is None:
+            config.runtime = _runtime()
+        if config.identity == _default_identity():
+            config.identity = f"{config.identity}-{_process_suffix(os.getpid())}"
+        return await next(config)
+
+    def configure_worker(self, config: WorkerConfig) -> WorkerConfig:
+        """See base class."""
+        config = super().configure_worker(config)
+        for name in ("max_heartbeat_throttle_interval", "default_heartbeat_throttle_interval"):
+            config[name] = min(config.get(name) or HEARTBEAT_INTERVAL, HEARTBEAT_INTERVAL)
+        return config
+
+
+def _with_pydantic(converter: DataConverter | None) -> DataConverter:
+    converter = converter or DataConverter.default
+    if issubclass(converter.payload_converter_class, PydanticPayloadConverter):
+        return converter
+    if converter.payload_converter_class is DefaultPayloadConverter:
+        return dataclasses.replace(converter, payload_converter_class=PydanticPayloadConverter)
+    raise ConfigurationError(
+        f"The client's payload converter is {converter.payload_converter_class.__name__}, which does not know pydantic "
+        "models. Derive it from temporalio.contrib.pydantic.PydanticPayloadConverter."
+    )
+
+
+@cache
+def _runtime() -> Runtime:
+    return Runtime(telemetry=TelemetryConfig(), worker_heartbeat_interval=HEARTBEAT_INTERVAL)
+
+
+def _default_identity() -> str:
+    return f"{os.getpid()}@{socket.gethostname()}"
+
+
+@cache
+def _process_suffix(pid: int) -> str:
+    """What tells this process from an earlier one with the same pid and host, as containers have them."""
+    return uuid.uuid4().hex[:8]

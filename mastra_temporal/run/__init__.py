@@ -1,0 +1,1 @@
+"""Client side: starting, watching, cancelling and restarting runs."""

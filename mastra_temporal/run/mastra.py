@@ -1,0 +1,152 @@
+"""`Mastra`: the registry of workflows that workers and clients share, and the connection to Temporal."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from temporalio import activity
+from temporalio.client import Client
+from temporalio.envconfig import ClientConfig
+
+from mastra_temporal.definition.step import Step
+from mastra_temporal.definition.suggest import did_you_mean
+from mastra_temporal.definition.workflow import Workflow
+from mastra_temporal.errors import ConfigurationError, ServerUnreachableError, WorkflowNotFoundError
+from mastra_temporal.execution.compiler import compile_workflows
+from mastra_temporal.execution.names import step_activity
+from mastra_temporal.plugin import MastraPlugin
+from mastra_temporal.run.run import Run
+from mastra_temporal.steps.calls import Calls
+from mastra_temporal.steps.definitions import Definitions
+from mastra_temporal.steps.runner import StepRunner
+from mastra_temporal.wire import StepCall, StepOutcome
+
+__all__ = ["Mastra"]
+
+
+class Mastra:
+    """The workflows of an application. Workers and clients import the same object.
+
+    Mastra's ``Mastra`` class: https://mastra.ai/reference/core/mastra-class
+    """
+
+    def __init__(self, *, workflows: Iterable[Workflow[Any, Any, Any]], task_queue: str = "mastra") -> None:
+        """Register workflows.
+
+        Args:
+            workflows: Committed workflows. Workflows nested in them come along and need to be listed only if they are
+                also started by themselves.
+            task_queue: The Temporal task queue of the runs and of their steps.
+
+        Raises:
+            DefinitionError: A workflow is not committed, or two have one id.
+        """
+        self.task_queue = task_queue
+        self._workflows = {workflow.id: workflow for workflow in workflows}
+        self._definitions = Definitions(self._workflows.values())
+        self._client: Client | None = None
+        for workflow in self._workflows.values():
+            workflow.bind(self)
+
+    def get_workflow(self, workflow_id: str) -> Workflow[Any, Any, Any]:
+        """A registered workflow.
+
+        Raises:
+            WorkflowNotFoundError: There is none of that id.
+        """
+        try:
+            return self._workflows[workflow_id]
+        except KeyError:
+            hint = did_you_mean(workflow_id, self._workflows)
+            raise WorkflowNotFoundError(f"Workflow with ID {workflow_id} not found.{hint}") from None
+
+    def list_workflows(self) -> dict[str, Workflow[Any, Any, Any]]:
+        """The registered workflows by id."""
+        return dict(self._workflows)
+
+    async def connect(self, client: Client | None = None) -> Client:
+        """Connect to Temporal, once; later calls return the same client.
+
+        Args:
+            client: A client of your own. One without `MastraPlugin` is wrapped in one that has it. By default the
+                settings come from Temporal's environment variables and configuration file (`temporalio.envconfig`).
+
+        Raises:
+            ServerUnreachableError: No server answers at the address.
+            ConfigurationError: The environment's settings are wrong.
+        """
+        if client is not None:
+            self._client = self._with_plugin(client)
+        elif self._client is None:
+            self._client = await self._connect_from_environment()
+        return self._client
+
+    @property
+    def client(self) -> Client:
+        """The Temporal client.
+
+        Raises:
+            ConfigurationError: `connect` was not called.
+        """
+        if self._client is None:
+            raise ConfigurationError("Mastra is not connected to Temporal: call `await mastra.connect()` first.")
+        return self._client
+
+    async def create_run(
+        self, workflow: Workflow[Any, Any, Any], *, run_id: str | None, resource_id: str | None
+    ) -> Run[Any]:
+        """See `Workflow.create_run`."""
+        run: Run[Any] = Run(self, workflow, run_id=run_id or str(uuid.uuid4()), resource_id=resource_id)
+        if run_id is not None and self._client is not None:
+            await run.fetch_status()
+        return run
+
+    # What the plugin registers
+
+    @property
+    def workflow_types(self) -> list[type]:
+        """The Temporal workflow types of the registered workflows."""
+        return compile_workflows(list(self._workflows))
+
+    @property
+    def activities(self) -> list[Callable[..., Any]]:
+        """The activities of all steps, and those that the interpreter uses."""
+        steps = [
+            _activity(StepRunner(self, step), step_activity(workflow.id, step.id))
+            for workflow in self._definitions.workflows.values()
+            for step in workflow.steps.values()
+            if isinstance(step, Step)
+        ]
+        return [*steps, *Calls(self, self._definitions).activities]
+
+    def _with_plugin(self, client: Client) -> Client:
+        config = client.config(active_config=True)
+        plugins = list(config.get("plugins", []))
+        if any(isinstance(plugin, MastraPlugin) and plugin.mastra is self for plugin in plugins):
+            return client
+        config["plugins"] = [*plugins, MastraPlugin(self)]
+        return Client(**config)
+
+    async def _connect_from_environment(self) -> Client:
+        try:
+            config = ClientConfig.load_client_connect_config()
+        except Exception as error:
+            raise ConfigurationError(f"Temporal's environment configuration cannot be read: {error}") from error
+        config.setdefault("target_host", "localhost:7233")
+        try:
+            return await Client.connect(**config, plugins=[MastraPlugin(self)])
+        except RuntimeError as error:
+            raise ServerUnreachableError(
+                f"No Temporal server answers at {config.get('target_host')}. Start one with `mastra-temporal dev`, or set "
+                "TEMPORAL_ADDRESS to the address of yours."
+            ) from error
+
+
+def _activity(runner: StepRunner, name: str) -> Callable[..., Any]:
+    @activity.defn(name=name)
+    async def run_step(call: StepCall) -> StepOutcome:
+        return await runner.run(call)
+
+    return run_step

@@ -1,0 +1,97 @@
+"""Waiting until a run has ended or is suspended, and reading how it ended.
+
+All waiters share one update, because they send the same update id: the server keeps one for all of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from typing import Any
+
+from temporalio.client import (
+    Client,
+    WorkflowFailureError,
+    WorkflowHandle,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
+from temporalio.exceptions import ApplicationError, CancelledError, TerminatedError, TimeoutError
+from temporalio.service import RPCError, RPCStatusCode
+
+from mastra_temporal.errors import RunRefusedError
+from mastra_temporal.execution.names import FAILED_RUN, REFUSED_RUN, UPDATE_OUTCOME, outcome_update_id
+from mastra_temporal.run.recorded import recorded_result
+from mastra_temporal.wire import OutcomeReply, WorkflowResult
+
+__all__ = ["closed_result", "wait_for_outcome"]
+
+
+async def wait_for_outcome(
+    client: Client, run_id: str, generation: int, first: Awaitable[Any] | None = None
+) -> WorkflowResult[Any]:
+    """Wait until a run has ended or is suspended.
+
+    Args:
+        client: The client.
+        run_id: The run.
+        generation: How often the run has been resumed.
+        first: The outcome update, when it was sent along with the start.
+    """
+    handle = client.get_workflow_handle(run_id, result_type=WorkflowResult[Any])
+    update = asyncio.ensure_future(first if first is not None else _outcome(handle, generation))
+    closed = asyncio.ensure_future(closed_result(client, handle))
+    try:
+        await asyncio.wait((update, closed), return_when=asyncio.FIRST_COMPLETED)
+        if not closed.done() and update.exception() is None:
+            reply: OutcomeReply = update.result()
+            if not reply.ended and reply.result is not None:
+                return reply.result
+        elif not closed.done() and not _is_gone(update.exception()):
+            update.result()
+        return await closed
+    finally:
+        update.cancel()
+        closed.cancel()
+        await asyncio.gather(update, closed, return_exceptions=True)
+
+
+async def closed_result(client: Client, handle: WorkflowHandle[Any, Any]) -> WorkflowResult[Any]:
+    """Wait until the execution is closed and read its result.
+
+    Raises:
+        RunRefusedError: ``on_start`` raised.
+    """
+    try:
+        return await handle.result()
+    except WorkflowFailureError as failure:
+        cause = failure.cause
+    if isinstance(cause, ApplicationError) and cause.type == FAILED_RUN:
+        return WorkflowResult[Any].model_validate(cause.details[0])
+    if isinstance(cause, ApplicationError) and cause.type == REFUSED_RUN:
+        raise RunRefusedError(cause.details[0].get("message") or cause.message)
+    result = await recorded_result(client, handle.id)
+    if isinstance(cause, CancelledError):
+        return result.model_copy(update={"status": "canceled"})
+    return result.model_copy(update={"status": "failed", "error": _error(cause)})
+
+
+async def _outcome(handle: WorkflowHandle[Any, Any], generation: int) -> OutcomeReply:
+    return await handle.execute_update(
+        UPDATE_OUTCOME, generation, id=outcome_update_id(generation), result_type=OutcomeReply
+    )
+
+
+def _is_gone(error: BaseException | None) -> bool:
+    """Whether the update failed because the execution closed under it: then the result tells how."""
+    if isinstance(error, RPCError):
+        return error.status == RPCStatusCode.NOT_FOUND
+    return isinstance(error, (WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError))
+
+
+def _error(cause: BaseException) -> dict[str, Any]:
+    if isinstance(cause, TimeoutError):
+        return {"name": "RunTimeoutError", "message": "The run exceeded its execution timeout."}
+    if isinstance(cause, TerminatedError):
+        return {"name": "RunTerminatedError", "message": f"The run was terminated: {cause.message}"}
+    return {"name": type(cause).__name__, "message": str(cause)}

@@ -1,0 +1,310 @@
+"""`Run`: one run of a workflow, seen from a client."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+
+from temporalio.client import WithStartWorkflowOperation, WorkflowExecutionDescription, WorkflowExecutionStatus
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from mastra_temporal.context import RequestContext
+from mastra_temporal.definition.options import OutputOptions, parse_options
+from mastra_temporal.definition.schema import SchemaError, to_json
+from mastra_temporal.definition.workflow import Workflow
+from mastra_temporal.errors import RunAlreadyStartedError, RunNotActiveError, RunNotFoundError
+from mastra_temporal.execution.names import QUERY_STATUS, UPDATE_OUTCOME, outcome_update_id
+from mastra_temporal.run.outcome import closed_result, wait_for_outcome
+from mastra_temporal.run.recorded import recorded_status
+from mastra_temporal.run.restart import reschedule_lost_steps
+from mastra_temporal.steps.calls import admit
+from mastra_temporal.wire import OutcomeReply, RunStatus, RunStatusReply, StartEnvelope, WorkflowResult
+
+if TYPE_CHECKING:
+    from mastra_temporal.run.mastra import Mastra
+
+__all__ = ["Run"]
+
+OutT = TypeVar("OutT")
+
+NOT_ACTIVE = "This workflow run was not active"
+QUERY_TIMEOUT = timedelta(seconds=2)
+
+
+class Run(Generic[OutT]):
+    """One run. Made by `Workflow.create_run`; the run itself lives in Temporal.
+
+    Mastra's ``Run``: https://mastra.ai/reference/workflows/run
+    """
+
+    def __init__(
+        self, mastra: Mastra, workflow: Workflow[Any, OutT, Any], *, run_id: str, resource_id: str | None
+    ) -> None:
+        """Use `Workflow.create_run`."""
+        self._mastra = mastra
+        self._workflow = workflow
+        self.run_id = run_id
+        self.resource_id = resource_id
+        self.status: RunStatus = "pending"
+        """What this object knew last; `fetch_status` asks Temporal."""
+        self._canceled_before_start = False
+
+    @property
+    def workflow_id(self) -> str:
+        """The id of the workflow."""
+        return self._workflow.id
+
+    def __repr__(self) -> str:
+        return f"Run(workflow_id={self.workflow_id!r}, run_id={self.run_id!r}, status={self.status!r})"
+
+    async def start(
+        self,
+        *,
+        input_data: Any = None,
+        initial_state: Any = None,
+        request_context: RequestContext | dict[str, Any] | None = None,
+        output_options: OutputOptions | dict[str, Any] | None = None,
+        per_step: bool = False,
+    ) -> WorkflowResult[OutT]:
+        """Start the run and wait until it has ended or is suspended. Mastra's ``run.start()``.
+
+        A run that is live or has succeeded with an equal input is joined, never run twice. One that failed or was
+        canceled is started anew.
+
+        Args:
+            input_data: JSON-able data or an instance of the workflow's ``input_schema``.
+            initial_state: The workflow's state at the beginning.
+            request_context: Values that steps can read and change.
+            output_options: Whether the result carries the state and the resume labels.
+            per_step: Stop after the first entry, with status ``paused``.
+
+        Raises:
+            SchemaValidationError: Something does not match its schema; nothing was started.
+            RunAlreadyStartedError: The run exists with another input.
+            RunRefusedError: ``on_start`` raised; no step ran.
+        """
+        envelope = self._envelope(input_data, initial_state, request_context, per_step)
+        operation = self._start_operation(envelope)
+        client = self._mastra.client
+        update = client.execute_update_with_start_workflow(
+            UPDATE_OUTCOME,
+            0,
+            start_workflow_operation=operation,
+            id=outcome_update_id(0),
+            result_type=OutcomeReply,
+        )
+        first = asyncio.ensure_future(update)
+        self.status = "running"
+        try:
+            await operation.workflow_handle()
+        except WorkflowAlreadyStartedError:
+            await asyncio.gather(first, return_exceptions=True)
+            await self._require_same_input(envelope)
+            return await self._outcome(output_options)
+        except BaseException:
+            first.cancel()
+            await asyncio.gather(first, return_exceptions=True)
+            raise
+        return self._shown(await wait_for_outcome(client, self.run_id, 0, first), output_options)
+
+    async def start_async(
+        self,
+        *,
+        input_data: Any = None,
+        initial_state: Any = None,
+        request_context: RequestContext | dict[str, Any] | None = None,
+        per_step: bool = False,
+    ) -> str:
+        """Start the run and return its id at once. Mastra's ``run.startAsync()``.
+
+        Takes the arguments of `start` and raises the same errors, as far as they are known at once.
+        """
+        envelope = self._envelope(input_data, initial_state, request_context, per_step)
+        try:
+            await self._mastra.client.start_workflow(
+                self._workflow.id, envelope, **self._start_options(), id_conflict_policy=WorkflowIDConflictPolicy.FAIL
+            )
+        except WorkflowAlreadyStartedError:
+            await self._require_same_input(envelope)
+        self.status = "running"
+        return self.run_id
+
+    async def cancel(self) -> Literal["accepted", "already_finished"]:
+        """Cancel the run. Mastra's ``run.cancel()``.
+
+        Sleeps wake at once, steps under way get their abort signal and keep their results, nothing further is started.
+        The run ends as Cancelled. A step whose worker is gone does not hold it up.
+
+        Returns:
+            ``already_finished`` when the run had ended before; then nothing changes.
+        """
+        description = await self._describe()
+        if description is None:
+            self._canceled_before_start, self.status = True, "canceled"
+            return "accepted"
+        if description.status != WorkflowExecutionStatus.RUNNING:
+            return "already_finished"
+        await self._mastra.client.get_workflow_handle(self.run_id).cancel()
+        self.status = "canceled"
+        await reschedule_lost_steps(self._mastra.client, self.run_id)
+        return "accepted"
+
+    async def restart(
+        self,
+        *,
+        request_context: RequestContext | dict[str, Any] | None = None,
+        force: bool = False,
+        timeout: timedelta | None = None,
+    ) -> WorkflowResult[OutT]:
+        """Resume a run that lost its worker from its recorded history. Mastra's ``run.restart()``.
+
+        Finished steps are never run again. The last active steps are scheduled again if their workers are gone; if they
+        are alive, the run is joined. A run that has ended gives its stored result.
+
+        Args:
+            request_context: Values that win over the recorded ones.
+            force: Do not ask whether the workers are alive: schedule the active steps again at once. A worker that is
+                alive after all gets an abort signal.
+            timeout: How long to wait for the result.
+
+        Raises:
+            RunNotActiveError: The run was never started, is suspended, canceled or paused.
+            RunNotFoundError: Temporal has no such run.
+            TimeoutError: The run goes on, but was not over in time.
+        """
+        description = await self._describe()
+        if description is None:
+            raise RunNotActiveError(NOT_ACTIVE)
+        if description.status == WorkflowExecutionStatus.RUNNING:
+            self._require_active(await self._settled_status(description) or "running")
+            await reschedule_lost_steps(
+                self._mastra.client, self.run_id, request_context=self._request_context(request_context), force=force
+            )
+        result = await asyncio.wait_for(
+            self._outcome({"include_state": True}), None if timeout is None else timeout.total_seconds()
+        )
+        if description.status != WorkflowExecutionStatus.RUNNING:
+            self._require_active(result.status)
+        return result
+
+    async def fetch_status(self) -> RunStatus:
+        """Ask Temporal for the run's status; ``pending`` when it knows no such run."""
+        description = await self._describe()
+        if description is None:
+            self.status = "canceled" if self._canceled_before_start else "pending"
+        elif description.status == WorkflowExecutionStatus.RUNNING:
+            self.status = await self._open_status(description)
+        else:
+            handle = self._mastra.client.get_workflow_handle(self.run_id, result_type=WorkflowResult[Any])
+            self.status = (await closed_result(self._mastra.client, handle)).status
+        return self.status
+
+    # Helpers
+
+    def _envelope(
+        self,
+        input_data: Any,
+        initial_state: Any,
+        request_context: RequestContext | dict[str, Any] | None,
+        per_step: bool,
+    ) -> StartEnvelope:
+        context = self._request_context(request_context)
+        data, state = admit(self._workflow, input_data, initial_state, context)
+        return StartEnvelope(
+            input_data=data,
+            initial_state=state or None,
+            request_context=context or None,
+            run_id=self.run_id,
+            resource_id=self.resource_id,
+            per_step=per_step or None,
+            graph=self._workflow.graph,
+            canceled=self._canceled_before_start or None,
+        )
+
+    def _request_context(self, value: RequestContext | dict[str, Any] | None) -> dict[str, Any]:
+        return (value if isinstance(value, RequestContext) else RequestContext(value)).to_json()
+
+    def _start_options(self) -> dict[str, Any]:
+        return {
+            "id": self.run_id,
+            "task_queue": self._mastra.task_queue,
+            "execution_timeout": self._workflow.options.execution_timeout,
+            "id_reuse_policy": WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
+            "static_summary": self._workflow.description or self._workflow.id,
+            "result_type": WorkflowResult[Any],
+        }
+
+    def _start_operation(self, envelope: StartEnvelope) -> WithStartWorkflowOperation[Any, Any]:
+        return WithStartWorkflowOperation(
+            self._workflow.id, envelope, **self._start_options(), id_conflict_policy=WorkflowIDConflictPolicy.FAIL
+        )
+
+    async def _require_same_input(self, envelope: StartEnvelope) -> None:
+        handle = self._mastra.client.get_workflow_handle(self.run_id)
+        async for event in handle.fetch_history_events(page_size=1):
+            payloads = event.workflow_execution_started_event_attributes.input.payloads
+            [recorded] = await self._mastra.client.data_converter.decode(payloads, [StartEnvelope])
+            if recorded.input_data != envelope.input_data:
+                raise RunAlreadyStartedError(
+                    f"Run `{self.run_id}` of workflow `{self.workflow_id}` exists and was started with another input. "
+                    "Use another run id, or start it with the same input to join it."
+                )
+            return
+
+    async def _outcome(self, output_options: OutputOptions | dict[str, Any] | None) -> WorkflowResult[OutT]:
+        description = await self._describe()
+        generation = 0 if description is None else int((await description.memo()).get("mastraGeneration", 0))
+        return self._shown(await wait_for_outcome(self._mastra.client, self.run_id, generation), output_options)
+
+    async def _describe(self) -> WorkflowExecutionDescription | None:
+        try:
+            return await self._mastra.client.get_workflow_handle(self.run_id).describe()
+        except RPCError as error:
+            if error.status != RPCStatusCode.NOT_FOUND:
+                raise
+        if self.status not in ("pending", "canceled"):
+            raise RunNotFoundError(f"Snapshot not found for run {self.run_id}")
+        return None
+
+    async def _settled_status(self, description: WorkflowExecutionDescription) -> RunStatus | None:
+        """The status of an open run, as far as the server knows it without its worker."""
+        if description.raw_description.workflow_extended_info.cancel_requested:
+            return "canceled"
+        return "suspended" if (await description.memo()).get("mastraStatus") == "suspended" else None
+
+    async def _open_status(self, description: WorkflowExecutionDescription) -> RunStatus:
+        settled = await self._settled_status(description)
+        if settled is not None:
+            return settled
+        try:
+            reply = await self._mastra.client.get_workflow_handle(self.run_id).query(
+                QUERY_STATUS, result_type=RunStatusReply, rpc_timeout=QUERY_TIMEOUT
+            )
+        except RPCError:
+            return await recorded_status(self._mastra.client, self.run_id)
+        return reply.status
+
+    def _require_active(self, status: RunStatus) -> None:
+        if status in ("pending", "suspended", "canceled", "paused"):
+            raise RunNotActiveError(NOT_ACTIVE)
+
+    def _shown(
+        self, result: WorkflowResult[Any], output_options: OutputOptions | dict[str, Any] | None
+    ) -> WorkflowResult[OutT]:
+        """The result as the caller asked for it, its output as an instance of the workflow's schema."""
+        options = parse_options(OutputOptions, output_options, owner=f"workflow `{self.workflow_id}`")
+        self.status = result.status
+        update: dict[str, Any] = {}
+        if not options.include_state:
+            update["state"] = None
+        if not options.include_resume_labels:
+            update["resume_labels"] = None
+        if self._workflow.output_schema is not None and result.status == "success":
+            try:
+                update["result"] = self._workflow.output_schema.validate(to_json(result.result, what="The result"))
+            except SchemaError:
+                pass
+        return result.model_copy(update=update)

@@ -1,0 +1,72 @@
+"""Calling user code: on the event loop or in a thread, with a time limit, through a cancellation."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from mastra_temporal.context import AbortSignal
+from mastra_temporal.definition.function import UserFunction
+from mastra_temporal.errors import StepTimeoutError
+
+__all__ = ["call", "supervise"]
+
+THREADS = ThreadPoolExecutor(max_workers=100, thread_name_prefix="mastra-step")
+"""As many as the activities that a worker runs at once by default."""
+
+
+async def call(function: UserFunction, input_data: Any, context: Any) -> Any:
+    """Call a user function: ``async def`` on the event loop, ``def`` in a thread."""
+    bound = function.bind(input_data, context)
+    if function.is_async:
+        return await bound()
+    current = contextvars.copy_context()
+    return await asyncio.get_running_loop().run_in_executor(THREADS, lambda: current.run(bound))
+
+
+async def supervise(body: asyncio.Task[Any], *, owner: str, timeout_ms: int, grace_ms: int, abort: AbortSignal) -> Any:
+    """Wait for a step's body.
+
+    A cancelled run does not interrupt the body: it sets the abort signal, and what the body returns within the grace
+    counts. A worker that shuts down does: the step is tried again on another one.
+
+    Raises:
+        StepTimeoutError: The body took longer than its limit.
+        CancelledError: The grace is over.
+        ApplicationError: The worker shuts down; Temporal tries again.
+    """
+    try:
+        return await asyncio.wait_for(asyncio.shield(body), timeout_ms / 1000)
+    except asyncio.TimeoutError:
+        if body.done():
+            raise
+        await _stop(body)
+        raise StepTimeoutError(f"{owner} exceeded its start-to-close timeout of {timeout_ms} ms.") from None
+    except asyncio.CancelledError:
+        if body.cancelled():
+            raise
+        details = activity.cancellation_details()
+        if details is not None and details.worker_shutdown:
+            await _stop(body)
+            raise ApplicationError(
+                f"{owner}: the worker shut down", type="WorkerShutdown", next_retry_delay=timedelta(milliseconds=10)
+            ) from None
+    abort._set()  # pyright: ignore[reportPrivateUsage]
+    try:
+        return await asyncio.wait_for(asyncio.shield(body), grace_ms / 1000)
+    except asyncio.TimeoutError:
+        if body.done():
+            raise
+        await _stop(body)
+        raise asyncio.CancelledError from None
+
+
+async def _stop(body: asyncio.Task[Any]) -> None:
+    body.cancel()
+    await asyncio.gather(body, return_exceptions=True)

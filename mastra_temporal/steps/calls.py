@@ -1,0 +1,254 @@
+"""The other activities: functions, schemas, callbacks, and two small services for the workflow itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+from temporalio import activity
+from temporalio.common import RawValue
+from temporalio.exceptions import ApplicationError
+
+from mastra_temporal.context import CallbackInfo, FunctionContext, RequestContext
+from mastra_temporal.definition.options import milliseconds
+from mastra_temporal.definition.schema import Schema, SchemaError, to_json
+from mastra_temporal.definition.workflow import Workflow, WorkflowFunction
+from mastra_temporal.errors import DefinitionError, MastraError
+from mastra_temporal.execution.names import (
+    ACTIVITY_CALLBACK,
+    ACTIVITY_ENTER,
+    ACTIVITY_FUNCTION,
+    ACTIVITY_NOOP,
+    ACTIVITY_REQUEST_CANCEL,
+)
+from mastra_temporal.steps import body
+from mastra_temporal.steps.definitions import Definitions
+from mastra_temporal.steps.failure import error_info, is_retryable
+from mastra_temporal.steps.heartbeat import Heartbeat
+from mastra_temporal.steps.runner import request_context_change
+from mastra_temporal.validation import validated
+from mastra_temporal.wire import (
+    CallbackCall,
+    Checkpoint,
+    EnterCall,
+    EnterOutcome,
+    FunctionCall,
+    FunctionOutcome,
+)
+
+if TYPE_CHECKING:
+    from mastra_temporal.run.mastra import Mastra
+
+__all__ = ["Calls", "admit"]
+
+
+class Calls:
+    """The activities that every worker has besides its steps."""
+
+    def __init__(self, mastra: Mastra, definitions: Definitions) -> None:
+        """Create them for a registry."""
+        self.mastra = mastra
+        self.definitions = definitions
+
+    @property
+    def activities(self) -> list[Callable[..., Any]]:
+        """What to register with the worker."""
+        return [self.function, self.enter, self.callback, noop, request_cancel, missing_step]
+
+    @activity.defn(name=ACTIVITY_FUNCTION)
+    async def function(self, call: FunctionCall) -> list[FunctionOutcome]:
+        """Evaluate conditions, mappings or durations concurrently."""
+        return await asyncio.gather(*(self._evaluate(call, function_id) for function_id in call.functions))
+
+    async def _evaluate(self, call: FunctionCall, function_id: str) -> FunctionOutcome:
+        request_context = RequestContext(call.request_context)
+        try:
+            function = self._workflow(call.workflow_id).functions.get(function_id)
+            if function is None:
+                raise DefinitionError(
+                    f"workflow `{call.workflow_id}` has no function `{function_id}` on this worker any more: "
+                    "the run was started on another version of it. Deploy a worker that has it and restart the run."
+                )
+            context = self._function_context(call, function, request_context)
+            value = await body.call(function.body, context.input_data, context)
+            value = _as_data(function, value, what=f"The result of `{function_id}` of workflow `{call.workflow_id}`")
+        except Exception as error:
+            return FunctionOutcome(error=error_info(error), non_retryable=None if is_retryable(error, []) else True)
+        change = request_context_change(call.request_context or {}, request_context)
+        return FunctionOutcome(value=value, request_context=change)
+
+    def _function_context(
+        self, call: FunctionCall, function: WorkflowFunction, request_context: RequestContext
+    ) -> FunctionContext:
+        outputs = call.outputs or {}
+        return FunctionContext(
+            input_data=_parsed(function, call.input_data),
+            run_id=call.run_id,
+            workflow_id=call.workflow_id,
+            resource_id=call.resource_id,
+            state=dict(call.state or {}),
+            request_context=request_context,
+            retry_count=call.retry_count,
+            mastra=self.mastra,
+            lookup=lambda step_id: call.init_data if step_id is None else outputs.get(step_id),
+            iteration_count=call.iteration_count,
+        )
+
+    @activity.defn(name=ACTIVITY_ENTER)
+    async def enter(self, call: EnterCall) -> EnterOutcome:
+        """Check data against a workflow's schemas."""
+        workflow = self._workflow(call.workflow_id)
+        try:
+            if call.kind == "output":
+                validated(
+                    workflow.output_schema,
+                    call.input_data,
+                    f"Workflow output validation failed for workflow '{workflow.id}'",
+                    "WORKFLOW_OUTPUT_VALIDATION_FAILED",
+                )
+                return EnterOutcome()
+            if call.kind == "nested":
+                return admit_nested(workflow, call)
+            input_data, state = admit(workflow, call.input_data, call.state, call.request_context or {})
+        except MastraError as error:
+            return EnterOutcome(error=error_info(error))
+        return EnterOutcome(input_data=input_data, state=state, graph=workflow.graph)
+
+    @activity.defn(name=ACTIVITY_CALLBACK)
+    async def callback(self, call: CallbackCall) -> FunctionOutcome:
+        """Run a callback of a workflow. What it raises is reported, not retried."""
+        function = self._workflow(call.workflow_id).callback(call.callback)
+        if function is None:
+            return FunctionOutcome()
+        info = CallbackInfo(
+            run_id=call.run_id,
+            workflow_id=call.workflow_id,
+            resource_id=call.resource_id,
+            init_data=call.init_data,
+            state=call.state or {},
+            request_context=RequestContext(call.request_context),
+            mastra=self.mastra,
+            status=call.status,
+            result=call.result,
+            error=call.error,
+            tripwire=call.tripwire,
+            steps=call.steps,
+            step_execution_path=call.step_execution_path,
+        )
+        async with Heartbeat(Checkpoint()).beating():
+            try:
+                await body.call(function, info, info)
+            except Exception as error:
+                return FunctionOutcome(error=error_info(error))
+        return FunctionOutcome()
+
+    def _workflow(self, workflow_id: str) -> Workflow[Any, Any, Any]:
+        workflow = self.definitions.workflows.get(workflow_id)
+        if workflow is None:
+            raise ApplicationError(
+                f"workflow `{workflow_id}` is not registered on this worker. Deploy a worker that has it.",
+                type="WorkflowNotRegistered",
+            )
+        return workflow
+
+
+def admit(
+    workflow: Workflow[Any, Any, Any], input_data: Any, state: dict[str, Any] | None, request_context: dict[str, Any]
+) -> tuple[Any, dict[str, Any]]:
+    """The validated input and initial state of a start, as JSON data with the schemas' defaults.
+
+    Raises:
+        SchemaValidationError: Something does not match; nothing was started.
+    """
+    owner = f"workflow `{workflow.id}`"
+    input_data = to_json(input_data, what=f"The input of {owner}")
+    state = to_json(state or {}, what=f"The initial state of {owner}")
+    if not workflow.options.validate_inputs:
+        return input_data, state
+    code = "WORKFLOW_SCHEMA_VALIDATION_FAILED"
+    _check_request_context(workflow, request_context)
+    return (
+        _dumped(workflow.input_schema, input_data, "Invalid input data", code, owner),
+        _dumped(workflow.state_schema, state, "Invalid initial data", code, owner),
+    )
+
+
+def admit_nested(workflow: Workflow[Any, Any, Any], call: EnterCall) -> EnterOutcome:
+    """The validated input and state of a nested workflow: to its parent it is a step."""
+    owner = f"workflow `{workflow.id}`"
+    _check_request_context(workflow, call.request_context or {})
+    return EnterOutcome(
+        input_data=_dumped(
+            workflow.input_schema,
+            call.input_data,
+            "Step input validation failed",
+            "WORKFLOW_STEP_INPUT_VALIDATION_FAILED",
+            owner,
+        ),
+        state=_dumped(
+            workflow.state_schema, call.state or {}, "Invalid initial data", "WORKFLOW_SCHEMA_VALIDATION_FAILED", owner
+        ),
+    )
+
+
+def _check_request_context(workflow: Workflow[Any, Any, Any], request_context: dict[str, Any]) -> None:
+    validated(
+        workflow.request_context_schema,
+        request_context,
+        f"Request context validation failed for workflow '{workflow.id}'",
+        "WORKFLOW_REQUEST_CONTEXT_VALIDATION_FAILED",
+    )
+
+
+def _dumped(schema: Schema | None, value: Any, message: str, code: str, owner: str) -> Any:
+    parsed = validated(schema, value, message, code)
+    return parsed if schema is None else schema.dump(parsed, what=f"The data of {owner}")
+
+
+def _parsed(function: WorkflowFunction, value: Any) -> Any:
+    """The input as the function expects it: its own annotation binds, the schema of the entry before is an offer."""
+    own = function.body.input_schema
+    if own is not None:
+        return validated(own, value, "Function input validation failed", "WORKFLOW_FUNCTION_INPUT_VALIDATION_FAILED")
+    if function.input_schema is None:
+        return value
+    try:
+        return function.input_schema.validate(value)
+    except SchemaError:
+        return value
+
+
+def _as_data(function: WorkflowFunction, value: Any, *, what: str) -> Any:
+    if function.kind == "condition":
+        return bool(value)
+    if function.kind == "duration" and isinstance(value, timedelta):
+        return milliseconds(value)
+    if function.kind == "date" and isinstance(value, datetime):
+        return (value if value.tzinfo else value.replace(tzinfo=timezone.utc)).isoformat()
+    return to_json(value, what=what)
+
+
+@activity.defn(name=ACTIVITY_NOOP)
+async def noop() -> None:
+    """Nothing: once around the worker."""
+
+
+@activity.defn(name=ACTIVITY_REQUEST_CANCEL)
+async def request_cancel() -> None:
+    """Request the cancellation of the run that this is part of."""
+    info = activity.info()
+    assert info.workflow_id is not None
+    await activity.client().get_workflow_handle(info.workflow_id, run_id=info.workflow_run_id).cancel()
+
+
+@activity.defn(dynamic=True)
+async def missing_step(_: Sequence[RawValue]) -> Any:
+    """Stands for every step that this worker does not have: a clear error, which heals when a worker has the step."""
+    raise ApplicationError(
+        f"The step `{activity.info().activity_type}` is not registered on this worker: the run was started on another "
+        "version of its workflow. Deploy a worker that has the step; the run goes on by itself.",
+        type="StepNotRegistered",
+        next_retry_delay=timedelta(seconds=5),
+    )

@@ -1,0 +1,242 @@
+"""A step's activity: validates, runs the body, reports what came of it, and counts the step's own failures.
+
+Temporal retries an activity without limit, because a crash is not a failure of the step. So the limit of ``retries`` is
+kept here: failures are counted in the heartbeat's details, which survive a killed worker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from mastra_temporal.context import (
+    AbortSignal,
+    BaseStepContext,
+    RequestContext,
+    StepContext,
+    StepEffects,
+    StepPorts,
+    SyncStepContext,
+)
+from mastra_temporal.definition.schema import to_json
+from mastra_temporal.definition.step import Step
+from mastra_temporal.execution.names import FAILED_STEP
+from mastra_temporal.steps import body
+from mastra_temporal.steps.failure import error_info, is_retryable, tripwire_info
+from mastra_temporal.steps.heartbeat import Heartbeat
+from mastra_temporal.steps.ports import StepChannel
+from mastra_temporal.validation import validated
+from mastra_temporal.wire import Checkpoint, RequestContextChange, RetryPlan, StepCall, StepFailure, StepOutcome
+
+if TYPE_CHECKING:
+    from mastra_temporal.run.mastra import Mastra
+
+__all__ = ["StepRunner"]
+
+
+class StepRunner:
+    """Runs one step whenever its activity is called."""
+
+    def __init__(self, mastra: Mastra, step: Step[Any, Any]) -> None:
+        """Create the runner of a step."""
+        self.mastra = mastra
+        self.step = step
+
+    async def run(self, call: StepCall) -> StepOutcome:
+        """The activity."""
+        attempt = Attempt(self.mastra, self.step, call)
+        try:
+            async with attempt.channel, attempt.heartbeat.beating():
+                return await attempt.run()
+        except (asyncio.CancelledError, ApplicationError) as error:
+            if isinstance(error, ApplicationError) and error.type != "WorkerShutdown":
+                raise attempt.failure(error) from error
+            raise
+        except Exception as error:
+            raise attempt.failure(error) from error
+
+
+class Attempt:
+    """One attempt of a step."""
+
+    def __init__(self, mastra: Mastra, step: Step[Any, Any], call: StepCall) -> None:
+        """Prepare an attempt."""
+        self.mastra = mastra
+        self.step = step
+        self.call = call
+        self.owner = f"step `{step.id}` of workflow `{call.workflow_id}`"
+        self.channel = StepChannel(call)
+        self.heartbeat = Heartbeat.of_this_attempt(call.carried)
+        self.effects = StepEffects()
+        self.request_context = RequestContext(call.request_context)
+        self.payload: Any = None
+
+    async def run(self) -> StepOutcome:
+        """Validate, run the body, and say what came of it."""
+        context = self._context(self._input())
+        task = asyncio.create_task(body.call(self.step.body, context.input_data, context))
+        output = await body.supervise(
+            task,
+            owner=self.owner,
+            timeout_ms=self.call.timeout_ms,
+            grace_ms=self.call.cancel_grace_ms,
+            abort=context.abort_signal,
+        )
+        return self._outcome(output)
+
+    def failure(self, error: Exception) -> ApplicationError:
+        """The error to report, with the verdict whether Temporal may try again."""
+        failures = self.heartbeat.recorded.failures + 1
+        retry = self.call.retry
+        retryable = (
+            is_retryable(error, retry.non_retryable_error_types or [])
+            and failures <= retry.retries
+            and not self.effects.aborted
+            and not activity.is_cancelled()
+        )
+        if retryable:
+            self.heartbeat.record(Checkpoint(failures=failures, value=self.heartbeat.recorded.value))
+        info = error_info(error)
+        details = StepFailure(
+            error=info,
+            payload=self.payload,
+            tripwire=tripwire_info(error),
+            non_retryable=None if is_retryable(error, retry.non_retryable_error_types or []) else True,
+            request_context=self._request_context_change(),
+            aborted=self.effects.aborted or None,
+        )
+        return ApplicationError(
+            f"{info['name']}: {info['message']}",
+            details,
+            type=FAILED_STEP,
+            non_retryable=not retryable,
+            next_retry_delay=_delay(error, retry, failures),
+        )
+
+    def _input(self) -> Any:
+        step, call = self.step, self.call
+        if not call.validate_inputs:
+            return call.input_data
+        validated(
+            step.request_context_schema,
+            call.request_context or {},
+            f"Step request context validation failed for step '{step.id}'",
+            "WORKFLOW_STEP_REQUEST_CONTEXT_VALIDATION_FAILED",
+            carries_issues=False,
+        )
+        value = validated(
+            step.input_schema, call.input_data, "Step input validation failed", "WORKFLOW_STEP_INPUT_VALIDATION_FAILED"
+        )
+        if step.input_schema is not None:
+            payload = step.input_schema.dump(value, what=f"The input of {self.owner}")
+            self.payload = payload if payload != call.input_data else None
+        return value
+
+    def _context(self, input_data: Any) -> BaseStepContext:
+        call = self.call
+        kind = StepContext if self.step.body.is_async else SyncStepContext
+        return kind(
+            input_data=input_data,
+            run_id=call.run_id,
+            workflow_id=call.workflow_id,
+            step_id=self.step.id,
+            resource_id=call.resource_id,
+            state=dict(call.state or {}),
+            request_context=self.request_context,
+            retry_count=self.heartbeat.recorded.failures,
+            mastra=self.mastra,
+            resume_data=call.resume_data,
+            suspend_data=call.suspend_data,
+            idempotency_key=call.idempotency_key,
+            last_checkpoint=self.heartbeat.recorded.value,
+            abort_signal=AbortSignal(),
+            effects=self.effects,
+            ports=StepPorts(
+                lookup=self.channel.lookup,
+                checkpoint=self._checkpoint,
+                write=self.channel.write,
+                loop=asyncio.get_running_loop(),
+            ),
+        )
+
+    def _checkpoint(self, value: Any) -> None:
+        self.heartbeat.recorded = Checkpoint(
+            failures=self.heartbeat.recorded.failures, value=to_json(value, what=f"The checkpoint of {self.owner}")
+        )
+
+    def _outcome(self, returned: Any) -> StepOutcome:
+        effects = self.effects
+        common: dict[str, Any] = {
+            "payload": self.payload,
+            "state": self._staged_state(),
+            "request_context": self._request_context_change(),
+            "aborted": effects.aborted or None,
+        }
+        if effects.suspended:
+            return StepOutcome(
+                status="suspended",
+                suspend_payload=self._suspend_payload(),
+                suspend_output=to_json(returned, what=f"The suspend output of {self.owner}") if returned else None,
+                resume_labels=effects.resume_labels or None,
+                **common,
+            )
+        output = to_json(returned, what=f"The result of {self.owner}")
+        if effects.bailed:
+            return StepOutcome(status="bailed", output=output, **common)
+        if self.call.validate_outputs:
+            validated(
+                self.step.output_schema,
+                output,
+                f"Step output validation failed for step '{self.step.id}'",
+                "WORKFLOW_STEP_OUTPUT_VALIDATION_FAILED",
+            )
+        return StepOutcome(output=output, **common)
+
+    def _suspend_payload(self) -> Any:
+        payload = to_json(self.effects.suspend_payload, what=f"The suspend payload of {self.owner}")
+        if payload and self.call.validate_inputs:
+            validated(
+                self.step.suspend_schema,
+                payload,
+                "Step suspend data validation failed",
+                "WORKFLOW_STEP_SUSPEND_DATA_VALIDATION_FAILED",
+            )
+        return payload
+
+    def _staged_state(self) -> dict[str, Any] | None:
+        if not self.effects.state:
+            return None
+        state = to_json(self.effects.state, what=f"The state set by {self.owner}")
+        schema = self.step.state_schema
+        if schema is None or not self.call.validate_inputs:
+            return state
+        value = validated(
+            schema, state, "Step state data validation failed", "WORKFLOW_STEP_STATE_VALIDATION_FAILED",
+            carries_issues=False,
+        )  # fmt: skip
+        return schema.dump(value, what=f"The state set by {self.owner}")
+
+    def _request_context_change(self) -> RequestContextChange | None:
+        return request_context_change(self.call.request_context or {}, self.request_context)
+
+
+def request_context_change(before: dict[str, Any], after: RequestContext) -> RequestContextChange | None:
+    """What user code did to the request context; None when nothing."""
+    now = after.to_json()
+    changed = {key: value for key, value in now.items() if key not in before or before[key] != value}
+    deleted = [key for key in before if key not in after]
+    return RequestContextChange(set=changed or None, deleted=deleted or None) if changed or deleted else None
+
+
+def _delay(error: Exception, retry: RetryPlan, failures: int) -> timedelta:
+    if isinstance(error, ApplicationError) and error.next_retry_delay is not None:
+        return error.next_retry_delay
+    milliseconds = retry.delay_ms * (retry.backoff_coefficient or 1) ** (failures - 1)
+    if retry.maximum_interval_ms is not None:
+        milliseconds = min(milliseconds, retry.maximum_interval_ms)
+    # Zero would mean "not set" to Temporal.
+    return timedelta(milliseconds=max(milliseconds, 1))

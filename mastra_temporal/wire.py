@@ -1,0 +1,315 @@
+"""Every envelope that crosses a process boundary, in one place.
+
+Each is one argument or one result of a workflow, activity, update or query: Temporal ignores type hints when argument
+counts differ, so there is always exactly one. On the wire the keys are Mastra's camelCase; unknown keys are ignored and
+keys without a value are left out, so that histories stay small and envelopes can grow. ``v`` is the envelope's version.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Generic, Literal, TypeVar
+
+from pydantic import Field
+
+from mastra_temporal.definition.graph import WorkflowGraph
+from mastra_temporal.model import CamelModel
+
+__all__ = [
+    "CallbackCall",
+    "Checkpoint",
+    "EnterCall",
+    "EnterOutcome",
+    "ErrorInfo",
+    "FunctionCall",
+    "FunctionOutcome",
+    "LookupQuery",
+    "LookupReply",
+    "LostAttempt",
+    "OutcomeReply",
+    "RequestContextChange",
+    "RestartRequest",
+    "RetryPlan",
+    "RunStatus",
+    "RunStatusReply",
+    "StartEnvelope",
+    "StepCall",
+    "StepFailure",
+    "StepOutcome",
+    "StepResult",
+    "StepStatus",
+    "WorkflowResult",
+]
+
+RunStatus = Literal["pending", "running", "waiting", "suspended", "success", "failed", "tripwire", "canceled", "paused"]
+"""The status of a run, in Mastra's words."""
+
+StepStatus = Literal["running", "waiting", "success", "failed", "suspended", "canceled", "bailed", "paused"]
+"""The status of one step in a run's results."""
+
+ErrorInfo = dict[str, Any]
+"""An error as data: ``message``, ``name``, the error's own properties and, where there is one, its ``cause``."""
+
+
+class StepResult(CamelModel):
+    """What is known of one step of a run. Times are milliseconds since the epoch.
+
+    Mastra's ``StepResult``: https://mastra.ai/reference/workflows/workflow
+    """
+
+    status: StepStatus
+    payload: Any = None
+    """The step's validated input. Left out where it equals the output of the step before."""
+    output: Any = None
+    error: ErrorInfo | None = None
+    started_at: int
+    ended_at: int | None = None
+    suspend_payload: Any = None
+    suspend_output: Any = None
+    suspended_at: int | None = None
+    resume_payload: Any = None
+    resumed_at: int | None = None
+    metadata: dict[str, Any] | None = None
+    """``{"iterationCount": n}`` for the body of a loop."""
+    tripwire: dict[str, Any] | None = None
+    non_retryable: bool | None = None
+    resume_labels: list[str] | None = Field(default=None, exclude=True)
+
+
+OutT = TypeVar("OutT")
+
+
+class WorkflowResult(CamelModel, Generic[OutT]):
+    """How a run ended, or that it is suspended. Mastra's ``WorkflowResult``.
+
+    ``steps`` holds every step that ran, also when the run failed. Mastra's key ``input`` in ``steps`` is ``input`` here.
+    """
+
+    status: RunStatus
+    steps: dict[str, StepResult] = {}
+    input: Any = None
+    """The validated input, as JSON data."""
+    step_execution_path: list[str] = []
+    """The ids of the top-level steps, mappings and sleeps in the order in which they ran."""
+    result: OutT | None = None
+    """The output, when the status is ``success``: an instance of the workflow's ``output_schema`` where it has one."""
+    error: ErrorInfo | None = None
+    """When the status is ``failed``: ``message``, ``name``, the error's own properties, ``cause``."""
+    tripwire: dict[str, Any] | None = None
+    suspended: list[list[str]] | None = None
+    """The paths of the suspended steps."""
+    suspend_payload: dict[str, Any] | None = None
+    """What the suspended steps said, by the id of the top-level step."""
+    resume_labels: dict[str, dict[str, Any]] | None = None
+    state: dict[str, Any] | None = None
+    """The workflow's state, when it was asked for with ``output_options``."""
+    run_id: str
+    trace_id: str | None = None
+    span_id: str | None = None
+
+
+class StartEnvelope(CamelModel):
+    """The one argument of every workflow: the shape of Mastra's own Temporal package, and what only we send."""
+
+    v: int = 1
+    input_data: Any = None
+    initial_state: dict[str, Any] | None = None
+    request_context: dict[str, Any] | None = None
+    run_id: str | None = None
+    resource_id: str | None = None
+    per_step: bool | None = None
+    graph: WorkflowGraph | None = None
+    """The graph this run is to follow, with input and state already validated. Absent when a foreign client starts."""
+    canceled: bool | None = None
+    """The run was canceled before it was started: no step may run."""
+
+
+class RequestContextChange(CamelModel):
+    """What a step did to the request context."""
+
+    set: dict[str, Any] | None = None
+    deleted: list[str] | None = None
+
+
+class RetryPlan(CamelModel):
+    """How a step's own failures are retried. Crashes are not failures and are not counted here."""
+
+    retries: int = 0
+    delay_ms: int = 0
+    backoff_coefficient: float | None = None
+    maximum_interval_ms: int | None = None
+    non_retryable_error_types: list[str] | None = None
+
+
+class StepCall(CamelModel):
+    """The argument of a step's activity."""
+
+    v: int = 1
+    run_id: str
+    workflow_id: str
+    step_id: str
+    scope: list[str] | None = None
+    """The path of nested workflows from the run's root to this step's workflow, for look-ups."""
+    resource_id: str | None = None
+    input_data: Any = None
+    state: dict[str, Any] | None = None
+    request_context: dict[str, Any] | None = None
+    resumed: bool | None = None
+    resume_data: Any = None
+    suspend_data: Any = None
+    idempotency_key: str
+    retry: RetryPlan
+    timeout_ms: int
+    cancel_grace_ms: int
+    validate_inputs: bool = True
+    validate_outputs: bool = True
+    carried: Checkpoint | None = None
+    """What a lost attempt had recorded of itself when ``restart()`` scheduled this one."""
+
+
+class Checkpoint(CamelModel):
+    """The heartbeat details of a step: what survives a killed worker."""
+
+    failures: int = 0
+    """How often the step's own code failed. Crashes do not count."""
+    value: Any = None
+    """What the step saved with ``ctx.checkpoint()``."""
+
+
+class StepOutcome(CamelModel):
+    """The result of a step's activity. Suspending is an outcome, not an error."""
+
+    v: int = 1
+    status: Literal["success", "suspended", "bailed"] = "success"
+    output: Any = None
+    payload: Any = None
+    """The validated input, where validation changed it."""
+    suspend_payload: Any = None
+    suspend_output: Any = None
+    resume_labels: list[str] | None = None
+    state: dict[str, Any] | None = None
+    request_context: RequestContextChange | None = None
+    aborted: bool | None = None
+
+
+class StepFailure(CamelModel):
+    """The details of a failed step's ``ApplicationError``."""
+
+    error: ErrorInfo
+    payload: Any = None
+    tripwire: dict[str, Any] | None = None
+    non_retryable: bool | None = None
+    request_context: RequestContextChange | None = None
+    aborted: bool | None = None
+
+
+class FunctionCall(CamelModel):
+    """The argument of a local activity that evaluates a condition, mapping, duration or concurrency.
+
+    Everything the function may ask for is sent along: a local activity never leaves the process, and could not query
+    the workflow task that it is part of.
+    """
+
+    workflow_id: str
+    functions: list[str]
+    """The ids of the functions, evaluated concurrently."""
+    run_id: str
+    resource_id: str | None = None
+    input_data: Any = None
+    init_data: Any = None
+    state: dict[str, Any] | None = None
+    request_context: dict[str, Any] | None = None
+    outputs: dict[str, Any] | None = None
+    """The outputs of the successful steps."""
+    iteration_count: int | None = None
+    retry_count: int = 0
+
+
+class FunctionOutcome(CamelModel):
+    """The value of one function, or the error it raised."""
+
+    value: Any = None
+    error: ErrorInfo | None = None
+    non_retryable: bool | None = None
+    request_context: RequestContextChange | None = None
+
+
+class EnterCall(CamelModel):
+    """The argument of the local activity that checks data against a workflow's schemas and fills in defaults."""
+
+    workflow_id: str
+    input_data: Any = None
+    state: dict[str, Any] | None = None
+    request_context: dict[str, Any] | None = None
+    kind: Literal["start", "nested", "output"]
+    """Data for a run started by a foreign client, for a nested workflow, or the result of a workflow."""
+
+
+class EnterOutcome(CamelModel):
+    """The admitted data, or why it was refused."""
+
+    input_data: Any = None
+    state: dict[str, Any] | None = None
+    graph: WorkflowGraph | None = None
+    error: ErrorInfo | None = None
+
+
+class CallbackCall(CamelModel):
+    """The argument of the activity that runs ``on_start``, ``on_finish`` or ``on_error``."""
+
+    v: int = 1
+    workflow_id: str
+    callback: Literal["on_start", "on_finish", "on_error"]
+    run_id: str
+    resource_id: str | None = None
+    status: RunStatus | None = None
+    result: Any = None
+    error: ErrorInfo | None = None
+    tripwire: dict[str, Any] | None = None
+    steps: dict[str, StepResult] | None = None
+    state: dict[str, Any] | None = None
+    step_execution_path: list[str] | None = None
+    init_data: Any = None
+    request_context: dict[str, Any] | None = None
+
+
+class LostAttempt(CamelModel):
+    """One attempt of a step whose worker is gone."""
+
+    activity_id: str
+    carried: Checkpoint | None = None
+
+
+class RestartRequest(CamelModel):
+    """The argument of the ``restart`` update."""
+
+    v: int = 1
+    attempts: list[LostAttempt]
+    request_context: dict[str, Any] | None = None
+    """The caller's values: they win over the recorded ones."""
+
+
+class OutcomeReply(CamelModel):
+    """The answer of the ``outcome`` update: the run has ended, or is suspended with this result."""
+
+    ended: bool = False
+    result: WorkflowResult[Any] | None = None
+
+
+class RunStatusReply(CamelModel):
+    """The answer of the ``status`` query."""
+
+    status: RunStatus
+
+
+class LookupQuery(CamelModel):
+    """Asks for the output of a step (or the input of its workflow) of a run under way."""
+
+    scope: list[str] | None = None
+    step_id: str | None = None
+    """None asks for the workflow's input."""
+
+
+class LookupReply(CamelModel):
+    """The output of a successful step, or the workflow's input; None when there is none."""
+
+    value: Any = None

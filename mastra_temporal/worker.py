@@ -1,0 +1,61 @@
+"""Running a worker from Python. The deployable command line around it is ``workers/main.py``."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
+from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
+from temporalio.worker import Worker
+
+from mastra_temporal.errors import ConfigurationError
+from mastra_temporal.run.mastra import Mastra
+
+__all__ = ["run_worker"]
+
+
+async def run_worker(
+    mastra: Mastra,
+    *,
+    client: Client | None = None,
+    task_queue: str | None = None,
+    graceful_shutdown_timeout: timedelta = timedelta(seconds=10),
+) -> None:
+    """Run a worker for all workflows and steps of a registry, until this coroutine is cancelled.
+
+    A cancelled worker takes no more work and lets its running steps finish. Those that still run after the graceful
+    timeout are cancelled, and Temporal gives them to another worker.
+
+    Args:
+        mastra: What to work for.
+        client: Connection to use; by default one with the settings of the environment, see ``Mastra.connect``.
+        task_queue: Queue to work on; by default that of the registry.
+        graceful_shutdown_timeout: How long running steps may take to finish after the cancellation. Keep it below
+            the time that the platform gives a process between SIGTERM and SIGKILL.
+
+    Raises:
+        ServerUnreachableError: No Temporal server answers.
+        ConfigurationError: The server has no such namespace.
+    """
+    client = await mastra.connect(client)
+    await _require_namespace(client)
+    worker = Worker(
+        client,
+        task_queue=task_queue or mastra.task_queue,
+        graceful_shutdown_timeout=graceful_shutdown_timeout,
+    )
+    await worker.run()
+
+
+async def _require_namespace(client: Client) -> None:
+    """A worker checks this by itself, but says it in the words of its network protocol."""
+    try:
+        await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=client.namespace))
+    except RPCError as error:
+        if error.status == RPCStatusCode.NOT_FOUND:
+            raise ConfigurationError(
+                f"The Temporal server has no namespace `{client.namespace}`: "
+                f"create it (`temporal operator namespace create {client.namespace}`) or name another one."
+            ) from error
+        raise

@@ -1,0 +1,212 @@
+"""ACTIONs: performs the actions of one case and writes their records."""
+
+import asyncio
+import uuid
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from tests.conformance.case_log import CaseLog
+from tests.conformance.records import renamed, result_record, thrown_record
+from tests.conformance.session import Session
+
+Action = dict[str, Any]
+POLL = 0.005
+ACTION_TIMEOUT = 40.0
+
+
+class NotSupported(Exception):
+    """The public API has no such call yet."""
+
+
+class CaseRun:
+    """One case being performed."""
+
+    def __init__(self, case: dict[str, Any], folder: Path) -> None:
+        self.case = case
+        self.definition: dict[str, Any] = case["definition"]
+        self.log = CaseLog(folder)
+        self.run_ids: dict[str, str] = defaultdict(lambda: str(uuid.uuid4()))
+        self.begun: dict[str, asyncio.Task[dict[str, Any]]] = {}
+        self.names: dict[str, str] = {}
+        self.task_queue = f"conformance-{uuid.uuid4()}"
+        self.session: Session
+
+    async def records(self) -> list[dict[str, Any]]:
+        try:
+            self.session = await self.open()
+        except Exception as error:
+            return [{"op": "build", "throws": thrown_record(error)}]
+        try:
+            records = [await self.record(action) for action in self.case["actions"]]
+        finally:
+            for task in self.begun.values():
+                task.cancel()
+            await self.session.close()
+        names = {**self.names, **{run_id: name for name, run_id in self.run_ids.items()}}
+        return [renamed(record, names) for record in records]
+
+    async def open(self) -> Session:
+        killable = any(action["op"] == "crash" for action in self.case["actions"])
+        session = await Session.open(self.definition, self.log, self.task_queue, self.run_ids, killable=killable)
+        self.names |= session.builder.generated_ids()
+        return session
+
+    async def reopen(self) -> None:
+        await self.session.close()
+        self.session = await self.open()
+
+    async def record(self, action: Action) -> dict[str, Any]:
+        start = self.log.size()
+        if action["op"] == "begin":
+            self.begun[action["as"]] = asyncio.create_task(self.record(action["action"]))
+            return {"op": "begin"}
+        if action["op"] == "await":
+            return {**await self.begun.pop(action["as"]), "op": "await"}
+        record: dict[str, Any] = {"op": action["op"]}
+        try:
+            record["ok"] = await asyncio.wait_for(self.perform(action), ACTION_TIMEOUT)
+        except Exception as error:
+            record["throws"] = thrown_record(error)
+        return {**record, **self.log.since(start)}
+
+    async def perform(self, action: Action) -> Any:
+        return await ACTIONS[action["op"]](self, action)
+
+
+async def until(done: Callable[[], bool]) -> None:
+    while not done():
+        await asyncio.sleep(POLL)
+
+
+async def create_run(case: CaseRun, action: Action) -> dict[str, Any]:
+    run = await case.session.run(action)
+    return {"runId": run.run_id, "resourceId": run.resource_id, "status": run.status}
+
+
+START_OPTIONS = {
+    "input": "input_data",
+    "initialState": "initial_state",
+    "requestContext": "request_context",
+    "outputOptions": "output_options",
+    "perStep": "per_step",
+}
+RESTART_OPTIONS = {"requestContext": "request_context"}
+
+
+def options(names: dict[str, str], action: Action) -> dict[str, Any]:
+    return {names[name]: action[name] for name in names if name in action}
+
+
+async def start(case: CaseRun, action: Action) -> dict[str, Any]:
+    run = await case.session.run(action)
+    return result_record(await run.start(**options(START_OPTIONS, action)))
+
+
+async def start_async(case: CaseRun, action: Action) -> dict[str, Any]:
+    run = await case.session.run(action)
+    return {"runId": await run.start_async(**options(START_OPTIONS, action))}
+
+
+async def restart(case: CaseRun, action: Action) -> dict[str, Any]:
+    run = await case.session.run(action)
+    return result_record(await run.restart(**options(RESTART_OPTIONS, action)))
+
+
+async def cancel(case: CaseRun, action: Action) -> None:
+    run = await case.session.run(action)
+    await run.cancel()
+
+
+async def wait_call(case: CaseRun, action: Action) -> None:
+    await until(lambda: case.log.calls().count(action["step"]) >= action.get("n", 1))
+    await asyncio.sleep(0.01)
+
+
+async def wait_status(case: CaseRun, action: Action) -> None:
+    run = await case.session.run(action)
+    while await run.fetch_status() != action["status"]:
+        await asyncio.sleep(POLL)
+
+
+async def open_gate(case: CaseRun, action: Action) -> None:
+    case.log.open_gate(action["gate"])
+
+
+async def pause(case: CaseRun, action: Action) -> None:
+    await asyncio.sleep(action["ms"] / 1000)
+
+
+async def reopen(case: CaseRun, action: Action) -> None:
+    await case.reopen()
+
+
+async def crash(case: CaseRun, action: Action) -> dict[str, Any]:
+    """Kills the worker during an action; the caller of that action is taken to have died with it."""
+    for before in action.get("before", []):
+        await case.perform(before)
+    worker = case.session.worker
+    performed = asyncio.create_task(case.perform(action["action"]))
+    killed = asyncio.create_task(kill_in_time(case, action))
+    await until(lambda: worker.dead or (performed.done() and killed.done()))
+    performed.cancel()
+    killed.cancel()
+    [failure, _] = await asyncio.gather(performed, killed, return_exceptions=True)
+    if not worker.dead and isinstance(failure, Exception):
+        raise failure
+    died = worker.dead
+    await case.reopen()
+    return {"died": died, "snapshots": {}}
+
+
+async def kill_in_time(case: CaseRun, action: Action) -> None:
+    if "killWhenStatus" in action:
+        await wait_status(case, {**action["action"], "status": action["killWhenStatus"]})
+        await asyncio.sleep(0.03)
+        case.session.worker.kill()
+    if "killAfterMs" in action:
+        # The clock starts with the first call: what was recorded had no worker process to start first.
+        await until(lambda: bool(case.log.calls()))
+        await asyncio.sleep(action["killAfterMs"] / 1000)
+        case.session.worker.kill()
+
+
+async def nothing(case: CaseRun, action: Action) -> None:
+    """What concerns Mastra's own storage, which we do not have."""
+
+
+async def not_supported(case: CaseRun, action: Action) -> None:
+    raise NotSupported(f"mastra_temporal has no {action['op']} yet")
+
+
+ACTIONS: dict[str, Callable[[CaseRun, Action], Awaitable[Any]]] = {
+    "createRun": create_run,
+    "start": start,
+    "startAsync": start_async,
+    "restart": restart,
+    "cancel": cancel,
+    "wait_call": wait_call,
+    "wait_status": wait_status,
+    "open_gate": open_gate,
+    "pause": pause,
+    "reopen": reopen,
+    "crash": crash,
+    "snapshot": nothing,
+    "persist": nothing,
+    "listRuns": nothing,
+    "resume": not_supported,
+    "timeTravel": not_supported,
+    "stream": not_supported,
+    "resumeStream": not_supported,
+    "timeTravelStream": not_supported,
+    "watch": not_supported,
+    "getRun": not_supported,
+    "listRunIds": not_supported,
+    "listActive": not_supported,
+    "restartAllActive": not_supported,
+    "deleteRun": not_supported,
+    "reader": not_supported,
+    "graph": not_supported,
+    "spans": not_supported,
+}

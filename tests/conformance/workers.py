@@ -1,0 +1,91 @@
+"""The workers of a case: in this process, or in one of their own that can be killed."""
+
+import asyncio
+import logging
+import multiprocessing
+import os
+import signal
+from pathlib import Path
+from typing import Any, Protocol
+
+from temporalio.worker import Worker
+
+from mastra_temporal import Mastra
+from tests.conformance.build import Builder
+from tests.conformance.case_log import CaseLog
+
+# Starts a process in milliseconds: the server process has imported everything and has no threads yet.
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(["tests.conformance.workers"])
+
+
+class CaseWorker(Protocol):
+    @property
+    def dead(self) -> bool: ...
+
+    def kill(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+
+def registry(definition: dict[str, Any], log: CaseLog, task_queue: str) -> tuple[Mastra, Builder]:
+    builder = Builder(definition, log)
+    workflows = builder.all_workflows() if definition.get("registerAll") else [builder.workflow]
+    return Mastra(workflows=workflows, task_queue=task_queue), builder
+
+
+def temporal_worker(mastra: Mastra) -> Worker:
+    settings: dict[str, Any] = {}
+    if "MASTRA_TEST_MAX_CACHED_WORKFLOWS" in os.environ:
+        settings["max_cached_workflows"] = int(os.environ["MASTRA_TEST_MAX_CACHED_WORKFLOWS"])
+    return Worker(mastra.client, task_queue=mastra.task_queue, **settings)
+
+
+class LocalWorker:
+    """A worker in the runner's own process."""
+
+    dead = False
+
+    def __init__(self, mastra: Mastra) -> None:
+        self._worker = temporal_worker(mastra)
+        self._task = asyncio.create_task(self._worker.run())
+
+    def kill(self) -> None:
+        raise NotImplementedError("only a worker in a process of its own can be killed")
+
+    async def stop(self) -> None:
+        await self._worker.shutdown()
+        await self._task
+
+
+class WorkerProcess:
+    """A worker in a process of its own."""
+
+    def __init__(self, definition: dict[str, Any], folder: Path, task_queue: str) -> None:
+        environment = {key: value for key, value in os.environ.items() if key.startswith(("TEMPORAL_", "MASTRA_"))}
+        self._process = PROCESSES.Process(target=serve, args=(definition, folder, task_queue, environment), daemon=True)
+        self._process.start()
+
+    @property
+    def dead(self) -> bool:
+        return self._process.exitcode == -signal.SIGKILL
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    async def stop(self) -> None:
+        self._process.kill()
+        self._process.join()
+
+
+def serve(definition: dict[str, Any], folder: Path, task_queue: str, environment: dict[str, str]) -> None:
+    """The main function of a worker process. It runs until it is killed."""
+    os.environ.update(environment)
+    logging.basicConfig(level=logging.ERROR)
+
+    async def run() -> None:
+        mastra, _ = registry(definition, CaseLog(folder), task_queue)
+        await mastra.connect()
+        await temporal_worker(mastra).run()
+
+    asyncio.run(run())

@@ -1,0 +1,1 @@
+"""Deployable entry points of workers."""
