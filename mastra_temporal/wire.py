@@ -81,7 +81,7 @@ OutT = TypeVar("OutT")
 class WorkflowResult(CamelModel, Generic[OutT]):
     """How a run ended, or that it is suspended. Mastra's ``WorkflowResult``.
 
-    ``steps`` holds every step that ran, also when the run failed. Mastra's key ``input`` in ``steps`` is ``input`` here.
+    ``steps`` holds every step that ran, also when the run failed. Mastra's ``steps.input`` is ``input`` here.
     """
 
     status: RunStatus

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic import ValidationError as PydanticValidationError
+from pydantic.alias_generators import to_camel
 
 from mastra_temporal.definition.graph import StepPlan
 from mastra_temporal.definition.suggest import did_you_mean
@@ -22,9 +23,11 @@ def milliseconds(value: int | float | timedelta) -> int:
 
 
 class Options(BaseModel):
-    """Base of all option bags: an unknown name is an error, not ignored."""
+    """Base of all option bags: snake_case or Mastra's camelCase; an unknown name is an error, not ignored."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True, arbitrary_types_allowed=True
+    )
 
 
 OptionsT = TypeVar("OptionsT", bound=Options)

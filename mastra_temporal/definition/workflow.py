@@ -397,9 +397,7 @@ class Workflow(Generic[InT, OutT, CurrentT]):
 
     def _append(self, entry: Entry) -> None:
         if self.committed:
-            raise DefinitionError(
-                f"{self._owner} is committed and cannot be changed. Use clone_workflow() or define another."
-            )
+            raise DefinitionError(f"{self._owner} is committed and cannot be changed: define another one.")
         self._entries.append(entry)
 
     def _body(self, step: Step[Any, Any] | Workflow[Any, Any, Any]) -> StepEntry | NestedEntry:

@@ -1,9 +1,9 @@
-"""The activities in flight, and what can happen to them from outside: a restart takes them for lost, a cancel aborts them.
+"""The activities in flight, and what happens to them from outside: a restart takes them for lost, a cancel aborts them.
 
 A lost attempt is cancelled and forgotten, and its activity is scheduled again at once. In one activation Temporal
 delivers updates *before* activity results, whatever the order in the history. So a restart first goes once around the
-worker (a local activity): after that every result recorded before the restart has been delivered, and an attempt that is
-still in flight really has no result. Without it a step that had just finished would run again.
+worker (a local activity): after that every result recorded before the restart has been delivered, and an attempt that
+is still in flight really has no result. Without it a step that had just finished would run again.
 """
 
 from __future__ import annotations

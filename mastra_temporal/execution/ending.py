@@ -32,7 +32,7 @@ class Ending:
 
 
 def ending_of(step_id: str, result: StepResult) -> Ending:
-    """The ending of an entry that is a single step."""
+    """The ending of an entry that is a single step, or that a single step ended."""
     if result.status == "failed":
         if result.tripwire is not None:
             return Ending("tripwire", tripwire=result.tripwire)

@@ -11,7 +11,7 @@ from mastra_temporal.execution.ending import Ending
 from mastra_temporal.execution.scope import Progress, RunState, Scope
 from mastra_temporal.wire import StepResult
 
-__all__ = ["Engine", "Occurrence", "unfinished"]
+__all__ = ["Engine", "Occurrence", "settle_bail", "unfinished"]
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,13 @@ class Engine:
         if occurrence.index is None:
             scope.steps[body_id(body)] = result
         return result
+
+
+def settle_bail(scope: Scope, step_id: str) -> None:
+    """A step that ends its workflow by ``bail()`` has succeeded; in parallel and branch it stays ``bailed``."""
+    result = scope.steps[step_id]
+    if result.status == "bailed":
+        scope.steps[step_id] = result.model_copy(update={"status": "success"})
 
 
 def unfinished(result: StepResult) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 from mastra_temporal.definition.graph import ForeachEntry, body_id
 from mastra_temporal.execution.calls import call_function
 from mastra_temporal.execution.ending import META, Ending, ending_of
-from mastra_temporal.execution.engine import Engine, Occurrence, unfinished
+from mastra_temporal.execution.engine import Engine, Occurrence, settle_bail, unfinished
 from mastra_temporal.execution.scope import Progress, Scope, milliseconds_now
 from mastra_temporal.wire import ErrorInfo, StepResult
 
@@ -31,6 +31,7 @@ async def execute(engine: Engine, scope: Scope, progress: Progress, entry: Forea
     keys = [Occurrence(index=index).key(step_id) for index in range(len(items))]
     results = [progress.results.get(key) for key in keys]
     scope.steps[step_id] = summary = _summary(items, results, started_at)
+    settle_bail(scope, step_id)
     return ending_of(step_id, summary)
 
 

@@ -15,7 +15,7 @@ from mastra_temporal.definition.graph import (
 )
 from mastra_temporal.execution import blocks, foreach, loop, mapping, sleep
 from mastra_temporal.execution.ending import Ending, ending_of
-from mastra_temporal.execution.engine import Engine
+from mastra_temporal.execution.engine import Engine, settle_bail
 from mastra_temporal.execution.scope import Progress, Scope
 
 __all__ = ["walk"]
@@ -64,4 +64,5 @@ async def _execute_single(engine: Engine, scope: Scope, progress: Progress, entr
     if step_id not in progress.results:
         scope.step_execution_path.append(step_id)
     result = await engine.run_body(scope, progress, entry, progress.input_data)
+    settle_bail(scope, step_id)
     return ending_of(step_id, result)

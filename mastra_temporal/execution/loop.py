@@ -6,7 +6,7 @@ from mastra_temporal.definition.graph import LoopEntry, body_id
 from mastra_temporal.definition.predicate import evaluate_predicate
 from mastra_temporal.execution.calls import call_function
 from mastra_temporal.execution.ending import Ending, ending_of
-from mastra_temporal.execution.engine import Engine, Occurrence
+from mastra_temporal.execution.engine import Engine, Occurrence, settle_bail
 from mastra_temporal.execution.scope import EntryData, Progress, Scope
 from mastra_temporal.wire import ErrorInfo
 
@@ -20,6 +20,7 @@ async def execute(engine: Engine, scope: Scope, progress: Progress, entry: LoopE
         occurrence = Occurrence(iteration=progress.iteration + 1)
         result = await engine.run_body(scope, progress, entry.step, progress.input_data, occurrence)
         if result.status != "success" or engine.run.aborted:
+            settle_bail(scope, step_id)
             return ending_of(step_id, result)
         true, error = await _condition(engine, scope, entry, result.output, progress.iteration + 1)
         if error is not None:

@@ -139,8 +139,8 @@ class Mastra:
             return await Client.connect(**config, plugins=[MastraPlugin(self)])
         except RuntimeError as error:
             raise ServerUnreachableError(
-                f"No Temporal server answers at {config.get('target_host')}. Start one with `mastra-temporal dev`, or set "
-                "TEMPORAL_ADDRESS to the address of yours."
+                f"No Temporal server answers at {config.get('target_host')}. Start one with `mastra-temporal dev`, "
+                "or set TEMPORAL_ADDRESS to the address of yours."
             ) from error
 
 

@@ -42,24 +42,28 @@ async def reschedule_lost_steps(
     Returns:
         How many steps were scheduled again.
     """
-    pending = await pending_steps(client, run_id)
-    lost = await _lost(client, run_id, pending, force)
-    if not pending or lost:
-        await _reset_sticky_queue(client, run_id)
-    if not lost and not request_context:
-        return 0
-    attempts = [
-        LostAttempt(activity_id=activity.activity_id, carried=await _carried(client, activity)) for activity in lost
-    ]
-    request = RestartRequest(attempts=attempts, request_context=request_context)
     try:
+        pending = await pending_steps(client, run_id)
+        lost = await _lost(client, run_id, pending, force)
+        if not pending or lost:
+            await _reset_sticky_queue(client, run_id)
+        if not lost and not request_context:
+            return 0
+        attempts = [
+            LostAttempt(activity_id=activity.activity_id, carried=await _carried(client, activity)) for activity in lost
+        ]
         return await client.get_workflow_handle(run_id).execute_update(
-            UPDATE_RESTART, request, id=_update_id(lost, request_context), result_type=int
+            UPDATE_RESTART,
+            RestartRequest(attempts=attempts, request_context=request_context),
+            id=_update_id(lost, request_context),
+            result_type=int,
         )
-    except (WorkflowUpdateFailedError, RPCError) as error:
-        if isinstance(error, RPCError) and error.status != RPCStatusCode.NOT_FOUND:
+    except WorkflowUpdateFailedError:
+        return 0  # the run ended while the update was under way
+    except RPCError as error:
+        if error.status != RPCStatusCode.NOT_FOUND:
             raise
-        return 0  # the run ended in the meantime
+        return 0  # the run has ended
 
 
 async def _lost(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import uuid
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
@@ -93,7 +95,8 @@ class Run(Generic[OutT]):
             UPDATE_OUTCOME,
             0,
             start_workflow_operation=operation,
-            id=outcome_update_id(0),
+            # Not the id that later waiters share: of a run that failed before, the server would give the old answer.
+            id=f"{outcome_update_id(0)}-{uuid.uuid4()}",
             result_type=OutcomeReply,
         )
         first = asyncio.ensure_future(update)
@@ -303,8 +306,6 @@ class Run(Generic[OutT]):
         if not options.include_resume_labels:
             update["resume_labels"] = None
         if self._workflow.output_schema is not None and result.status == "success":
-            try:
+            with contextlib.suppress(SchemaError):
                 update["result"] = self._workflow.output_schema.validate(to_json(result.result, what="The result"))
-            except SchemaError:
-                pass
         return result.model_copy(update=update)

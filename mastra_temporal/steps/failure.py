@@ -57,8 +57,7 @@ def _message(error: BaseException) -> str:
     argument = error.args[0] if len(error.args) == 1 else None
     if isinstance(argument, dict):
         return json.dumps(argument, separators=(",", ":"), default=str)
-    # A bare Exception says nothing at all; a class of its own at least has a name.
-    return str(error) if error.args or type(error) is not Exception else NO_MESSAGE
+    return str(error) or ("" if error.args else NO_MESSAGE)
 
 
 def _own_properties(error: BaseException) -> dict[str, Any]:

@@ -180,7 +180,9 @@ class Attempt:
             return StepOutcome(
                 status="suspended",
                 suspend_payload=self._suspend_payload(),
-                suspend_output=to_json(returned, what=f"The suspend output of {self.owner}") if returned else None,
+                suspend_output=None
+                if effects.bailed or not returned
+                else to_json(returned, what=f"What {self.owner} gave"),
                 resume_labels=effects.resume_labels or None,
                 **common,
             )
@@ -204,6 +206,7 @@ class Attempt:
                 payload,
                 "Step suspend data validation failed",
                 "WORKFLOW_STEP_SUSPEND_DATA_VALIDATION_FAILED",
+                carries_issues=False,
             )
         return payload
 

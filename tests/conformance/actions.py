@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+from pydantic.alias_generators import to_snake
+
 from tests.conformance.case_log import CaseLog
 from tests.conformance.records import renamed, result_record, thrown_record
 from tests.conformance.session import Session
@@ -96,7 +98,10 @@ RESTART_OPTIONS = {"requestContext": "request_context"}
 
 
 def options(names: dict[str, str], action: Action) -> dict[str, Any]:
-    return {names[name]: action[name] for name in names if name in action}
+    given = {names[name]: action[name] for name in names if name in action}
+    if "output_options" in given:
+        given["output_options"] = {to_snake(name): value for name, value in given["output_options"].items()}
+    return given
 
 
 async def start(case: CaseRun, action: Action) -> dict[str, Any]:

@@ -120,6 +120,25 @@ def test_schema_violations(schema, given, paths):
     assert [tuple(issue["path"]) for issue in caught.value.issues] == paths
 
 
+@pytest.mark.parametrize(
+    ("schema", "given", "message"),
+    [
+        ({"object": {"v": "number"}}, {"v": "x"}, "Invalid input: expected number, received string"),
+        ({"object": {"v": "number"}}, {}, "Invalid input: expected number, received undefined"),
+        ({"object": {}}, None, "Invalid input: expected object, received undefined"),
+        ("int", 1.5, "Invalid input: expected int, received number"),
+        ({"enum": ["a", "b"]}, "c", 'Invalid option: expected one of "a"|"b"'),
+        ({"min": ["number", 3]}, 2, "Too small: expected number to be >=3"),
+        ({"max": ["string", 1]}, "ab", "Too big: expected string to have <=1 characters"),
+        ({"strict": {}}, {"a": 1, "b": 2}, 'Unrecognized keys: "a", "b"'),
+    ],
+)
+def test_schema_texts(schema, given, message):
+    with pytest.raises(SchemaError) as caught:
+        Schema(schema_type(schema)).validate(given)
+    assert [issue["message"] for issue in caught.value.issues] == [message]
+
+
 def test_case_log(tmp_path):
     log, other_process = CaseLog(tmp_path), CaseLog(tmp_path)
     log.add("calls", "main.a")
