@@ -1,5 +1,8 @@
 """`MastraPlugin`: the one way in which a Temporal client or worker learns about Mastra workflows."""
 
+# pyright: reportUnknownMemberType=false
+# Some of the SDK's overloads are not fully typed.
+
 from __future__ import annotations
 
 import dataclasses
@@ -43,7 +46,7 @@ class MastraPlugin(SimplePlugin):
             "mastra_temporal.MastraPlugin",
             data_converter=_with_pydantic,
             workflows=lambda existing: [*(existing or []), *mastra.workflow_types],
-            activities=lambda existing: [*(existing or []), *mastra.activities],
+            activities=lambda existing: [*(existing or []), *mastra.activities],  # pyright: ignore[reportUnknownLambdaType]
         )
         self.mastra = mastra
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from mastra_temporal.definition.function import source_of
 from mastra_temporal.definition.graph import MapSource
+from mastra_temporal.definition.path import is_array
 from mastra_temporal.definition.schema import to_json
 from mastra_temporal.definition.suggest import did_you_mean
 from mastra_temporal.definition.template import check_template
@@ -48,7 +49,7 @@ def parse_mapping(config: Mapping[str, Any], *, map_id: str, owner: str) -> Pars
     functions: dict[str, Callable[..., Any]] = {}
     for key, item in config.items():
         where = f"{owner}: map `{map_id}`, key `{key}`"
-        if not isinstance(item, Mapping):
+        if not _is_mapping(item):
             raise DefinitionError(
                 f"{where}: expected an object such as {{'step': ..., 'path': ...}} or {{'value': ...}}, got {item!r}."
             )
@@ -58,6 +59,10 @@ def parse_mapping(config: Mapping[str, Any], *, map_id: str, owner: str) -> Pars
         if "fn" in item:
             functions[key] = item["fn"]
     return ParsedMapping(sources, functions, _readable(sources, functions))
+
+
+def _is_mapping(value: Any) -> TypeGuard[Mapping[str, Any]]:
+    return isinstance(value, Mapping)
 
 
 def _parse_source(item: dict[str, Any], where: str, map_id: str, key: str) -> MapSource:
@@ -83,8 +88,8 @@ def _parse_source(item: dict[str, Any], where: str, map_id: str, key: str) -> Ma
         return MapSource(request_context_path=value)
     if kind == "init_data":
         return MapSource(init_data=True, path=path)
-    steps = value if isinstance(value, (list, tuple)) else [value]
-    return MapSource(step=[item if isinstance(item, str) else item.id for item in steps], path=path)
+    steps = value if is_array(value) else [value]
+    return MapSource(step=[step if isinstance(step, str) else step.id for step in steps], path=path)
 
 
 def _readable(sources: dict[str, MapSource], functions: dict[str, Callable[..., Any]]) -> str:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from mastra_temporal.definition.graph import WorkflowGraph
 from mastra_temporal.definition.options import WorkflowOptions
+from mastra_temporal.definition.path import is_array, is_object
 
 __all__ = ["callbacks_of", "public_graph"]
 
@@ -25,8 +26,8 @@ def public_graph(graph: WorkflowGraph) -> list[dict[str, Any]]:
 
 
 def _without_plans(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_plans(item) for key, item in value.items() if key != "temporal"}  # pyright: ignore
-    if isinstance(value, list):
-        return [_without_plans(item) for item in value]  # pyright: ignore
+    if is_object(value):
+        return {key: _without_plans(item) for key, item in value.items() if key != "temporal"}
+    if is_array(value):
+        return [_without_plans(item) for item in value]
     return value

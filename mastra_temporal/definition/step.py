@@ -47,7 +47,7 @@ class Step(Generic[StepInT, StepOutT]):
         can_suspend = self.suspend_schema is not None or self.resume_schema is not None
         return StepEntry(
             step=StepInfo(id=self.id, description=self.description, metadata=self.metadata, can_suspend=can_suspend),
-            plan=self.options.merged_over(defaults).plan(self.retries),
+            temporal=self.options.merged_over(defaults).plan(self.retries),
         )
 
 
@@ -101,7 +101,7 @@ def create_step(
         DefinitionError: An argument is wrong; the message names the step and the remedy.
     """
     owner = f"step `{check_id(id, kind='step')}`"
-    if retries is not None and (isinstance(retries, bool) or not isinstance(retries, int) or retries < 0):
+    if retries is not None and (type(retries) is not int or retries < 0):
         raise DefinitionError(f"{owner}: retries must be a whole number from 0 up, got {retries!r}.")
     body = UserFunction.of(execute, owner=owner)
     return Step(

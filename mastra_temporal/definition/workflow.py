@@ -401,7 +401,7 @@ class Workflow(Generic[InT, OutT, CurrentT]):
         self._entries.append(entry)
 
     def _body(self, step: Step[Any, Any] | Workflow[Any, Any, Any]) -> StepEntry | NestedEntry:
-        if not isinstance(step, (Step, Workflow)):
+        if not isinstance(step, (Step, Workflow)):  # pyright: ignore[reportUnnecessaryIsInstance] - users may not check types
             raise DefinitionError(
                 f"{self._owner}: expected a step or a workflow, got {step!r}. Make one with @step or create_step()."
             )
@@ -453,12 +453,12 @@ class Workflow(Generic[InT, OutT, CurrentT]):
 
     def _condition(self, condition: Condition, step_id: str) -> tuple[FunctionInfo, dict[str, Any] | None]:
         function_id = f"{step_id}-condition"
-        if isinstance(condition, Mapping):
-            predicate = condition.get("predicate", condition)
-            check_predicate(predicate, f"{self._owner}, condition of `{step_id}`: predicate")
-            return FunctionInfo(id=function_id, fn="predicate"), predicate
-        self._add_function("condition", function_id, condition)
-        return FunctionInfo(id=function_id, fn=source_of(condition)), None
+        if callable(condition):
+            self._add_function("condition", function_id, condition)
+            return FunctionInfo(id=function_id, fn=source_of(condition)), None
+        predicate = dict(condition.get("predicate", condition))
+        check_predicate(predicate, f"{self._owner}, condition of `{step_id}`: predicate")
+        return FunctionInfo(id=function_id, fn="predicate"), predicate
 
     def _add_function(self, kind: FunctionKind, function_id: str, function: Callable[..., Any]) -> None:
         if function_id in self.functions or function_id in self.steps:

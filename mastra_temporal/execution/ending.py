@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from mastra_temporal.definition.path import is_object
 from mastra_temporal.wire import ErrorInfo, StepResult
 
-__all__ = ["Ending", "ending_of", "suspended_paths", "with_suspended_paths"]
+__all__ = ["META", "Ending", "ending_of", "meta_of", "suspended_paths", "with_suspended_paths"]
 
 EndStatus = Literal["success", "failed", "tripwire", "suspended", "bailed", "canceled", "paused"]
 
@@ -48,13 +49,18 @@ def ending_of(step_id: str, result: StepResult) -> Ending:
 
 def with_suspended_paths(payload: Any, paths: list[list[str]], run_id: str) -> dict[str, Any]:
     """The payload of a suspended nested workflow, with the paths inside it."""
-    own: dict[str, Any] = payload if isinstance(payload, dict) else {}
+    own = payload if is_object(payload) else {}
     return {**own, META: {"runId": run_id, "path": paths[0], "paths": paths}}
 
 
 def suspended_paths(step_id: str, result: StepResult) -> list[list[str]]:
     """The paths of a suspended step: itself, or the steps inside the nested workflow that it is."""
-    payload: Any = result.suspend_payload
-    meta: Any = payload.get(META) if isinstance(payload, dict) else None  # pyright: ignore[reportUnknownMemberType]
-    inner: list[list[str]] = meta.get("paths", []) if isinstance(meta, dict) else []  # pyright: ignore[reportUnknownMemberType]
+    inner: list[list[str]] = meta_of(result).get("paths", [])
     return [[step_id, *path] for path in inner] or [[step_id]]
+
+
+def meta_of(result: StepResult) -> dict[str, Any]:
+    """What a suspended or broken-off step says of its inside."""
+    payload = result.suspend_payload
+    meta = payload.get(META) if is_object(payload) else None
+    return meta if is_object(meta) else {}

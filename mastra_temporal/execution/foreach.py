@@ -10,8 +10,9 @@ import math
 from typing import Any
 
 from mastra_temporal.definition.graph import ForeachEntry, body_id
+from mastra_temporal.definition.path import is_array, is_object
 from mastra_temporal.execution.calls import call_function
-from mastra_temporal.execution.ending import META, Ending, ending_of
+from mastra_temporal.execution.ending import META, Ending, ending_of, meta_of
 from mastra_temporal.execution.engine import Engine, Occurrence, settle_bail, unfinished
 from mastra_temporal.execution.scope import Progress, Scope, milliseconds_now
 from mastra_temporal.wire import ErrorInfo, StepResult
@@ -22,7 +23,7 @@ __all__ = ["execute"]
 async def execute(engine: Engine, scope: Scope, progress: Progress, entry: ForeachEntry) -> Ending:
     """Run the body for every item. The first item that does not succeed stops the items not yet started."""
     step_id, items, started_at = body_id(entry.step), progress.input_data, milliseconds_now()
-    if not isinstance(items, (list, str)):
+    if not is_array(items) and not isinstance(items, str):
         return Ending("failed", error=_not_a_list(scope, step_id, items))
     concurrency, error = await _concurrency(engine, scope, progress, entry, step_id)
     if error is not None:
@@ -92,13 +93,12 @@ def _broken_off(result: StepResult, index: int, results: list[StepResult | None]
     """The deciding item's result, with those of all items: nothing that finished is lost."""
     if result.status not in ("failed", "suspended"):
         return result
-    own: Any = result.suspend_payload
     outputs = [None if item is None else item.model_dump(by_alias=True) for item in results]
     while outputs and outputs[-1] is None:
         outputs.pop()
-    inner: Any = own.get(META, {}) if isinstance(own, dict) else {}  # pyright: ignore[reportUnknownMemberType]
-    meta = {**inner, "foreachIndex": index, "foreachOutput": outputs}
-    return result.model_copy(update={"suspend_payload": {**(own if isinstance(own, dict) else {}), META: meta}})
+    meta = {**meta_of(result), "foreachIndex": index, "foreachOutput": outputs}
+    own = result.suspend_payload if is_object(result.suspend_payload) else {}
+    return result.model_copy(update={"suspend_payload": {**own, META: meta}})
 
 
 def _not_a_list(scope: Scope, step_id: str, items: Any) -> ErrorInfo:

@@ -24,6 +24,7 @@ async def execute(
     """Run a nested workflow, again as a whole when it fails and the parent has retries."""
     key = occurrence.key(entry.id)
     result = StepResult(status="running", payload=input_data, started_at=milliseconds_now())
+    ending = Ending("canceled")
     for retry in range(scope.plan.retries + 1):
         if retry:
             await workflow.sleep(timedelta(milliseconds=scope.plan.retry_delay), summary=f"retry {entry.id}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from mastra_temporal.definition.path import is_object
 from mastra_temporal.execution.ending import META, Ending
 from mastra_temporal.execution.scope import RunState, Scope
 from mastra_temporal.wire import RunStatus, StepResult, WorkflowResult
@@ -54,9 +55,9 @@ def _suspend_payloads(scope: Scope) -> dict[str, Any]:
     payloads: dict[str, Any] = {}
     for step_id, result in scope.steps.items():
         if result.status == "suspended":
-            payload: Any = result.suspend_payload
-            if isinstance(payload, dict):
-                payload = {key: value for key, value in payload.items() if key != META}  # pyright: ignore[reportUnknownVariableType]
+            payload = result.suspend_payload
+            if is_object(payload):
+                payload = {key: value for key, value in payload.items() if key != META}
             payloads[step_id] = {} if payload is None else payload
     return payloads
 

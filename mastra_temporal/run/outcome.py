@@ -3,6 +3,9 @@
 All waiters share one update, because they send the same update id: the server keeps one for all of them.
 """
 
+# pyright: reportUnknownMemberType=false
+# Some of the SDK's overloads are not fully typed.
+
 from __future__ import annotations
 
 import asyncio

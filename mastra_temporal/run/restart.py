@@ -4,6 +4,9 @@ The run stays the same execution. Its active steps whose workers are gone are sc
 to the workflow only after the dead worker's sticky queue is cleared. Everything else is left to go on by itself.
 """
 
+# pyright: reportUnknownMemberType=false
+# Some of the SDK's overloads are not fully typed.
+
 from __future__ import annotations
 
 import hashlib

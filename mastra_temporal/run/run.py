@@ -1,5 +1,8 @@
 """`Run`: one run of a workflow, seen from a client."""
 
+# pyright: reportUnknownMemberType=false
+# Some of the SDK's overloads are not fully typed.
+
 from __future__ import annotations
 
 import asyncio
@@ -22,7 +25,7 @@ from mastra_temporal.execution.names import QUERY_STATUS, UPDATE_OUTCOME, outcom
 from mastra_temporal.run.outcome import closed_result, wait_for_outcome
 from mastra_temporal.run.recorded import recorded_status
 from mastra_temporal.run.restart import reschedule_lost_steps
-from mastra_temporal.steps.calls import admit
+from mastra_temporal.validation import admit
 from mastra_temporal.wire import OutcomeReply, RunStatus, RunStatusReply, StartEnvelope, WorkflowResult
 
 if TYPE_CHECKING:

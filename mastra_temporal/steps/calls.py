@@ -13,7 +13,7 @@ from temporalio.exceptions import ApplicationError
 
 from mastra_temporal.context import CallbackInfo, FunctionContext, RequestContext
 from mastra_temporal.definition.options import milliseconds
-from mastra_temporal.definition.schema import Schema, SchemaError, to_json
+from mastra_temporal.definition.schema import SchemaError, to_json
 from mastra_temporal.definition.workflow import Workflow, WorkflowFunction
 from mastra_temporal.errors import DefinitionError, MastraError
 from mastra_temporal.execution.names import (
@@ -28,7 +28,7 @@ from mastra_temporal.steps.definitions import Definitions
 from mastra_temporal.steps.failure import error_info, is_retryable
 from mastra_temporal.steps.heartbeat import Heartbeat
 from mastra_temporal.steps.runner import request_context_change
-from mastra_temporal.validation import validated
+from mastra_temporal.validation import admit, admit_nested, validated
 from mastra_temporal.wire import (
     CallbackCall,
     Checkpoint,
@@ -41,7 +41,7 @@ from mastra_temporal.wire import (
 if TYPE_CHECKING:
     from mastra_temporal.run.mastra import Mastra
 
-__all__ = ["Calls", "admit"]
+__all__ = ["Calls"]
 
 
 class Calls:
@@ -152,59 +152,6 @@ class Calls:
                 type="WorkflowNotRegistered",
             )
         return workflow
-
-
-def admit(
-    workflow: Workflow[Any, Any, Any], input_data: Any, state: dict[str, Any] | None, request_context: dict[str, Any]
-) -> tuple[Any, dict[str, Any]]:
-    """The validated input and initial state of a start, as JSON data with the schemas' defaults.
-
-    Raises:
-        SchemaValidationError: Something does not match; nothing was started.
-    """
-    owner = f"workflow `{workflow.id}`"
-    input_data = to_json(input_data, what=f"The input of {owner}")
-    state = to_json(state or {}, what=f"The initial state of {owner}")
-    if not workflow.options.validate_inputs:
-        return input_data, state
-    code = "WORKFLOW_SCHEMA_VALIDATION_FAILED"
-    _check_request_context(workflow, request_context)
-    return (
-        _dumped(workflow.input_schema, input_data, "Invalid input data", code, owner),
-        _dumped(workflow.state_schema, state, "Invalid initial data", code, owner),
-    )
-
-
-def admit_nested(workflow: Workflow[Any, Any, Any], call: EnterCall) -> EnterOutcome:
-    """The validated input and state of a nested workflow: to its parent it is a step."""
-    owner = f"workflow `{workflow.id}`"
-    _check_request_context(workflow, call.request_context or {})
-    return EnterOutcome(
-        input_data=_dumped(
-            workflow.input_schema,
-            call.input_data,
-            "Step input validation failed",
-            "WORKFLOW_STEP_INPUT_VALIDATION_FAILED",
-            owner,
-        ),
-        state=_dumped(
-            workflow.state_schema, call.state or {}, "Invalid initial data", "WORKFLOW_SCHEMA_VALIDATION_FAILED", owner
-        ),
-    )
-
-
-def _check_request_context(workflow: Workflow[Any, Any, Any], request_context: dict[str, Any]) -> None:
-    validated(
-        workflow.request_context_schema,
-        request_context,
-        f"Request context validation failed for workflow '{workflow.id}'",
-        "WORKFLOW_REQUEST_CONTEXT_VALIDATION_FAILED",
-    )
-
-
-def _dumped(schema: Schema | None, value: Any, message: str, code: str, owner: str) -> Any:
-    parsed = validated(schema, value, message, code)
-    return parsed if schema is None else schema.dump(parsed, what=f"The data of {owner}")
 
 
 def _parsed(function: WorkflowFunction, value: Any) -> Any:

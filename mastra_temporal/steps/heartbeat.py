@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from temporalio import activity
 
@@ -35,7 +35,7 @@ class Heartbeat:
         activity.heartbeat(checkpoint)
 
     @contextlib.asynccontextmanager
-    async def beating(self) -> AsyncIterator[None]:
+    async def beating(self) -> AsyncGenerator[None, None]:
         """Beat in the background while the body runs."""
         beat = asyncio.create_task(self._beat())
         try:
