@@ -32,10 +32,11 @@ from mastra_temporal.context import (
     StepWriter,
     SyncStepContext,
 )
+from mastra_temporal.definition.create import clone_workflow, create_workflow
 from mastra_temporal.definition.mapping import map_variable
 from mastra_temporal.definition.options import OutputOptions, RetryConfig, StepOptions, WorkflowOptions
 from mastra_temporal.definition.step import Step, clone_step, create_step, step
-from mastra_temporal.definition.workflow import Workflow, clone_workflow, create_workflow
+from mastra_temporal.definition.workflow import Workflow
 from mastra_temporal.errors import (
     ConfigurationError,
     DefinitionError,

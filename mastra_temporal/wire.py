@@ -103,6 +103,8 @@ class WorkflowResult(CamelModel, Generic[OutT]):
     state: dict[str, Any] | None = None
     """The workflow's state, when it was asked for with ``output_options``."""
     run_id: str
+    compacted: bool | None = None
+    """On the wire only: the steps did not fit into the result and are read from the history."""
     trace_id: str | None = None
     span_id: str | None = None
 

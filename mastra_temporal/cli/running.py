@@ -21,13 +21,16 @@ def run(command: Coroutine[Any, Any, None]) -> int:
     """Run a command to its end.
 
     Returns:
-        The exit status: 0, or 1 after a mistake, which is then told on standard error.
+        The exit status: 0, 1 after a mistake, which is then told on standard error, or 130 after a Ctrl-C that came
+        before the command listened to signals.
     """
     try:
         asyncio.run(command)
     except MastraError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
     finally:
         # A native thread of the SDK that has just answered still wants the interpreter's lock to clean up after itself.
         # One that gets it while the interpreter exits aborts the process: let it have the lock now.
@@ -43,6 +46,7 @@ def on_stop_signal(stop: Callable[[], object]) -> None:
     def stop_once() -> None:
         for number in signals:
             loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_DFL)
         stop()
 
     with contextlib.suppress(NotImplementedError):  # Windows: there Ctrl-C interrupts asyncio.run by itself

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar, cast
 
 from mastra_temporal.definition.function import UserFunction, source_of
 from mastra_temporal.definition.graph import (
@@ -31,19 +31,18 @@ from mastra_temporal.definition.options import (
     StepOptions,
     WorkflowOptions,
     milliseconds,
-    parse_options,
 )
 from mastra_temporal.definition.predicate import check_predicate
 from mastra_temporal.definition.schema import Schema
 from mastra_temporal.definition.serialize import callbacks_of, public_graph
-from mastra_temporal.definition.step import Step, check_id
+from mastra_temporal.definition.step import Step
 from mastra_temporal.definition.suggest import did_you_mean
 from mastra_temporal.errors import DefinitionError
 
 if TYPE_CHECKING:
     from mastra_temporal.run.run import Run
 
-__all__ = ["Workflow", "WorkflowFunction", "clone_workflow", "create_workflow"]
+__all__ = ["Workflow", "WorkflowFunction"]
 
 InT = TypeVar("InT")
 OutT = TypeVar("OutT")
@@ -485,116 +484,3 @@ class Workflow(Generic[InT, OutT, CurrentT]):
 
 def _same_schema(left: Schema | None, right: Schema | None) -> bool:
     return left is not None and right is not None and left.annotation == right.annotation
-
-
-@overload
-def create_workflow(
-    *,
-    id: str,
-    input_schema: type[InT],
-    output_schema: type[OutT],
-    state_schema: Any = None,
-    request_context_schema: Any = None,
-    description: str | None = None,
-    metadata: dict[str, Any] | None = None,
-    retry_config: RetryConfig | dict[str, Any] | None = None,
-    step_options: StepOptions | dict[str, Any] | None = None,
-    options: WorkflowOptions | dict[str, Any] | None = None,
-) -> Workflow[InT, OutT, InT]: ...
-@overload
-def create_workflow(
-    *,
-    id: str,
-    input_schema: type[InT],
-    output_schema: Any = None,
-    state_schema: Any = None,
-    request_context_schema: Any = None,
-    description: str | None = None,
-    metadata: dict[str, Any] | None = None,
-    retry_config: RetryConfig | dict[str, Any] | None = None,
-    step_options: StepOptions | dict[str, Any] | None = None,
-    options: WorkflowOptions | dict[str, Any] | None = None,
-) -> Workflow[InT, Any, InT]: ...
-@overload
-def create_workflow(
-    *,
-    id: str,
-    input_schema: Any = None,
-    output_schema: Any = None,
-    state_schema: Any = None,
-    request_context_schema: Any = None,
-    description: str | None = None,
-    metadata: dict[str, Any] | None = None,
-    retry_config: RetryConfig | dict[str, Any] | None = None,
-    step_options: StepOptions | dict[str, Any] | None = None,
-    options: WorkflowOptions | dict[str, Any] | None = None,
-) -> Workflow[Any, Any, Any]: ...
-def create_workflow(
-    *,
-    id: str,
-    input_schema: Any = None,
-    output_schema: Any = None,
-    state_schema: Any = None,
-    request_context_schema: Any = None,
-    description: str | None = None,
-    metadata: dict[str, Any] | None = None,
-    retry_config: RetryConfig | dict[str, Any] | None = None,
-    step_options: StepOptions | dict[str, Any] | None = None,
-    options: WorkflowOptions | dict[str, Any] | None = None,
-) -> Workflow[Any, Any, Any]:
-    """Begin a workflow. Mastra's ``createWorkflow``: https://mastra.ai/reference/workflows/workflow.
-
-    Args:
-        id: Also the Temporal workflow type that the UI shows.
-        input_schema: A pydantic model or any type that `pydantic.TypeAdapter` takes, like the other schemas.
-        output_schema: Checks the workflow's result; it is never replaced.
-        state_schema: Validates the initial state and fills in its defaults.
-        request_context_schema: Validates the request context of a start.
-        description: Shown in the graph and in the Temporal UI.
-        metadata: JSON-able data, shown in the graph.
-        retry_config: Retries of all steps that do not say otherwise.
-        step_options: Timeouts and the like for all steps that do not say otherwise.
-        options: Validation, callbacks, the limit of the whole run.
-
-    Raises:
-        DefinitionError: An argument is wrong; the message names it and the remedy.
-    """
-    owner = f"workflow `{check_id(id, kind='workflow')}`"
-    return Workflow(
-        id=id,
-        input_schema=Schema.of(input_schema, owner=owner),
-        output_schema=Schema.of(output_schema, owner=owner),
-        state_schema=Schema.of(state_schema, owner=owner),
-        request_context_schema=Schema.of(request_context_schema, owner=owner),
-        description=description,
-        metadata=metadata,
-        retry_config=parse_options(RetryConfig, retry_config, owner=owner),
-        step_options=None if step_options is None else parse_options(StepOptions, step_options, owner=owner),
-        options=parse_options(WorkflowOptions, options, owner=owner),
-    )
-
-
-def clone_workflow(original: Workflow[InT, OutT, CurrentT], *, id: str) -> Workflow[InT, OutT, CurrentT]:
-    """The same workflow under another id, with all its settings. Mastra's ``cloneWorkflow``.
-
-    Raises:
-        DefinitionError: The original is not committed, or the id is not valid.
-    """
-    check_id(id, kind="workflow")
-    entries = original.graph.entries
-    clone: Workflow[InT, OutT, CurrentT] = Workflow(
-        id=id,
-        input_schema=original.input_schema,
-        output_schema=original.output_schema,
-        state_schema=original.state_schema,
-        request_context_schema=original.request_context_schema,
-        description=original.description,
-        metadata=original.metadata,
-        retry_config=original.retry_config,
-        step_options=original.step_options,
-        options=original.options,
-    )
-    clone.steps.update(original.steps)
-    clone.functions.update(original.functions)
-    clone._entries.extend(entries)  # pyright: ignore[reportPrivateUsage]
-    return clone.commit()

@@ -10,6 +10,7 @@ from temporalio.exceptions import ActivityError, CancelledError
 from mastra_temporal.execution.calls import run_callback
 from mastra_temporal.execution.ending import Ending
 from mastra_temporal.execution.engine import Engine
+from mastra_temporal.execution.limits import size_error
 from mastra_temporal.execution.result import run_status, visible_steps
 from mastra_temporal.execution.scope import Scope
 from mastra_temporal.wire import CallbackCall, ErrorInfo
@@ -47,6 +48,8 @@ async def notify(engine: Engine, scope: Scope, ending: Ending) -> None:
                 "step_execution_path": scope.step_execution_path,
             }
         )
+        if size_error(call, callback) is not None:
+            call = call.model_copy(update={"steps": None, "result": None})
         error = await _call(engine, call)
         if error is not None:
             workflow.logger.warning(

@@ -10,6 +10,7 @@ from temporalio.exceptions import ActivityError, ApplicationError, CancelledErro
 from mastra_temporal.definition.graph import StepEntry, StepPlan
 from mastra_temporal.execution.attempts import ActivityPlan
 from mastra_temporal.execution.engine import Engine, Occurrence
+from mastra_temporal.execution.limits import size_error
 from mastra_temporal.execution.names import FAILED_STEP, step_activity
 from mastra_temporal.execution.scope import Progress, Scope, milliseconds_now
 from mastra_temporal.wire import RetryPlan, StepCall, StepFailure, StepOutcome, StepResult
@@ -41,6 +42,9 @@ async def execute(
         task_queue=plan.task_queue,
     )
     result = StepResult(status="running", payload=input_data, started_at=started_at)
+    too_large = size_error(call, f"The input of step `{step_id}` of workflow `{scope.workflow_id}`, with its state,")
+    if too_large is not None:
+        return result.model_copy(update={"status": "failed", "error": too_large, "ended_at": started_at})
     try:
         outcome: StepOutcome = await engine.attempts.perform(path, call, StepOutcome, activity)
     except (ActivityError, CancelledError) as error:

@@ -18,6 +18,7 @@ from mastra_temporal.execution.calls import check_output, enter
 from mastra_temporal.execution.ending import Ending
 from mastra_temporal.execution.engine import Engine
 from mastra_temporal.execution.interpreter import walk
+from mastra_temporal.execution.limits import compact, size_error
 from mastra_temporal.execution.names import (
     ACTIVITY_REQUEST_CANCEL,
     FAILED_RUN,
@@ -139,15 +140,19 @@ class MastraWorkflow:
 
     async def _checked(self, scope: Scope, ending: Ending) -> Ending:
         plan = scope.plan
-        if ending.status not in ("success", "bailed") or not plan.checks_output or not plan.validate_outputs:
+        if ending.status not in ("success", "bailed"):
             return ending
-        error = await check_output(self.workflow_id, ending.result)
+        whole = WorkflowResult[Any](status="success", result=ending.result, run_id=self._run.run_id)
+        error = size_error(whole, f"The result of workflow `{self.workflow_id}`")
+        if error is None and plan.checks_output and plan.validate_outputs:
+            error = await check_output(self.workflow_id, ending.result)
         return ending if error is None else Ending("failed", error=error)
 
     async def _close(self, result: WorkflowResult[Any]) -> WorkflowResult[Any]:
         """End the execution as Temporal shows it: completed, failed or cancelled."""
         if result.status == "canceled":
             await self._cancel_myself()
+        result = compact(result)
         if result.status in ("failed", "tripwire"):
             error = result.error or {"message": (result.tripwire or {}).get("reason")}
             raise ApplicationError(
@@ -187,7 +192,7 @@ class MastraWorkflow:
                 or (self._generation == generation and self._suspended is not None)
             )
         )
-        return OutcomeReply(ended=self._ended, result=None if self._ended else self._suspended)
+        return OutcomeReply(ended=self._ended, result=None if self._suspended is None else compact(self._suspended))
 
     @workflow.update(name=UPDATE_RESTART)
     async def restart(self, request: RestartRequest) -> int:

@@ -49,7 +49,7 @@ async def wait_for_outcome(
         if not closed.done() and update.exception() is None:
             reply: OutcomeReply = update.result()
             if not reply.ended and reply.result is not None:
-                return reply.result
+                return await _with_steps(client, handle, reply.result)
         elif not closed.done() and not _is_gone(update.exception()):
             update.result()
         return await closed
@@ -66,17 +66,28 @@ async def closed_result(client: Client, handle: WorkflowHandle[Any, Any]) -> Wor
         RunRefusedError: ``on_start`` raised.
     """
     try:
-        return await handle.result()
+        return await _with_steps(client, handle, await handle.result())
     except WorkflowFailureError as failure:
         cause = failure.cause
     if isinstance(cause, ApplicationError) and cause.type == FAILED_RUN:
-        return WorkflowResult[Any].model_validate(cause.details[0])
+        return await _with_steps(client, handle, WorkflowResult[Any].model_validate(cause.details[0]))
     if isinstance(cause, ApplicationError) and cause.type == REFUSED_RUN:
         raise RunRefusedError(cause.details[0].get("message") or cause.message)
     result = await recorded_result(client, handle.id)
     if isinstance(cause, CancelledError):
         return result.model_copy(update={"status": "canceled"})
     return result.model_copy(update={"status": "failed", "error": _error(cause)})
+
+
+async def _with_steps(
+    client: Client, handle: WorkflowHandle[Any, Any], result: WorkflowResult[Any]
+) -> WorkflowResult[Any]:
+    """The whole result: a large one has its steps in the history only."""
+    if not result.compacted:
+        return result
+    recorded = await recorded_result(client, handle.id)
+    left_out = {"steps": recorded.steps, "input": recorded.input, "state": recorded.state, "compacted": None}
+    return result.model_copy(update=left_out)
 
 
 async def _outcome(handle: WorkflowHandle[Any, Any], generation: int) -> OutcomeReply:

@@ -91,6 +91,7 @@ class Run(Generic[OutT]):
             RunAlreadyStartedError: The run exists with another input.
             RunRefusedError: ``on_start`` raised; no step ran.
         """
+        options = parse_options(OutputOptions, output_options, owner=f"workflow `{self.workflow_id}`")
         envelope = self._envelope(input_data, initial_state, request_context, per_step)
         operation = self._start_operation(envelope)
         client = self._mastra.client
@@ -109,12 +110,12 @@ class Run(Generic[OutT]):
         except WorkflowAlreadyStartedError:
             await asyncio.gather(first, return_exceptions=True)
             await self._require_same_input(envelope)
-            return await self._outcome(output_options)
+            return self._shown(await self._outcome(), options)
         except BaseException:
             first.cancel()
             await asyncio.gather(first, return_exceptions=True)
             raise
-        return self._shown(await wait_for_outcome(client, self.run_id, 0, first), output_options)
+        return self._shown(await wait_for_outcome(client, self.run_id, 0, first), options)
 
     async def start_async(
         self,
@@ -189,12 +190,10 @@ class Run(Generic[OutT]):
             await reschedule_lost_steps(
                 self._mastra.client, self.run_id, request_context=self._request_context(request_context), force=force
             )
-        result = await asyncio.wait_for(
-            self._outcome({"include_state": True}), None if timeout is None else timeout.total_seconds()
-        )
+        result = await asyncio.wait_for(self._outcome(), None if timeout is None else timeout.total_seconds())
         if description.status != WorkflowExecutionStatus.RUNNING:
             self._require_active(result.status)
-        return result
+        return self._shown(result, OutputOptions(include_state=True))
 
     async def fetch_status(self) -> RunStatus:
         """Ask Temporal for the run's status; ``pending`` when it knows no such run."""
@@ -260,10 +259,10 @@ class Run(Generic[OutT]):
                 )
             return
 
-    async def _outcome(self, output_options: OutputOptions | dict[str, Any] | None) -> WorkflowResult[OutT]:
+    async def _outcome(self) -> WorkflowResult[Any]:
         description = await self._describe()
         generation = 0 if description is None else int((await description.memo()).get("mastraGeneration", 0))
-        return self._shown(await wait_for_outcome(self._mastra.client, self.run_id, generation), output_options)
+        return await wait_for_outcome(self._mastra.client, self.run_id, generation)
 
     async def _describe(self) -> WorkflowExecutionDescription | None:
         try:
@@ -297,11 +296,8 @@ class Run(Generic[OutT]):
         if status in ("pending", "suspended", "canceled", "paused"):
             raise RunNotActiveError(NOT_ACTIVE)
 
-    def _shown(
-        self, result: WorkflowResult[Any], output_options: OutputOptions | dict[str, Any] | None
-    ) -> WorkflowResult[OutT]:
+    def _shown(self, result: WorkflowResult[Any], options: OutputOptions) -> WorkflowResult[OutT]:
         """The result as the caller asked for it, its output as an instance of the workflow's schema."""
-        options = parse_options(OutputOptions, output_options, owner=f"workflow `{self.workflow_id}`")
         self.status = result.status
         update: dict[str, Any] = {}
         if not options.include_state:

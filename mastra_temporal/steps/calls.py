@@ -16,6 +16,7 @@ from mastra_temporal.definition.options import milliseconds
 from mastra_temporal.definition.schema import SchemaError, to_json
 from mastra_temporal.definition.workflow import Workflow, WorkflowFunction
 from mastra_temporal.errors import DefinitionError, MastraError
+from mastra_temporal.execution.limits import size_error
 from mastra_temporal.execution.names import (
     ACTIVITY_CALLBACK,
     ACTIVITY_ENTER,
@@ -77,7 +78,9 @@ class Calls:
         except Exception as error:
             return FunctionOutcome(error=error_info(error), non_retryable=None if is_retryable(error, []) else True)
         change = request_context_change(call.request_context or {}, request_context)
-        return FunctionOutcome(value=value, request_context=change)
+        outcome = FunctionOutcome(value=value, request_context=change)
+        error = size_error(outcome, f"The result of `{function_id}` of workflow `{call.workflow_id}`")
+        return outcome if error is None else FunctionOutcome(error=error, non_retryable=True)
 
     def _function_context(
         self, call: FunctionCall, function: WorkflowFunction, request_context: RequestContext

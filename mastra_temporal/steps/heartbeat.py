@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator
+from typing import Any
 
 from temporalio import activity
 
@@ -22,6 +23,8 @@ class Heartbeat:
     def __init__(self, recorded: Checkpoint) -> None:
         """Create a heartbeat that starts from what an earlier attempt recorded."""
         self.recorded = recorded
+        self._loop = asyncio.get_running_loop()
+        self._changed = asyncio.Event()
 
     @classmethod
     def of_this_attempt(cls, carried: Checkpoint | None) -> Heartbeat:
@@ -29,14 +32,19 @@ class Heartbeat:
         details = activity.info().heartbeat_details
         return cls(Checkpoint.model_validate(details[0]) if details else carried or Checkpoint())
 
-    def record(self, checkpoint: Checkpoint) -> None:
-        """Record now: on its way to the server before anything else is reported."""
-        self.recorded = checkpoint
-        activity.heartbeat(checkpoint)
+    def save(self, value: Any) -> None:
+        """Take over a checkpoint of the body, which may run in a thread; the next beat, due at once, carries it."""
+        self.recorded = Checkpoint(failures=self.recorded.failures, value=value)
+        self._loop.call_soon_threadsafe(self._changed.set)
+
+    def count_failure(self) -> None:
+        """Record that the step's own code failed: on its way to the server before the failure is reported."""
+        self.recorded = Checkpoint(failures=self.recorded.failures + 1, value=self.recorded.value)
+        activity.heartbeat(self.recorded)
 
     @contextlib.asynccontextmanager
     async def beating(self) -> AsyncGenerator[None, None]:
-        """Beat in the background while the body runs."""
+        """Beat in the background while the body runs. A body that is over within a second costs no beat."""
         beat = asyncio.create_task(self._beat())
         try:
             yield
@@ -47,5 +55,7 @@ class Heartbeat:
 
     async def _beat(self) -> None:
         while True:
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), INTERVAL)
+            self._changed.clear()
             activity.heartbeat(self.recorded)
-            await asyncio.sleep(INTERVAL)

@@ -30,7 +30,7 @@ from mastra_temporal.steps.failure import error_info, is_retryable, tripwire_inf
 from mastra_temporal.steps.heartbeat import Heartbeat
 from mastra_temporal.steps.ports import StepChannel
 from mastra_temporal.validation import validated
-from mastra_temporal.wire import Checkpoint, RequestContextChange, RetryPlan, StepCall, StepFailure, StepOutcome
+from mastra_temporal.wire import RequestContextChange, RetryPlan, StepCall, StepFailure, StepOutcome
 
 if TYPE_CHECKING:
     from mastra_temporal.run.mastra import Mastra
@@ -99,7 +99,7 @@ class Attempt:
             and not activity.is_cancelled()
         )
         if retryable:
-            self.heartbeat.record(Checkpoint(failures=failures, value=self.heartbeat.recorded.value))
+            self.heartbeat.count_failure()
         info = error_info(error)
         details = StepFailure(
             error=info,
@@ -164,9 +164,7 @@ class Attempt:
         )
 
     def _checkpoint(self, value: Any) -> None:
-        self.heartbeat.recorded = Checkpoint(
-            failures=self.heartbeat.recorded.failures, value=to_json(value, what=f"The checkpoint of {self.owner}")
-        )
+        self.heartbeat.save(to_json(value, what=f"The checkpoint of {self.owner}"))
 
     def _outcome(self, returned: Any) -> StepOutcome:
         effects = self.effects

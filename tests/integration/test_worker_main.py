@@ -46,6 +46,27 @@ async def test_a_step_that_is_running_may_finish(
     assert len(scheduled) == 1  # nobody had to run the step again
 
 
+async def test_a_second_signal_ends_it_at_once(mastra_client: Client, mastra_server: DevServer, tmp_path: Path):
+    mastra = write_app(tmp_path)
+    await mastra.connect(mastra_client)
+    with running(WORKER, "--app", "app:mastra", "--address", mastra_server.address, folder=tmp_path) as worker:
+        run_ = await mastra.get_workflow("lingering").create_run()
+        await run_.start_async(input_data=30.0)
+        await asyncio.to_thread(wait_until, (tmp_path / "lingering").exists)
+        worker.process.terminate()
+        worker.wait_for_output("stopping")
+        assert worker.stop() == -signal.SIGTERM
+    await mastra_client.get_workflow_handle(run_.run_id).terminate()
+
+
+def test_ctrl_c_while_the_app_is_imported(tmp_path: Path):
+    (tmp_path / "app.py").write_text("import time\nprint('importing', flush=True)\ntime.sleep(30)\n")
+    with running(WORKER, "--app", "app:mastra", folder=tmp_path) as worker:
+        worker.wait_for_output("importing")
+        assert worker.stop(signal.SIGINT) == 130
+        assert "Traceback" not in worker.output
+
+
 def test_it_exits_cleanly_every_time(mastra_server: DevServer, tmp_path: Path):
     write_app(tmp_path)
     for _ in range(5):
