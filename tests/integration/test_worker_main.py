@@ -59,14 +59,6 @@ async def test_a_second_signal_ends_it_at_once(mastra_client: Client, mastra_ser
     await mastra_client.get_workflow_handle(run_.run_id).terminate()
 
 
-def test_ctrl_c_while_the_app_is_imported(tmp_path: Path):
-    (tmp_path / "app.py").write_text("import time\nprint('importing', flush=True)\ntime.sleep(30)\n")
-    with running(WORKER, "--app", "app:mastra", folder=tmp_path) as worker:
-        worker.wait_for_output("importing")
-        assert worker.stop(signal.SIGINT) == 130
-        assert "Traceback" not in worker.output
-
-
 def test_it_exits_cleanly_every_time(mastra_server: DevServer, tmp_path: Path):
     write_app(tmp_path)
     for _ in range(5):

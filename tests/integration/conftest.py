@@ -1,0 +1,16 @@
+"""What the integration tests share."""
+
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+import pytest
+from temporalio.client import Client
+
+from tests.support import Effects, Stage
+
+
+@pytest.fixture
+async def stage(mastra_client: Client, mastra_task_queue: str, tmp_path: Path) -> AsyncGenerator[Stage]:
+    stage = Stage(mastra_client, mastra_task_queue, Effects(tmp_path))
+    yield stage
+    stage.close()
