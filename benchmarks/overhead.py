@@ -90,9 +90,7 @@ async def _compare(client: Client, comparison: Comparison, pairs: int, runs: int
         f"by hand {by_hand_rate:.0f} runs/s, ours {ours_rate:.0f} runs/s, {runs} runs each, {IN_FLIGHT} in flight)",
         flush=True,
     )
-    by_hand_events, ours_events = [
-        await _events(client, await run()) for run in (comparison.by_hand, comparison.ours)
-    ]
+    by_hand_events, ours_events = [await _events(client, await run()) for run in (comparison.by_hand, comparison.ours)]
     print(f"events {comparison.name}: {by_hand_events} -> {ours_events} (limit +{EVENTS_LIMIT})", flush=True)
 
 

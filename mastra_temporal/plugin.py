@@ -31,6 +31,9 @@ __all__ = ["MastraPlugin"]
 HEARTBEAT_INTERVAL = timedelta(seconds=1)
 """Of workers and of steps: what `Run.restart` needs to tell within seconds that a worker is gone."""
 
+STICKY_TIMEOUT = timedelta(seconds=2)
+"""How long a workflow task waits for the worker that has the run in memory: if that is dead, for nothing."""
+
 
 class MastraPlugin(SimplePlugin):
     """Registers the workflows and steps of a ``Mastra`` object. Put it on the client; workers made from it inherit it.
@@ -63,6 +66,8 @@ class MastraPlugin(SimplePlugin):
     def configure_worker(self, config: WorkerConfig) -> WorkerConfig:
         """See base class."""
         config = super().configure_worker(config)
+        sticky = config.get("sticky_queue_schedule_to_start_timeout") or STICKY_TIMEOUT
+        config["sticky_queue_schedule_to_start_timeout"] = min(sticky, STICKY_TIMEOUT)
         for name in ("max_heartbeat_throttle_interval", "default_heartbeat_throttle_interval"):
             config[name] = min(config.get(name) or HEARTBEAT_INTERVAL, HEARTBEAT_INTERVAL)
         return config

@@ -7,10 +7,12 @@ from typing import Any
 from mastra_temporal.model import CamelModel
 from mastra_temporal.wire import ErrorInfo, WorkflowResult
 
-__all__ = ["compact", "size_error"]
+__all__ = ["compact", "is_small", "size_error"]
 
 LIMIT = 2 * 1024 * 1024
 """Bytes: Temporal's default limit of a payload."""
+SMALL = 16 * 1024
+"""Bytes."""
 MARGIN = 16 * 1024
 """Bytes for the frame around the payload."""
 
@@ -25,6 +27,11 @@ def size_error(value: CamelModel, what: str) -> ErrorInfo | None:
         "message": f"{what} has {size:,} bytes, more than the {LIMIT:,} that Temporal takes in one payload. "
         "Pass a reference (a file, a key of a store) instead of the data.",
     }
+
+
+def is_small(result: WorkflowResult[Any]) -> bool:
+    """Whether a result may be in the history twice: as the answer to those who wait, who then need not ask again."""
+    return len(result.model_dump_json(by_alias=True)) <= SMALL
 
 
 def compact(result: WorkflowResult[Any]) -> WorkflowResult[Any]:

@@ -18,7 +18,7 @@ from mastra_temporal.execution.calls import check_output, enter
 from mastra_temporal.execution.ending import Ending
 from mastra_temporal.execution.engine import Engine
 from mastra_temporal.execution.interpreter import walk
-from mastra_temporal.execution.limits import compact, size_error
+from mastra_temporal.execution.limits import compact, is_small, size_error
 from mastra_temporal.execution.names import (
     ACTIVITY_REQUEST_CANCEL,
     FAILED_RUN,
@@ -67,6 +67,7 @@ class MastraWorkflow:
         self._scope: Scope | None = None
         self._suspended: WorkflowResult[Any] | None = None
         self._generation = 0
+        self._result: WorkflowResult[Any] | None = None
         self._ended = False
         self._cancel_requested = False
 
@@ -81,11 +82,11 @@ class MastraWorkflow:
                 self._cancel_requested = True
                 self._engine.abort()
         try:
-            result = interpretation.result()
+            self._result = interpretation.result()
         finally:
             self._ended = True
             await self._let_handlers_finish()
-        return await self._close(result)
+        return await self._close(self._result)
 
     async def _interpret(self) -> WorkflowResult[Any]:
         graph, scope = await self._open()
@@ -192,6 +193,8 @@ class MastraWorkflow:
                 or (self._generation == generation and self._suspended is not None)
             )
         )
+        if self._result is not None:
+            return OutcomeReply(ended=True, result=self._result if is_small(self._result) else None)
         return OutcomeReply(ended=self._ended, result=None if self._suspended is None else compact(self._suspended))
 
     @workflow.update(name=UPDATE_RESTART)

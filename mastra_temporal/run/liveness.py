@@ -22,7 +22,8 @@ from temporalio.service import RPCError
 
 __all__ = ["gone_workers", "pending_steps"]
 
-INTERVALS = 2.5
+SILENCE_SECONDS = 2.5
+"""Two and a half times the interval at which steps beat."""
 POLL_SECONDS = 0.2
 
 
@@ -35,7 +36,6 @@ class Evidence:
     """The first beat seen, by source."""
     alive: bool = False
     shut_down: bool = False
-    interval: float = 1.0
 
     def beat(self, source: str, at: Timestamp) -> None:
         """Note the latest beat of a source."""
@@ -60,12 +60,8 @@ async def gone_workers(client: Client, run_id: str, identities: Iterable[str]) -
         await asyncio.gather(
             _look_at_steps(client, run_id, evidence), *(_look_at(client, item) for item in evidence.values())
         )
-        waited = time.monotonic() - began
-        undecided = [
-            item
-            for item in evidence.values()
-            if not item.alive and not item.shut_down and waited < INTERVALS * item.interval
-        ]
+        silent = time.monotonic() - began >= SILENCE_SECONDS
+        undecided = [item for item in evidence.values() if not item.alive and not item.shut_down and not silent]
         if not undecided:
             return {item.identity for item in evidence.values() if not item.alive}
         await asyncio.sleep(POLL_SECONDS)
@@ -89,5 +85,4 @@ async def _look_at(client: Client, item: Evidence) -> None:
     beats = [worker.worker_heartbeat for worker in found.workers_info]
     for beat in beats:
         item.beat(beat.worker_instance_key, beat.heartbeat_time)
-        item.interval = max(item.interval, beat.elapsed_since_last_heartbeat.ToTimedelta().total_seconds())
     item.shut_down = bool(beats) and all(beat.status == WorkerStatus.WORKER_STATUS_SHUTDOWN for beat in beats)

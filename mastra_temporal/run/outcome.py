@@ -27,36 +27,47 @@ from mastra_temporal.execution.names import FAILED_RUN, REFUSED_RUN, UPDATE_OUTC
 from mastra_temporal.run.recorded import recorded_result
 from mastra_temporal.wire import OutcomeReply, WorkflowResult
 
-__all__ = ["closed_result", "wait_for_outcome"]
+__all__ = ["closed_result", "outcome_of_start", "wait_for_outcome"]
 
 
-async def wait_for_outcome(
-    client: Client, run_id: str, generation: int, first: Awaitable[Any] | None = None
-) -> WorkflowResult[Any]:
+async def outcome_of_start(client: Client, run_id: str, reply: Awaitable[OutcomeReply]) -> WorkflowResult[Any]:
+    """The outcome of a run that was started together with the update that waits for it."""
+    handle = client.get_workflow_handle(run_id, result_type=WorkflowResult[Any])
+    try:
+        return await _result_of(client, handle, await reply)
+    except (RPCError, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
+        if not _is_gone(error):
+            raise
+    return await closed_result(client, handle)
+
+
+async def wait_for_outcome(client: Client, run_id: str, generation: int) -> WorkflowResult[Any]:
     """Wait until a run has ended or is suspended.
 
     Args:
         client: The client.
         run_id: The run.
         generation: How often the run has been resumed.
-        first: The outcome update, when it was sent along with the start.
     """
     handle = client.get_workflow_handle(run_id, result_type=WorkflowResult[Any])
-    update = asyncio.ensure_future(first if first is not None else _outcome(handle, generation))
+    update = asyncio.ensure_future(_outcome(handle, generation))
     closed = asyncio.ensure_future(closed_result(client, handle))
     try:
         await asyncio.wait((update, closed), return_when=asyncio.FIRST_COMPLETED)
-        if not closed.done() and update.exception() is None:
-            reply: OutcomeReply = update.result()
-            if not reply.ended and reply.result is not None:
-                return await _with_steps(client, handle, reply.result)
-        elif not closed.done() and not _is_gone(update.exception()):
-            update.result()
-        return await closed
+        if closed.done() or _is_gone(update.exception()):
+            return await closed
+        return await _result_of(client, handle, update.result())
     finally:
         update.cancel()
         closed.cancel()
         await asyncio.gather(update, closed, return_exceptions=True)
+
+
+async def _result_of(client: Client, handle: WorkflowHandle[Any, Any], reply: OutcomeReply) -> WorkflowResult[Any]:
+    """The result that an answer carries. Of a large one, and of a run that failed to start, it only says the end."""
+    if reply.result is None:
+        return await closed_result(client, handle)
+    return await _with_steps(client, handle, reply.result)
 
 
 async def closed_result(client: Client, handle: WorkflowHandle[Any, Any]) -> WorkflowResult[Any]:

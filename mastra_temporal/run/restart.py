@@ -25,7 +25,7 @@ from mastra_temporal.execution.names import UPDATE_RESTART
 from mastra_temporal.run.liveness import gone_workers, pending_steps
 from mastra_temporal.wire import Checkpoint, LostAttempt, RestartRequest
 
-__all__ = ["reschedule_lost_steps"]
+__all__ = ["clear_sticky_queue", "reschedule_lost_steps"]
 
 SOON = timedelta(seconds=2)
 """A retry that is due so soon is left alone: it might start while we look."""
@@ -48,8 +48,6 @@ async def reschedule_lost_steps(
     try:
         pending = await pending_steps(client, run_id)
         lost = await _lost(client, run_id, pending, force)
-        if not pending or lost:
-            await _reset_sticky_queue(client, run_id)
         if not lost and not request_context:
             return 0
         attempts = [
@@ -104,8 +102,11 @@ def _update_id(lost: Iterable[PendingActivityInfo], request_context: dict[str, A
     return f"restart-{hashlib.sha256(';'.join(wanted).encode()).hexdigest()[:32]}"
 
 
-async def _reset_sticky_queue(client: Client, run_id: str) -> None:
-    """Messages would first wait for the dead worker, up to ten seconds."""
+async def clear_sticky_queue(client: Client, run_id: str) -> None:
+    """Forget which worker has the run in memory: if it is dead, every message would first wait for it.
+
+    Do it before anything else: a task that is on that queue already stays there until its time is over.
+    """
     await client.workflow_service.reset_sticky_task_queue(
         ResetStickyTaskQueueRequest(namespace=client.namespace, execution=WorkflowExecution(workflow_id=run_id))
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import uuid
+from collections.abc import Generator
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
@@ -22,9 +23,9 @@ from mastra_temporal.definition.schema import SchemaError, to_json
 from mastra_temporal.definition.workflow import Workflow
 from mastra_temporal.errors import RunAlreadyStartedError, RunNotActiveError, RunNotFoundError
 from mastra_temporal.execution.names import QUERY_STATUS, UPDATE_OUTCOME, outcome_update_id
-from mastra_temporal.run.outcome import closed_result, wait_for_outcome
+from mastra_temporal.run.outcome import closed_result, outcome_of_start, wait_for_outcome
 from mastra_temporal.run.recorded import recorded_status
-from mastra_temporal.run.restart import reschedule_lost_steps
+from mastra_temporal.run.restart import clear_sticky_queue, reschedule_lost_steps
 from mastra_temporal.validation import admit
 from mastra_temporal.wire import OutcomeReply, RunStatus, RunStatusReply, StartEnvelope, WorkflowResult
 
@@ -37,6 +38,16 @@ OutT = TypeVar("OutT")
 
 NOT_ACTIVE = "This workflow run was not active"
 QUERY_TIMEOUT = timedelta(seconds=2)
+
+
+@contextlib.contextmanager
+def _ended_meanwhile() -> Generator[None, None, None]:
+    """What follows is for open runs; one that has ended in the meantime needs nothing."""
+    try:
+        yield
+    except RPCError as error:
+        if error.status != RPCStatusCode.NOT_FOUND:
+            raise
 
 
 class Run(Generic[OutT]):
@@ -115,7 +126,7 @@ class Run(Generic[OutT]):
             first.cancel()
             await asyncio.gather(first, return_exceptions=True)
             raise
-        return self._shown(await wait_for_outcome(client, self.run_id, 0, first), options)
+        return self._shown(await outcome_of_start(client, self.run_id, first), options)
 
     async def start_async(
         self,
@@ -154,7 +165,9 @@ class Run(Generic[OutT]):
             return "accepted"
         if description.status != WorkflowExecutionStatus.RUNNING:
             return "already_finished"
-        await self._mastra.client.get_workflow_handle(self.run_id).cancel()
+        with _ended_meanwhile():
+            await clear_sticky_queue(self._mastra.client, self.run_id)
+            await self._mastra.client.get_workflow_handle(self.run_id).cancel()
         self.status = "canceled"
         await reschedule_lost_steps(self._mastra.client, self.run_id)
         return "accepted"
@@ -187,6 +200,8 @@ class Run(Generic[OutT]):
             raise RunNotActiveError(NOT_ACTIVE)
         if description.status == WorkflowExecutionStatus.RUNNING:
             self._require_active(await self._settled_status(description) or "running")
+            with _ended_meanwhile():
+                await clear_sticky_queue(self._mastra.client, self.run_id)
             await reschedule_lost_steps(
                 self._mastra.client, self.run_id, request_context=self._request_context(request_context), force=force
             )
