@@ -6,6 +6,7 @@ from typing import Any, TypeVar, overload
 
 from mastra_temporal.definition.options import RetryConfig, StepOptions, WorkflowOptions, parse_options
 from mastra_temporal.definition.schema import Schema
+from mastra_temporal.definition.serialize import callbacks_of
 from mastra_temporal.definition.step import check_id
 from mastra_temporal.definition.workflow import Workflow
 
@@ -89,7 +90,7 @@ def create_workflow(
         DefinitionError: An argument is wrong; the message names it and the remedy.
     """
     owner = f"workflow `{check_id(id, kind='workflow')}`"
-    return Workflow(
+    workflow: Workflow[Any, Any, Any] = Workflow(
         id=id,
         input_schema=Schema.of(input_schema, owner=owner),
         output_schema=Schema.of(output_schema, owner=owner),
@@ -101,6 +102,9 @@ def create_workflow(
         step_options=None if step_options is None else parse_options(StepOptions, step_options, owner=owner),
         options=parse_options(WorkflowOptions, options, owner=owner),
     )
+    for name in callbacks_of(workflow.options):
+        workflow.callback(name)  # looked at now, so that a mistake shows now
+    return workflow
 
 
 def clone_workflow(original: Workflow[InT, OutT, CurrentT], *, id: str) -> Workflow[InT, OutT, CurrentT]:
@@ -125,5 +129,6 @@ def clone_workflow(original: Workflow[InT, OutT, CurrentT], *, id: str) -> Workf
     )
     clone.steps.update(original.steps)
     clone.functions.update(original.functions)
+    clone._ids.update(original._ids)  # pyright: ignore[reportPrivateUsage]
     clone._entries.extend(entries)  # pyright: ignore[reportPrivateUsage]
     return clone.commit()

@@ -9,6 +9,7 @@ User functions are not data. The graph names them by id (``<step>-condition``, `
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
@@ -125,6 +126,11 @@ class MapSource(GraphModel):
     init_data: bool | None = None
     step: list[str] | None = None
     path: str | None = None
+
+    @property
+    def named_steps(self) -> list[str]:
+        """The steps that the source, or a template, refers to."""
+        return self.step or re.findall(r"\$\{stepResults\.([^.}]+)", self.template or "")
 
 
 class MappingPlan(GraphModel):

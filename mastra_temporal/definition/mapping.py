@@ -82,7 +82,10 @@ def _parse_source(item: dict[str, Any], where: str, map_id: str, key: str) -> Ma
             raise DefinitionError(f"{where}: `fn` must be a function, got {value!r}.")
         return MapSource(fn=f"{map_id}.{key}")
     if kind == "template":
-        check_template(value)
+        try:
+            check_template(value)
+        except DefinitionError as error:
+            raise DefinitionError(f"{where}: {error}") from None
         return MapSource(template=value)
     if kind == "request_context_path":
         return MapSource(request_context_path=value)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ModelWrapValidatorHandler, model_validator
 from pydantic import ValidationError as PydanticValidationError
 from pydantic.alias_generators import to_camel
+from typing_extensions import Self
 
 from mastra_temporal.definition.graph import StepPlan
 from mastra_temporal.definition.suggest import did_you_mean
@@ -29,6 +30,20 @@ class Options(BaseModel):
         alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True, arbitrary_types_allowed=True
     )
 
+    @model_validator(mode="wrap")
+    @classmethod
+    def _say_what_is_wrong(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        try:
+            return handler(data)
+        except PydanticValidationError as error:
+            problem = error.errors()[0]
+        name = ".".join(str(part) for part in problem["loc"])
+        if problem["type"] == "extra_forbidden":
+            hint = did_you_mean(name, cls.model_fields)
+            raise DefinitionError(f"Unknown option `{name}` in {cls.__name__}.{hint}")
+        field = next((known for known in cls.model_fields if name.startswith((known, to_camel(known)))), name)
+        raise DefinitionError(f"Option `{field}` of {cls.__name__}: {problem['msg'].splitlines()[0].rstrip('.')}.")
+
 
 OptionsT = TypeVar("OptionsT", bound=Options)
 
@@ -43,13 +58,12 @@ def parse_options(kind: type[OptionsT], value: OptionsT | dict[str, Any] | None,
         return value
     try:
         return kind.model_validate(value or {})
-    except PydanticValidationError as error:
-        problem = error.errors()[0]
-        name = ".".join(str(part) for part in problem["loc"])
-        if problem["type"] == "extra_forbidden":
-            hint = did_you_mean(name, kind.model_fields)
-            raise DefinitionError(f"{owner}: unknown option `{name}` in {kind.__name__}.{hint}") from None
-        raise DefinitionError(f"{owner}: option `{name}` of {kind.__name__}: {problem['msg']}.") from None
+    except DefinitionError as error:
+        raise DefinitionError(f"{owner}: {error}") from None
+
+
+Duration = Annotated[timedelta, Field(gt=timedelta(0))]
+"""A duration above zero."""
 
 
 class RetryConfig(Options):
@@ -60,7 +74,7 @@ class RetryConfig(Options):
 
     attempts: int = Field(default=0, ge=0)
     """How often a failed step is tried again: 2 means up to three executions."""
-    delay: int | float | timedelta = 0
+    delay: Annotated[int | float, Field(ge=0)] | Annotated[timedelta, Field(ge=timedelta(0))] = 0
     """The fixed delay between attempts: milliseconds or a `timedelta`."""
 
 
@@ -70,17 +84,17 @@ class StepOptions(Options):
     The names are those of Temporal's activity options.
     """
 
-    start_to_close_timeout: timedelta | None = None
+    start_to_close_timeout: Duration | None = None
     """The limit of one attempt; exceeding it is a failure of the step. Default one hour."""
-    schedule_to_close_timeout: timedelta | None = None
+    schedule_to_close_timeout: Duration | None = None
     """The limit of the step in all, retries, crashes and waiting for a worker included. Default none."""
-    heartbeat_timeout: timedelta | None = None
+    heartbeat_timeout: Duration | None = None
     """A worker that is silent for so long is taken for dead and the step runs elsewhere. Default 30 s."""
     task_queue: str | None = None
     """The task queue whose workers run this step. Default: the run's own."""
     backoff_coefficient: float | None = Field(default=None, ge=1)
     """What the delay between retries is multiplied with each time. Default 1: Mastra's fixed delay."""
-    maximum_interval: timedelta | None = None
+    maximum_interval: Duration | None = None
     """The longest delay between retries. Default none."""
     non_retryable_error_types: list[str | type[BaseException]] | None = None
     """Exceptions, as classes or names, that are never retried."""
@@ -127,7 +141,7 @@ class WorkflowOptions(Options):
     """Called with a `CallbackInfo` after ``on_finish`` when the run failed."""
     auto_restart_active_runs: bool = True
     """Whether ``restart_all_active_workflow_runs()`` of the registry restarts this workflow's runs."""
-    execution_timeout: timedelta | None = None
+    execution_timeout: Duration | None = None
     """The limit of the whole run. Default none."""
     cancel_grace: timedelta = timedelta(seconds=30)
     """How long a step may go on after its run was canceled before its coroutine is cancelled."""

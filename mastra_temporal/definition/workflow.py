@@ -110,6 +110,7 @@ class Workflow(Generic[InT, OutT, CurrentT]):
         self.functions: dict[str, WorkflowFunction] = {}
         self.committed = False
         self._entries: list[Entry] = []
+        self._ids: set[str] = set()
         self._current_schema = input_schema
         self._graph: WorkflowGraph | None = None
         self._runner: Runner | None = None
@@ -163,6 +164,9 @@ class Workflow(Generic[InT, OutT, CurrentT]):
         """
         if not branches:
             raise DefinitionError(f"{self._owner}: .branch() needs at least one (condition, step) pair.")
+        for pair in branches:
+            if not isinstance(pair, (tuple, list)) or len(pair) != 2:  # pyright: ignore[reportUnnecessaryIsInstance]
+                raise DefinitionError(f"{self._owner}: .branch() takes (condition, step) pairs, got {pair!r}.")
         bodies = [self._body(step) for _, step in branches]
         conditions = [self._condition(condition, step.id) for condition, step in branches]
         predicates = [predicate for _, predicate in conditions]
@@ -226,8 +230,12 @@ class Workflow(Generic[InT, OutT, CurrentT]):
             function_id = f"{step.id}-concurrency"
             self._add_function("concurrency", function_id, concurrency)
             opts = ForeachOptions(fn=source_of(concurrency))
+        elif isinstance(concurrency, (int, float)):  # pyright: ignore[reportUnnecessaryIsInstance]
+            opts = ForeachOptions(concurrency=int(concurrency))
         else:
-            opts = ForeachOptions(concurrency=concurrency)
+            raise DefinitionError(
+                f"{self._owner}: the concurrency of .foreach({step.id}) is a number or a function, got {concurrency!r}."
+            )
         self._append(ForeachEntry(id=id, step=body, opts=opts, description=description, metadata=metadata))
         self._current_schema = None
         return cast(Any, self)
@@ -251,7 +259,7 @@ class Workflow(Generic[InT, OutT, CurrentT]):
             description: For display.
             metadata: For display.
         """
-        map_id = id or self._generated_id("mapping", MappingEntry)
+        map_id = self._claim(id or self._generated_id("mapping", MappingEntry))
         if callable(mapping):
             self._add_function("mapping", map_id, mapping)
             plan, config = MappingPlan(), source_of(mapping)
@@ -283,12 +291,16 @@ class Workflow(Generic[InT, OutT, CurrentT]):
             description: For display.
             metadata: For display.
         """
-        sleep_id = id or self._generated_id("sleep", SleepEntry)
+        sleep_id = self._claim(id or self._generated_id("sleep", SleepEntry))
         if callable(duration):
             self._add_function("duration", sleep_id, duration)
             timing: dict[str, Any] = {"fn": source_of(duration)}
-        else:
+        elif isinstance(duration, (int, float, timedelta)):  # pyright: ignore[reportUnnecessaryIsInstance]
             timing = {"duration": milliseconds(duration)}
+        else:
+            raise DefinitionError(
+                f"{self._owner}: .sleep() takes milliseconds, a timedelta or a function, got {duration!r}."
+            )
         self._append(SleepEntry(id=sleep_id, description=description, metadata=metadata, **timing))
         return self
 
@@ -301,10 +313,12 @@ class Workflow(Generic[InT, OutT, CurrentT]):
         metadata: dict[str, Any] | None = None,
     ) -> Workflow[InT, OutT, CurrentT]:
         """Wait, durably, until a date: a `datetime` (without a zone: UTC), or a function that returns one."""
-        sleep_id = id or self._generated_id("sleepUntil", SleepUntilEntry)
+        sleep_id = self._claim(id or self._generated_id("sleepUntil", SleepUntilEntry))
         if callable(date):
             self._add_function("date", sleep_id, date)
             timing: dict[str, Any] = {"fn": source_of(date)}
+        elif not isinstance(date, datetime):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise DefinitionError(f"{self._owner}: .sleep_until() takes a datetime or a function, got {date!r}.")
         else:
             aware = date if date.tzinfo else date.replace(tzinfo=timezone.utc)
             timing = {"date": aware.isoformat()}
@@ -404,12 +418,8 @@ class Workflow(Generic[InT, OutT, CurrentT]):
             raise DefinitionError(
                 f"{self._owner}: expected a step or a workflow, got {step!r}. Make one with @step or create_step()."
             )
-        if step.id in self.steps:
-            clone = "clone_workflow" if isinstance(step, Workflow) else "clone_step"
-            raise DefinitionError(
-                f"{self._owner}: the id `{step.id}` is used twice; the second result would overwrite the first. "
-                f"Give the second one its own id: {clone}({step.id}, id='{step.id}-2')."
-            )
+        clone = "clone_workflow" if isinstance(step, Workflow) else "clone_step"
+        self._claim(step.id, f"{clone}({step.id}, id='{step.id}-2')")
         if isinstance(step, Workflow):
             graph = step.graph
             body: StepEntry | NestedEntry = NestedEntry(
@@ -455,13 +465,17 @@ class Workflow(Generic[InT, OutT, CurrentT]):
         if callable(condition):
             self._add_function("condition", function_id, condition)
             return FunctionInfo(id=function_id, fn=source_of(condition)), None
+        if not isinstance(condition, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise DefinitionError(
+                f"{self._owner}: the condition of `{step_id}` is a function or {{'predicate': ...}}, got {condition!r}."
+            )
         predicate = dict(condition.get("predicate", condition))
         check_predicate(predicate, f"{self._owner}, condition of `{step_id}`: predicate")
         return FunctionInfo(id=function_id, fn="predicate"), predicate
 
     def _add_function(self, kind: FunctionKind, function_id: str, function: Callable[..., Any]) -> None:
-        if function_id in self.functions or function_id in self.steps:
-            raise DefinitionError(f"{self._owner}: the id `{function_id}` is used twice. Give one of them another id=.")
+        if kind in ("condition", "concurrency"):
+            self._claim(function_id)
         body = UserFunction.of(function, owner=f"{self._owner}, function `{function_id}`")
         self.functions[function_id] = WorkflowFunction(kind, body, body.input_schema or self._current_schema)
 
@@ -469,17 +483,27 @@ class Workflow(Generic[InT, OutT, CurrentT]):
         number = sum(isinstance(entry, kind) for entry in self._entries)
         return f"{prefix}_{self.id}_{number}"
 
+    def _claim(self, wanted: str, remedy: str = "another id=") -> str:
+        """Results and functions are kept by id: every id of a workflow is there once."""
+        if wanted in self._ids:
+            raise DefinitionError(
+                f"{self._owner}: the id `{wanted}` is used twice; the second result would overwrite the first. "
+                f"Give the second one its own: {remedy}."
+            )
+        self._ids.add(wanted)
+        return wanted
+
     def _check_mapped_steps(self) -> None:
-        known = {*self.steps, *(entry.id for entry in self._entries if isinstance(entry, (MappingEntry, SleepEntry)))}
         for entry in self._entries:
-            if isinstance(entry, MappingEntry) and entry.plan.sources:
-                for key, source in entry.plan.sources.items():
-                    for step_id in source.step or []:
-                        if step_id not in known:
-                            raise DefinitionError(
-                                f"{self._owner}: map `{entry.id}`, key `{key}` names the step `{step_id}`, "
-                                f"which is not in this workflow.{did_you_mean(step_id, known)}"
-                            )
+            if not isinstance(entry, MappingEntry):
+                continue
+            for key, source in (entry.plan.sources or {}).items():
+                for step_id in source.named_steps:
+                    if step_id not in self._ids:
+                        raise DefinitionError(
+                            f"{self._owner}: map `{entry.id}`, key `{key}` names the step `{step_id}`, "
+                            f"which is not in this workflow.{did_you_mean(step_id, self.steps)}"
+                        )
 
 
 def _same_schema(left: Schema | None, right: Schema | None) -> bool:

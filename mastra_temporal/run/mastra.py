@@ -44,8 +44,9 @@ class Mastra:
             DefinitionError: A workflow is not committed, or two have one id.
         """
         self.task_queue = task_queue
-        self._workflows = {workflow.id: workflow for workflow in workflows}
-        self._definitions = Definitions(self._workflows.values())
+        registered = list(workflows)
+        self._definitions = Definitions(registered)
+        self._workflows = {workflow.id: workflow for workflow in registered}
         self._client: Client | None = None
         for workflow in self._workflows.values():
             workflow.bind(self)

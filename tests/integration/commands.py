@@ -86,8 +86,8 @@ def running(module: str, *arguments: str, folder: Path, **environment: str) -> G
     try:
         yield Command(process, log)
     finally:
-        process.kill()
-        process.wait()
+        process.terminate()  # and not killed: it has processes of its own to end
+        process.wait(timeout=30)
 
 
 def run(*arguments: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:

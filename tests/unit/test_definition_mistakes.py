@@ -192,7 +192,7 @@ class TestMappings:
         refused(lambda: define({"a": {"template": template}}).commit(), "workflow `shop`", "`a`", *words)
 
     def test_a_value_that_is_no_data(self):
-        with pytest.raises(MastraError, match="workflow `shop`.*key `a`"):
+        with pytest.raises(MastraError, match=r"workflow `shop`.*key `a`"):
             shop().map({"a": {"value": object()}})
 
 
