@@ -21,6 +21,7 @@ from pathlib import Path
 from temporalio.testing import WorkflowEnvironment
 
 from mastra_temporal.errors import ConfigurationError
+from mastra_temporal.settling import settle_at_exit
 
 __all__ = ["DYNAMIC_CONFIG", "DevServer", "ServerBinary", "find_server_binary", "start_dev_server"]
 
@@ -109,6 +110,7 @@ async def start_dev_server(
     if database and not database.parent.is_dir():
         raise ConfigurationError(f"The folder of the database file `{database}` does not exist: create it first.")
     binary = find_server_binary()
+    settle_at_exit()
     try:
         with _banner_discarded():
             environment = await WorkflowEnvironment.start_local(  # pyright: ignore[reportUnknownMemberType]

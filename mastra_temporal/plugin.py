@@ -22,11 +22,12 @@ from temporalio.service import ConnectConfig, ServiceClient
 from temporalio.worker import WorkerConfig
 
 from mastra_temporal.errors import ConfigurationError
+from mastra_temporal.settling import settle_at_exit
 
 if TYPE_CHECKING:
     from mastra_temporal.run.mastra import Mastra
 
-__all__ = ["MastraPlugin"]
+__all__ = ["MastraPlugin", "heartbeating_runtime"]
 
 HEARTBEAT_INTERVAL = timedelta(seconds=1)
 """Of workers and of steps: what `Run.restart` needs to tell within seconds that a worker is gone."""
@@ -57,8 +58,9 @@ class MastraPlugin(SimplePlugin):
         self, config: ConnectConfig, next: Callable[[ConnectConfig], Awaitable[ServiceClient]]
     ) -> ServiceClient:
         """See base class."""
+        settle_at_exit()
         if config.runtime is None:
-            config.runtime = _runtime()
+            config.runtime = heartbeating_runtime()
         if config.identity == _default_identity():
             config.identity = f"{config.identity}-{_process_suffix(os.getpid())}"
         return await next(config)
@@ -86,7 +88,8 @@ def _with_pydantic(converter: DataConverter | None) -> DataConverter:
 
 
 @cache
-def _runtime() -> Runtime:
+def heartbeating_runtime() -> Runtime:
+    """The runtime of this process: its workers send heartbeats, which `Run.restart` relies on."""
     return Runtime(telemetry=TelemetryConfig(), worker_heartbeat_interval=HEARTBEAT_INTERVAL)
 
 

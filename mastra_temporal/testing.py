@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import os
 import uuid
 from collections.abc import AsyncGenerator, Generator
@@ -31,21 +30,14 @@ import pytest
 import pytest_asyncio
 from temporalio.api.testservice.v1 import UnlockTimeSkippingRequest
 from temporalio.client import Client
-from temporalio.runtime import Runtime, TelemetryConfig
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
 from mastra_temporal.devserver import DevServer, find_server_binary, start_dev_server
-from mastra_temporal.plugin import HEARTBEAT_INTERVAL
+from mastra_temporal.plugin import heartbeating_runtime
 from mastra_temporal.run.mastra import Mastra
 
 __all__ = ["mastra_client", "mastra_server", "mastra_task_queue", "mastra_time_skipping_client", "worker_for"]
-
-
-@functools.cache
-def _runtime() -> Runtime:
-    """As `MastraPlugin` makes it for clients that it connects: `Run.restart` relies on the worker's heartbeats."""
-    return Runtime(telemetry=TelemetryConfig(), worker_heartbeat_interval=HEARTBEAT_INTERVAL)
 
 
 @contextlib.asynccontextmanager
@@ -81,7 +73,9 @@ def mastra_server() -> Generator[DevServer]:
 @pytest_asyncio.fixture
 async def mastra_client(mastra_server: DevServer) -> Client:
     """A client of the session's server."""
-    return await Client.connect(mastra_server.address, namespace=mastra_server.namespace, runtime=_runtime())
+    return await Client.connect(
+        mastra_server.address, namespace=mastra_server.namespace, runtime=heartbeating_runtime()
+    )
 
 
 @pytest_asyncio.fixture

@@ -6,15 +6,12 @@ import asyncio
 import contextlib
 import signal
 import sys
-import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 from mastra_temporal.errors import MastraError
 
 __all__ = ["on_stop_signal", "run"]
-
-_SETTLING_SECONDS = 0.05
 
 
 def run(command: Coroutine[Any, Any, None]) -> int:
@@ -31,10 +28,6 @@ def run(command: Coroutine[Any, Any, None]) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
-    finally:
-        # A native thread of the SDK that has just answered still wants the interpreter's lock to clean up after itself.
-        # One that gets it while the interpreter exits aborts the process: let it have the lock now.
-        time.sleep(_SETTLING_SECONDS)
     return 0
 
 

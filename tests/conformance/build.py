@@ -57,7 +57,9 @@ class Builder:
 
     def options(self) -> WorkflowOptions:
         given = self.definition.get("options", {})
-        callbacks = {CALLBACKS[name]: self.callback(name, given[name]) for name in CALLBACKS if name in given}
+        callbacks: dict[str, Any] = {
+            CALLBACKS[name]: self.callback(name, given[name]) for name in CALLBACKS if name in given
+        }
         return WorkflowOptions(validate_inputs=given.get("validateInputs", True), **callbacks)
 
     def callback(self, name: str, behaviour: dict[str, Any]) -> Callable[[CallbackInfo], None]:

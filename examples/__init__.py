@@ -1,0 +1,1 @@
+"""Programs that show how the package is used. `python -m examples.demo` runs the first of them through a crash."""
