@@ -10,6 +10,7 @@ from pydantic import PydanticUserError, TypeAdapter, ValidationError
 from pydantic.errors import PydanticUndefinedAnnotation
 from pydantic_core import ErrorDetails, to_jsonable_python
 
+from mastra_temporal.definition.messages import INVALID, LenientJsonSchema, issue_message
 from mastra_temporal.definition.path import MISSING
 from mastra_temporal.errors import DefinitionError, MastraError, SerializationError
 
@@ -95,7 +96,8 @@ class Schema:
                 return self._adapter.validate_json(text, by_alias=True, by_name=True)
             return self._adapter.validate_python(value, by_alias=True, by_name=True)
         except ValidationError as error:
-            raise SchemaError(_issues(error, value if text is None else json.loads(text))) from error
+            schema = self._adapter.json_schema(schema_generator=LenientJsonSchema)
+            raise SchemaError(_issues(error, value if text is None else json.loads(text), schema)) from error
 
     def dump(self, value: Any, *, what: str = "The value") -> Any:
         """Write a validated value as JSON data, under its aliases.
@@ -152,28 +154,36 @@ def _unserializable(what: str, reason: str) -> SerializationError:
 _Path = tuple["int | str", ...]
 
 
-def _issues(error: ValidationError, value: Any) -> list[dict[str, Any]]:
+def _issues(error: ValidationError, value: Any, schema: dict[str, Any]) -> list[dict[str, Any]]:
     """Pydantic's errors in Mastra's terms: one issue per place, with a path into the data and nothing else.
 
     Pydantic reports a union once per member, and names the member in the location; Mastra reports it once. A tagged
     union has chosen its member already: there only the name is dropped.
     """
-    located = [(detail, *_locate(detail, value)) for detail in error.errors(include_url=False, include_context=False)]
+    located = [(detail, *_locate(detail, value)) for detail in error.errors(include_url=False)]
     members: dict[_Path, set[int | str]] = {}
-    for _, _, labels in located:
+    answers: dict[_Path, set[tuple[_Path, str]]] = {}
+    for detail, path, labels in located:
         for place, label in labels:
             members.setdefault(place, set()).add(label)
+            answers.setdefault(place, set()).add((path, issue_message(detail, schema)))
 
     found: dict[tuple[_Path, str], list[str]] = {}
     for detail, path, labels in located:
         union = next((place for place, _ in labels if len(members[place]) > 1), None)
         if union is not None:
-            found.setdefault((union, "Invalid input"), [])
+            found.setdefault((union, _union_message(union, answers[union])), [])
         elif detail["type"] == "extra_forbidden":
             found.setdefault((path[:-1], "Unrecognized key"), []).append(json.dumps(path[-1]))
         else:
-            found.setdefault((path, detail["msg"]), [])
+            found.setdefault((path, issue_message(detail, schema)), [])
     return [{"path": list(path), "message": _with_keys(text, keys)} for (path, text), keys in found.items()]
+
+
+def _union_message(place: _Path, answers: set[tuple[_Path, str]]) -> str:
+    """What all members say of the value itself: ``int | float`` is one type to Zod. Else no member is singled out."""
+    (path, text), *others = answers
+    return text if path == place and not others else INVALID
 
 
 def _with_keys(text: str, keys: list[str]) -> str:

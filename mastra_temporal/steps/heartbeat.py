@@ -25,6 +25,7 @@ class Heartbeat:
         self.recorded = recorded
         self._loop = asyncio.get_running_loop()
         self._changed = asyncio.Event()
+        self._ended = False
 
     @classmethod
     def of_this_attempt(cls, carried: Checkpoint | None) -> Heartbeat:
@@ -49,13 +50,16 @@ class Heartbeat:
         try:
             yield
         finally:
-            beat.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await beat
+            # Not by cancelling: until Python 3.12 wait_for() forgets a cancellation that comes with a change.
+            self._ended = True
+            self._changed.set()
+            await beat
 
     async def _beat(self) -> None:
         while True:
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), INTERVAL)
+            if self._ended:
+                return
             self._changed.clear()
             activity.heartbeat(self.recorded)

@@ -16,6 +16,7 @@ from tests.conformance.session import Session
 Action = dict[str, Any]
 POLL = 0.005
 ACTION_TIMEOUT = 40.0
+ABORT_SIGNAL_SECONDS = 2.0
 
 
 class NotSupported(Exception):
@@ -122,6 +123,9 @@ async def restart(case: CaseRun, action: Action) -> dict[str, Any]:
 async def cancel(case: CaseRun, action: Action) -> None:
     run = await case.session.run(action)
     await run.cancel()
+    if case.begun:
+        # Mastra's abort signal is set when cancel() returns, ours reaches the running steps soon after.
+        await asyncio.wait(case.begun.values(), timeout=ABORT_SIGNAL_SECONDS)
 
 
 async def wait_call(case: CaseRun, action: Action) -> None:

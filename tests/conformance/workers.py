@@ -65,6 +65,14 @@ class WorkerProcess:
         environment = {key: value for key, value in os.environ.items() if key.startswith(("TEMPORAL_", "MASTRA_"))}
         self._process = PROCESSES.Process(target=serve, args=(definition, folder, task_queue, environment), daemon=True)
         self._process.start()
+        self._folder = folder
+
+    async def ready(self) -> None:
+        """Returns when the worker is connected, so that its start takes nothing from the times of the case."""
+        while not ready_file(self._folder, self._process.pid).exists():
+            if not self._process.is_alive():
+                raise RuntimeError("the worker process did not start; its reason is on the standard error")
+            await asyncio.sleep(0.005)
 
     @property
     def dead(self) -> bool:
@@ -72,10 +80,14 @@ class WorkerProcess:
 
     def kill(self) -> None:
         self._process.kill()
+        self._process.join()
 
     async def stop(self) -> None:
-        self._process.kill()
-        self._process.join()
+        self.kill()
+
+
+def ready_file(folder: Path, pid: int | None) -> Path:
+    return folder / f"{pid}.ready"
 
 
 def serve(definition: dict[str, Any], folder: Path, task_queue: str, environment: dict[str, str]) -> None:
@@ -86,6 +98,7 @@ def serve(definition: dict[str, Any], folder: Path, task_queue: str, environment
     async def run() -> None:
         mastra, _ = registry(definition, CaseLog(folder), task_queue)
         await mastra.connect()
+        ready_file(folder, os.getpid()).touch()
         await temporal_worker(mastra).run()
 
     asyncio.run(run())

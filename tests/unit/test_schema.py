@@ -193,7 +193,7 @@ class TestIssues:
         assert issues(Strict, {"extra": True}) == [("", 'Unrecognized key: "extra"')]
         assert issues(Strict, {"user": {"a": 1, "b": 2}, "v": "x", "c": 3}) == [
             ("user", 'Unrecognized keys: "a", "b"'),
-            ("v", "Input should be a valid integer, unable to parse string as an integer"),
+            ("v", "Invalid input: expected number, received string"),
             ("", 'Unrecognized key: "c"'),
         ]
 
@@ -201,7 +201,7 @@ class TestIssues:
         text = issues_text([{"path": ["user", "tags", 1], "message": "bad"}, {"path": [], "message": "worse"}])
         assert text == "- user.tags.1: bad\n- : worse"
 
-    @pytest.mark.parametrize("value", [{"kind": "cat"}, {}, 5, {"kind": "update", "size": "x"}])
+    @pytest.mark.parametrize("value", [{"kind": "cat"}, {}, {"kind": "update", "size": "x"}])
     def test_a_union_is_one_issue(self, value: Any) -> None:
         assert issues(Pets, {"any": value}) == [("any", "Invalid input")]
         assert issues(Cat | Update, value) == [("", "Invalid input")]

@@ -1,0 +1,55 @@
+"""Record the histories anew: ``python -m tests.replay.record [NAME ...]``. By default those that are missing."""
+
+import asyncio
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from temporalio.client import Client
+
+from mastra_temporal.cli.running import run
+from mastra_temporal.devserver import start_dev_server
+from mastra_temporal.testing import worker_for
+from tests.replay.workflows import WORKFLOWS, mastra
+
+HISTORIES = Path(__file__).parent / "histories"
+
+
+async def record(names: list[str]) -> None:
+    async with start_dev_server() as server:
+        client = await Client.connect(server.address)
+        async with worker_for(mastra, client):
+            for name in names:
+                run_id = await asyncio.wait_for(run_to_its_end(name), 30)
+                history = await mastra.client.get_workflow_handle(run_id).fetch_history()
+                text = re.sub(r'"identity": "[^"]*"', '"identity": "worker"', history.to_json())
+                (HISTORIES / f"{name}.json").write_text(text + "\n")
+                print(f"{name}: {len(history.events)} events")
+
+
+async def run_to_its_end(name: str) -> str:
+    run: Any = await WORKFLOWS[name].create_run(resource_id="someone")
+    started = asyncio.create_task(run.start(input_data=3, initial_state={"count": 0}, request_context={"user": "ann"}))
+    if name in ("canceled", "restarted"):
+        await until_step_waits(run.run_id)
+        await (run.cancel() if name == "canceled" else run.restart(force=True))
+    await started
+    return run.run_id
+
+
+async def until_step_waits(run_id: str) -> None:
+    while True:
+        await asyncio.sleep(0.2)
+        try:
+            description = await mastra.client.get_workflow_handle(run_id).describe()
+        except Exception:
+            continue
+        if any(activity.last_heartbeat_time.seconds for activity in description.raw_description.pending_activities):
+            return
+
+
+if __name__ == "__main__":
+    HISTORIES.mkdir(exist_ok=True)
+    wanted = sys.argv[1:] or [name for name in WORKFLOWS if not (HISTORIES / f"{name}.json").exists()]
+    sys.exit(run(record(wanted)))
