@@ -17,6 +17,7 @@ from temporalio import workflow
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import CancelledError
 
+from mastra_temporal.execution.limits import TaskBudget, size_of
 from mastra_temporal.execution.names import ACTIVITY_NOOP
 from mastra_temporal.wire import Checkpoint, LostAttempt, RestartRequest
 
@@ -63,6 +64,7 @@ class Attempts:
         """Nothing is in flight yet."""
         self._in_flight: dict[str, InFlight] = {}
         self._scheduled: dict[str, int] = {}
+        self._budget = TaskBudget()
         self.aborted = False
 
     @property
@@ -84,6 +86,7 @@ class Attempts:
             CancelledError: The attempt was lost, and the run canceled: it is not tried again.
         """
         while True:
+            await self._budget.take(size_of(call))
             activity_id = self._next_id(name)
             handle = workflow.start_activity(
                 plan.activity_type,

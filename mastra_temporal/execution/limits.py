@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
+
+from temporalio import workflow
 
 from mastra_temporal.model import CamelModel
 from mastra_temporal.wire import ErrorInfo, WorkflowResult
 
-__all__ = ["compact", "is_small", "size_error"]
+__all__ = ["LIMIT", "TaskBudget", "compact", "is_small", "size_error", "size_of"]
 
 LIMIT = 2 * 1024 * 1024
 """Bytes: Temporal's default limit of a payload."""
+MESSAGE_LIMIT = 4 * 1024 * 1024
+"""Bytes: of one message to the server, which has all that one workflow task sends."""
 SMALL = 16 * 1024
 """Bytes."""
 MARGIN = 16 * 1024
 """Bytes for the frame around the payload."""
 
 
+def size_of(value: CamelModel) -> int:
+    """The bytes of an envelope in its payload."""
+    return len(value.model_dump_json(by_alias=True))
+
+
 def size_error(value: CamelModel, what: str) -> ErrorInfo | None:
     """What is wrong with the size of an envelope; None when it fits."""
-    size = len(value.model_dump_json(by_alias=True))
+    size = size_of(value)
     if size <= LIMIT - MARGIN:
         return None
     return {
@@ -27,6 +37,27 @@ def size_error(value: CamelModel, what: str) -> ErrorInfo | None:
         "message": f"{what} has {size:,} bytes, more than the {LIMIT:,} that Temporal takes in one payload. "
         "Pass a reference (a file, a key of a store) instead of the data.",
     }
+
+
+class TaskBudget:
+    """Keeps what one workflow task sends under the limit of a message: over it the server ends the run."""
+
+    def __init__(self) -> None:
+        """Nothing is sent yet."""
+        self._task = -1
+        self._sent = 0
+
+    async def take(self, size: int) -> None:
+        """Wait for a workflow task that has room for a payload of so many bytes."""
+        while not self._fits(size):
+            await workflow.sleep(timedelta(milliseconds=1), summary="the next workflow task has room")
+        self._sent += size
+
+    def _fits(self, size: int) -> bool:
+        task: int = workflow.info().get_current_history_length()
+        if task != self._task:
+            self._task, self._sent = task, 0
+        return self._sent == 0 or self._sent + size <= MESSAGE_LIMIT - LIMIT // 4
 
 
 def is_small(result: WorkflowResult[Any]) -> bool:

@@ -122,6 +122,9 @@ class Run(Generic[OutT]):
             await asyncio.gather(first, return_exceptions=True)
             await self._require_same_input(envelope)
             return self._shown(await self._outcome(), options)
+        except RPCError as error:
+            if error.status != RPCStatusCode.NOT_FOUND:  # it says so when the run was closed under the update
+                raise
         except BaseException:
             first.cancel()
             await asyncio.gather(first, return_exceptions=True)

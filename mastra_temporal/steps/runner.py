@@ -24,18 +24,23 @@ from mastra_temporal.context import (
 )
 from mastra_temporal.definition.schema import to_json
 from mastra_temporal.definition.step import Step
+from mastra_temporal.errors import SerializationError
+from mastra_temporal.execution.limits import LIMIT, size_error
 from mastra_temporal.execution.names import FAILED_STEP
 from mastra_temporal.steps import body
 from mastra_temporal.steps.failure import error_info, is_retryable, tripwire_info
 from mastra_temporal.steps.heartbeat import Heartbeat
 from mastra_temporal.steps.ports import StepChannel
 from mastra_temporal.validation import validated
-from mastra_temporal.wire import RequestContextChange, RetryPlan, StepCall, StepFailure, StepOutcome
+from mastra_temporal.wire import Checkpoint, RequestContextChange, RetryPlan, StepCall, StepFailure, StepOutcome
 
 if TYPE_CHECKING:
     from mastra_temporal.run.mastra import Mastra
 
 __all__ = ["StepRunner"]
+
+MESSAGE_LENGTH = 2000
+"""Characters of an error's message that are kept when the error is too large to be recorded."""
 
 
 class StepRunner:
@@ -54,10 +59,10 @@ class StepRunner:
                 return await attempt.run()
         except (asyncio.CancelledError, ApplicationError) as error:
             if isinstance(error, ApplicationError) and error.type != "WorkerShutdown":
-                raise attempt.failure(error) from error
+                raise attempt.failure(error) from _cause(error)
             raise
         except Exception as error:
-            raise attempt.failure(error) from error
+            raise attempt.failure(error) from _cause(error)
 
 
 class Attempt:
@@ -86,7 +91,11 @@ class Attempt:
             grace_ms=self.call.cancel_grace_ms,
             abort=context.abort_signal,
         )
-        return self._outcome(output)
+        outcome = self._outcome(output)
+        too_large = size_error(outcome, f"The result of {self.owner}")
+        if too_large is not None:
+            raise SerializationError(too_large["message"])
+        return outcome
 
     def failure(self, error: Exception) -> ApplicationError:
         """The error to report, with the verdict whether Temporal may try again."""
@@ -109,6 +118,9 @@ class Attempt:
             request_context=self._request_context_change(),
             aborted=self.effects.aborted or None,
         )
+        if size_error(details, "error") is not None:
+            info = {"name": info["name"], "message": f"{info['message'][:MESSAGE_LENGTH]}... (cut: it was too large)"}
+            details = StepFailure(error=info, non_retryable=details.non_retryable, aborted=details.aborted)
         return ApplicationError(
             f"{info['name']}: {info['message']}",
             details,
@@ -164,7 +176,12 @@ class Attempt:
         )
 
     def _checkpoint(self, value: Any) -> None:
-        self.heartbeat.save(to_json(value, what=f"The checkpoint of {self.owner}"))
+        what = f"The checkpoint of {self.owner}"
+        checkpoint = Checkpoint(value=to_json(value, what=what))
+        too_large = size_error(checkpoint, what)
+        if too_large is not None:
+            raise SerializationError(too_large["message"])
+        self.heartbeat.save(checkpoint.value)
 
     def _outcome(self, returned: Any) -> StepOutcome:
         effects = self.effects
@@ -231,6 +248,11 @@ def request_context_change(before: dict[str, Any], after: RequestContext) -> Req
     changed = {key: value for key, value in now.items() if key not in before or before[key] != value}
     deleted = [key for key in before if key not in after]
     return RequestContextChange(set=changed or None, deleted=deleted or None) if changed or deleted else None
+
+
+def _cause(error: Exception) -> Exception | None:
+    """What Temporal records as the cause; not what is too large for it."""
+    return error if len(str(error)) < LIMIT // 4 else None
 
 
 def _delay(error: Exception, retry: RetryPlan, failures: int) -> timedelta:

@@ -56,7 +56,7 @@ def missing(annotation: Any) -> str:
     """The message for a key that is not there, in a model that has to be looked up by reference."""
 
     class Inner(BaseModel):
-        field: annotation = Field(alias="theField")
+        field: annotation = Field(alias="theField")  # pyright: ignore[reportInvalidTypeForm]
 
     class Outer(BaseModel):
         inner: list[Inner | None]
