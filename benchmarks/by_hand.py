@@ -1,32 +1,25 @@
-"""The hand-written side of `benchmarks.overhead`: what one writes with nothing but the Temporal SDK."""
+"""The hand-written side of `benchmarks.overhead`: what one writes with nothing but the Temporal SDK.
+
+Each workflow is there twice: as the SDK runs it by default, and without the SDK's sandbox. Ours need no sandbox, since
+user code never runs in them.
+"""
+
+from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 
-from temporalio import activity, workflow
+from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from benchmarks.work import PARALLEL, SEQUENTIAL, Item, one_more
+    from benchmarks.work import PARALLEL, SEQUENTIAL, Item
 
-__all__ = ["ACTIVITIES", "Parallel", "Sequential"]
+__all__ = ["WORKFLOWS", "Parallel", "ParallelWithoutSandbox", "Sequential", "SequentialWithoutSandbox"]
 
 LIMIT = timedelta(hours=1)
 
 
-def _activity(name: str) -> Callable[..., Any]:
-    @activity.defn(name=name)
-    async def body(item: Item) -> Item:
-        return await one_more(item)
-
-    return body
-
-
-ACTIVITIES = [_activity(name) for name in (*SEQUENTIAL, *PARALLEL)]
-
-
-@workflow.defn(name="sequential-by-hand", sandboxed=False)
+@workflow.defn
 class Sequential:
     """Five activities, one after the other."""
 
@@ -37,7 +30,14 @@ class Sequential:
         return item
 
 
-@workflow.defn(name="parallel-by-hand", sandboxed=False)
+@workflow.defn(sandboxed=False)
+class SequentialWithoutSandbox(Sequential):
+    @workflow.run
+    async def run(self, item: Item) -> Item:
+        return await super().run(item)
+
+
+@workflow.defn
 class Parallel:
     """Ten activities at once."""
 
@@ -50,3 +50,13 @@ class Parallel:
             )
         )
         return dict(zip(PARALLEL, outputs, strict=True))
+
+
+@workflow.defn(sandboxed=False)
+class ParallelWithoutSandbox(Parallel):
+    @workflow.run
+    async def run(self, item: Item) -> dict[str, Item]:
+        return await super().run(item)
+
+
+WORKFLOWS = [Sequential, SequentialWithoutSandbox, Parallel, ParallelWithoutSandbox]

@@ -1,5 +1,9 @@
-"""The work that both sides of `benchmarks.overhead` do: five steps in sequence, and ten at once. The steps are the same
-functions; on the one side they are steps of a Mastra workflow, on the other plain Temporal activities."""
+"""The work that both sides of `benchmarks.overhead` do: five steps in sequence, and ten at once.
+
+The steps are one function; on our side they are steps of a workflow, on the other plain Temporal activities.
+"""
+
+from __future__ import annotations
 
 from pydantic import BaseModel
 

@@ -44,7 +44,7 @@ class TaskBudget:
 
     def __init__(self) -> None:
         """Nothing is sent yet."""
-        self._task = -1
+        self._task: int = -1
         self._sent = 0
 
     async def take(self, size: int) -> None:
@@ -54,7 +54,7 @@ class TaskBudget:
         self._sent += size
 
     def _fits(self, size: int) -> bool:
-        task: int = workflow.info().get_current_history_length()
+        task = workflow.info().get_current_history_length()
         if task != self._task:
             self._task, self._sent = task, 0
         return self._sent == 0 or self._sent + size <= MESSAGE_LIMIT - LIMIT // 4

@@ -22,12 +22,11 @@ class Session:
     async def open(
         cls, definition: dict[str, Any], log: CaseLog, task_queue: str, run_ids: dict[str, str], *, killable: bool
     ) -> "Session":
-        process = WorkerProcess(definition, log.folder, task_queue) if killable else None
-        if process is not None:
-            await process.ready()
+        worker = (WorkerProcess if killable else LocalWorker)(definition, log, task_queue)
+        await worker.start()
         mastra, builder = registry(definition, log, task_queue)
         await mastra.connect()
-        return cls(mastra, builder, process or LocalWorker(mastra), run_ids)
+        return cls(mastra, builder, worker, run_ids)
 
     async def close(self) -> None:
         await self.worker.stop()

@@ -5,12 +5,12 @@ import logging
 import multiprocessing
 import os
 import signal
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Protocol
 
-from temporalio.worker import Worker
-
 from mastra_temporal import Mastra
+from mastra_temporal.testing import worker_for
 from tests.conformance.build import Builder
 from tests.conformance.case_log import CaseLog
 
@@ -23,6 +23,8 @@ class CaseWorker(Protocol):
     @property
     def dead(self) -> bool: ...
 
+    async def start(self) -> None: ...
+
     def kill(self) -> None: ...
 
     async def stop(self) -> None: ...
@@ -34,41 +36,37 @@ def registry(definition: dict[str, Any], log: CaseLog, task_queue: str) -> tuple
     return Mastra(workflows=workflows, task_queue=task_queue), builder
 
 
-def temporal_worker(mastra: Mastra) -> Worker:
-    settings: dict[str, Any] = {}
-    if "MASTRA_TEST_MAX_CACHED_WORKFLOWS" in os.environ:
-        settings["max_cached_workflows"] = int(os.environ["MASTRA_TEST_MAX_CACHED_WORKFLOWS"])
-    return Worker(mastra.client, task_queue=mastra.task_queue, **settings)
-
-
 class LocalWorker:
     """A worker in the runner's own process."""
 
     dead = False
 
-    def __init__(self, mastra: Mastra) -> None:
-        self._worker = temporal_worker(mastra)
-        self._task = asyncio.create_task(self._worker.run())
+    def __init__(self, definition: dict[str, Any], log: CaseLog, task_queue: str) -> None:
+        self._mastra, _ = registry(definition, log, task_queue)
+        self._running = AsyncExitStack()
+
+    async def start(self) -> None:
+        await self._running.enter_async_context(worker_for(self._mastra, await self._mastra.connect()))
 
     def kill(self) -> None:
         raise NotImplementedError("only a worker in a process of its own can be killed")
 
     async def stop(self) -> None:
-        await self._worker.shutdown()
-        await self._task
+        await self._running.aclose()
 
 
 class WorkerProcess:
     """A worker in a process of its own."""
 
-    def __init__(self, definition: dict[str, Any], folder: Path, task_queue: str) -> None:
+    def __init__(self, definition: dict[str, Any], log: CaseLog, task_queue: str) -> None:
         environment = {key: value for key, value in os.environ.items() if key.startswith(("TEMPORAL_", "MASTRA_"))}
-        self._process = PROCESSES.Process(target=serve, args=(definition, folder, task_queue, environment), daemon=True)
-        self._process.start()
-        self._folder = folder
+        arguments = (definition, log.folder, task_queue, environment)
+        self._process = PROCESSES.Process(target=serve, args=arguments, daemon=True)
+        self._folder = log.folder
 
-    async def ready(self) -> None:
+    async def start(self) -> None:
         """Returns when the worker is connected, so that its start takes nothing from the times of the case."""
+        self._process.start()
         while not ready_file(self._folder, self._process.pid).exists():
             if not self._process.is_alive():
                 raise RuntimeError("the worker process did not start; its reason is on the standard error")
@@ -97,8 +95,8 @@ def serve(definition: dict[str, Any], folder: Path, task_queue: str, environment
 
     async def run() -> None:
         mastra, _ = registry(definition, CaseLog(folder), task_queue)
-        await mastra.connect()
-        ready_file(folder, os.getpid()).touch()
-        await temporal_worker(mastra).run()
+        async with worker_for(mastra, await mastra.connect()):
+            ready_file(folder, os.getpid()).touch()
+            await asyncio.Event().wait()
 
     asyncio.run(run())
