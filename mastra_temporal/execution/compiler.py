@@ -30,10 +30,10 @@ def compile_workflow(workflow_id: str, name: str, base: type[MastraWorkflow] = M
 
     class Generated(base):
         @workflow.init
-        def __init__(self, envelope: StartEnvelope) -> None:
-            super().__init__(envelope)
+        def __init__(self, envelope: StartEnvelope | None = None) -> None:
+            super().__init__(envelope or StartEnvelope())
 
-        async def run(self, envelope: StartEnvelope) -> WorkflowResult[Any]:
+        async def run(self, envelope: StartEnvelope | None = None) -> WorkflowResult[Any]:
             return await self.execute()
 
     Generated.workflow_id = workflow_id

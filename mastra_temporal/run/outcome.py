@@ -16,6 +16,7 @@ from temporalio.client import (
     Client,
     WorkflowFailureError,
     WorkflowHandle,
+    WorkflowHistoryEventFilterType,
     WorkflowUpdateFailedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
 )
@@ -26,6 +27,8 @@ from mastra_temporal.errors import RunRefusedError
 from mastra_temporal.execution.names import FAILED_RUN, REFUSED_RUN, UPDATE_OUTCOME, outcome_update_id
 from mastra_temporal.run.recorded import recorded_result
 from mastra_temporal.wire import OutcomeReply, WorkflowResult
+
+CLOSE_EVENT = WorkflowHistoryEventFilterType.CLOSE_EVENT
 
 __all__ = ["closed_result", "outcome_of_start", "wait_for_outcome"]
 
@@ -87,7 +90,7 @@ async def closed_result(client: Client, handle: WorkflowHandle[Any, Any]) -> Wor
     result = await recorded_result(client, handle.id)
     if isinstance(cause, CancelledError):
         return result.model_copy(update={"status": "canceled"})
-    return result.model_copy(update={"status": "failed", "error": _error(cause)})
+    return result.model_copy(update={"status": "failed", "error": await _error(handle, cause)})
 
 
 async def _with_steps(
@@ -114,9 +117,11 @@ def _is_gone(error: BaseException | None) -> bool:
     return isinstance(error, (WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError))
 
 
-def _error(cause: BaseException) -> dict[str, Any]:
+async def _error(handle: WorkflowHandle[Any, Any], cause: BaseException) -> dict[str, Any]:
     if isinstance(cause, TimeoutError):
         return {"name": "RunTimeoutError", "message": "The run exceeded its execution timeout."}
     if isinstance(cause, TerminatedError):
-        return {"name": "RunTerminatedError", "message": f"The run was terminated: {cause.message}"}
+        events = [event async for event in handle.fetch_history_events(event_filter_type=CLOSE_EVENT)]
+        reason = events[-1].workflow_execution_terminated_event_attributes.reason or "no reason was given"
+        return {"name": "RunTerminatedError", "message": f"The run was terminated: {reason}"}
     return {"name": type(cause).__name__, "message": str(cause)}

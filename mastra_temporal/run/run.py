@@ -12,7 +12,12 @@ from collections.abc import Generator
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
-from temporalio.client import WithStartWorkflowOperation, WorkflowExecutionDescription, WorkflowExecutionStatus
+from temporalio.client import (
+    WithStartWorkflowOperation,
+    WorkflowExecutionDescription,
+    WorkflowExecutionStatus,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
@@ -38,6 +43,8 @@ OutT = TypeVar("OutT")
 
 NOT_ACTIVE = "This workflow run was not active"
 QUERY_TIMEOUT = timedelta(seconds=2)
+PATIENCE_SECONDS = 5
+"""How long `Run.cancel` waits for what it does not depend on."""
 
 
 @contextlib.contextmanager
@@ -67,6 +74,7 @@ class Run(Generic[OutT]):
         self.status: RunStatus = "pending"
         """What this object knew last; `fetch_status` asks Temporal."""
         self._canceled_before_start = False
+        self._starting: asyncio.Future[Any] | None = None
 
     @property
     def workflow_id(self) -> str:
@@ -115,9 +123,10 @@ class Run(Generic[OutT]):
             result_type=OutcomeReply,
         )
         first = asyncio.ensure_future(update)
-        self.status = "running"
+        self._starting = asyncio.ensure_future(operation.workflow_handle())
         try:
-            await operation.workflow_handle()
+            await self._starting
+            self.status = "running"
         except WorkflowAlreadyStartedError:
             await asyncio.gather(first, return_exceptions=True)
             await self._require_same_input(envelope)
@@ -162,6 +171,8 @@ class Run(Generic[OutT]):
         Returns:
             ``already_finished`` when the run had ended before; then nothing changes.
         """
+        if self._starting is not None:
+            await asyncio.wait({self._starting}, timeout=PATIENCE_SECONDS)
         description = await self._describe()
         if description is None:
             self._canceled_before_start, self.status = True, "canceled"
@@ -172,7 +183,9 @@ class Run(Generic[OutT]):
             await clear_sticky_queue(self._mastra.client, self.run_id)
             await self._mastra.client.get_workflow_handle(self.run_id).cancel()
         self.status = "canceled"
-        await reschedule_lost_steps(self._mastra.client, self.run_id)
+        # With no worker at all nobody can answer now; the next worker ends the run.
+        with contextlib.suppress(asyncio.TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
+            await asyncio.wait_for(reschedule_lost_steps(self._mastra.client, self.run_id), PATIENCE_SECONDS)
         return "accepted"
 
     async def restart(

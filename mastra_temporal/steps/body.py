@@ -42,29 +42,28 @@ async def supervise(body: asyncio.Task[Any], *, owner: str, timeout_ms: int, gra
         ApplicationError: The worker shuts down; Temporal tries again.
     """
     try:
-        return await asyncio.wait_for(asyncio.shield(body), timeout_ms / 1000)
-    except asyncio.TimeoutError:
-        if body.done():
-            raise
-        await _stop(body)
-        raise StepTimeoutError(f"{owner} exceeded its start-to-close timeout of {timeout_ms} ms.") from None
+        await asyncio.wait({body}, timeout=timeout_ms / 1000)
     except asyncio.CancelledError:
-        if body.cancelled():
-            raise
-        details = activity.cancellation_details()
-        if details is not None and details.worker_shutdown:
-            await _stop(body)
-            raise ApplicationError(
-                f"{owner}: the worker shut down", type="WorkerShutdown", next_retry_delay=timedelta(milliseconds=10)
-            ) from None
+        await _hear_of_cancellation(body, owner, grace_ms, abort)
+    if not body.done():
+        await _stop(body)
+        raise StepTimeoutError(f"{owner} exceeded its start-to-close timeout of {timeout_ms} ms.")
+    return body.result()
+
+
+async def _hear_of_cancellation(body: asyncio.Task[Any], owner: str, grace_ms: int, abort: AbortSignal) -> None:
+    details = activity.cancellation_details()
+    if details is not None and details.worker_shutdown:
+        await _stop(body)
+        raise ApplicationError(
+            f"{owner}: the worker shut down", type="WorkerShutdown", next_retry_delay=timedelta(milliseconds=10)
+        )
     abort._set()  # pyright: ignore[reportPrivateUsage]
     try:
-        return await asyncio.wait_for(asyncio.shield(body), grace_ms / 1000)
-    except asyncio.TimeoutError:
-        if body.done():
-            raise
-        await _stop(body)
-        raise asyncio.CancelledError from None
+        await asyncio.wait({body}, timeout=grace_ms / 1000)
+    finally:
+        if not body.done():
+            await _stop(body)
 
 
 async def _stop(body: asyncio.Task[Any]) -> None:

@@ -140,7 +140,7 @@ class Calls:
             steps=call.steps,
             step_execution_path=call.step_execution_path,
         )
-        async with Heartbeat(Checkpoint()).beating():
+        with Heartbeat(Checkpoint()).beating():
             try:
                 await body.call(function, info, info)
             except Exception as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator
+from collections.abc import Generator
 from typing import Any
 
 from temporalio import activity
@@ -24,8 +24,7 @@ class Heartbeat:
         """Create a heartbeat that starts from what an earlier attempt recorded."""
         self.recorded = recorded
         self._loop = asyncio.get_running_loop()
-        self._changed = asyncio.Event()
-        self._ended = False
+        self._next: asyncio.TimerHandle | None = None
 
     @classmethod
     def of_this_attempt(cls, carried: Checkpoint | None) -> Heartbeat:
@@ -36,30 +35,26 @@ class Heartbeat:
     def save(self, value: Any) -> None:
         """Take over a checkpoint of the body, which may run in a thread; the next beat, due at once, carries it."""
         self.recorded = Checkpoint(failures=self.recorded.failures, value=value)
-        self._loop.call_soon_threadsafe(self._changed.set)
+        self._loop.call_soon_threadsafe(self._beat)
 
     def count_failure(self) -> None:
         """Record that the step's own code failed: on its way to the server before the failure is reported."""
         self.recorded = Checkpoint(failures=self.recorded.failures + 1, value=self.recorded.value)
         activity.heartbeat(self.recorded)
 
-    @contextlib.asynccontextmanager
-    async def beating(self) -> AsyncGenerator[None, None]:
+    @contextlib.contextmanager
+    def beating(self) -> Generator[None, None, None]:
         """Beat in the background while the body runs. A body that is over within a second costs no beat."""
-        beat = asyncio.create_task(self._beat())
+        self._next = self._loop.call_later(INTERVAL, self._beat)
         try:
             yield
         finally:
-            # Not by cancelling: until Python 3.12 wait_for() forgets a cancellation that comes with a change.
-            self._ended = True
-            self._changed.set()
-            await beat
+            self._next.cancel()
+            self._next = None
 
-    async def _beat(self) -> None:
-        while True:
-            with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), INTERVAL)
-            if self._ended:
-                return
-            self._changed.clear()
-            activity.heartbeat(self.recorded)
+    def _beat(self) -> None:
+        if self._next is None:  # a checkpoint of a body that has ended meanwhile
+            return
+        self._next.cancel()
+        activity.heartbeat(self.recorded)
+        self._next = self._loop.call_later(INTERVAL, self._beat)

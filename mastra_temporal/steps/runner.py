@@ -55,8 +55,9 @@ class StepRunner:
         """The activity."""
         attempt = Attempt(self.mastra, self.step, call)
         try:
-            async with attempt.channel, attempt.heartbeat.beating():
-                return await attempt.run()
+            with attempt.heartbeat.beating():
+                async with attempt.channel:
+                    return await attempt.run()
         except (asyncio.CancelledError, ApplicationError) as error:
             if isinstance(error, ApplicationError) and error.type != "WorkerShutdown":
                 raise attempt.failure(error) from _cause(error)

@@ -108,5 +108,5 @@ async def test_our_client_joins_the_run(stage: Stage):
         await client.start_workflow("foreign-orders", argument, id=run_id, task_queue=stage.task_queue)
         run_ = await workflow.create_run(run_id=run_id)
         result = await within(run_.start(input_data={"total": 3}))
-        assert (result.status, result.result["order"]) == ("success", {"total": 3, "note": "none"})
+        assert (result.status, (result.result or {})["order"]) == ("success", {"total": 3, "note": "none"})
         assert (await within(run_.restart())).status == "success"
