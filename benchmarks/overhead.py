@@ -12,7 +12,7 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from statistics import median
+from statistics import mean, median
 from typing import Any
 
 from temporalio import activity
@@ -29,10 +29,8 @@ LATENCY_LIMIT = 1.10
 THROUGHPUT_LIMIT = 0.90
 EVENTS_LIMIT = 3
 IN_FLIGHT = 20
-BLOCKS = 6
+BLOCKS = 10
 WARM_UP = 10
-COUNTED = 20
-"""Of how many runs the events are counted: how many workflow tasks a run needs depends on the timing."""
 
 
 @dataclass
@@ -42,13 +40,9 @@ class Side:
     name: str
     run_once: Callable[[], Awaitable[str]]
     """Runs a workflow to its end and returns its id."""
-    latencies: list[float] = field(default_factory=list[float])
     run_ids: list[str] = field(default_factory=list[str])
-    busy: float = 0
-
-    @property
-    def latency(self) -> float:
-        return median(self.latencies)
+    latencies: list[float] = field(default_factory=list[float])
+    rates: list[float] = field(default_factory=list[float])
 
 
 async def measure(pairs: int, runs: int) -> None:
@@ -107,23 +101,25 @@ async def _compare(client: Client, work: str, ours: Side, others: list[Side], *,
         for side in sides:
             await side.run_once()
     await _measure_latency(sides, pairs)
+    latency = median(ours.latencies)
     for other in others:
+        base = median(other.latencies)
         print(
-            f"ratio {work}, latency over {other.name}: {ours.latency / other.latency:.2f} (limit {LATENCY_LIMIT:.2f}; "
-            f"{ours.latency * 1000:.1f} ms to {other.latency * 1000:.1f} ms, medians of {pairs})",
+            f"ratio {work}, latency over {other.name}: {latency / base:.2f} (limit {LATENCY_LIMIT:.2f}; "
+            f"{latency * 1000:.1f} ms to {base * 1000:.1f} ms, medians of {pairs})",
             flush=True,
         )
-    per_block = max(1, runs // BLOCKS)
-    await _measure_throughput(sides, per_block)
-    count = per_block * BLOCKS
+    await _measure_throughput(sides, runs)
+    rate = median(ours.rates)
     for other in others:
+        base = median(other.rates)
         print(
-            f"ratio {work}, throughput over {other.name}: {other.busy / ours.busy:.2f} (limit {THROUGHPUT_LIMIT:.2f}; "
-            f"{count / ours.busy:.0f} to {count / other.busy:.0f} runs/s, {count} runs each, {IN_FLIGHT} in flight)",
+            f"ratio {work}, throughput over {other.name}: {rate / base:.2f} (limit {THROUGHPUT_LIMIT:.2f}; "
+            f"{rate:.0f} to {base:.0f} runs/s, medians of {BLOCKS} blocks, {runs} runs each, {IN_FLIGHT} in flight)",
             flush=True,
         )
-    before, after = [await _events(client, side.run_ids[-COUNTED:]) for side in (others[0], ours)]
-    print(f"events {work}: {before} -> {after} (limit +{EVENTS_LIMIT})", flush=True)
+    before, after = [await _events(client, side.run_ids) for side in (others[0], ours)]
+    print(f"events {work}: {before:.1f} -> {after:.1f} (limit +{EVENTS_LIMIT}, means of {pairs})", flush=True)
 
 
 async def _measure_latency(sides: list[Side], pairs: int) -> None:
@@ -135,14 +131,14 @@ async def _measure_latency(sides: list[Side], pairs: int) -> None:
             side.latencies.append(time.perf_counter() - began)
 
 
-async def _measure_throughput(sides: list[Side], per_block: int) -> None:
+async def _measure_throughput(sides: list[Side], runs: int) -> None:
     for number in range(BLOCKS):
         first = number % len(sides)
         for side in (*sides[first:], *sides[:first]):
-            side.busy += await _block(side, per_block)
+            side.rates.append(await _rate(side, max(1, runs // BLOCKS)))
 
 
-async def _block(side: Side, runs: int) -> float:
+async def _rate(side: Side, runs: int) -> float:
     left = iter(range(runs))
 
     async def keep_running() -> None:
@@ -151,18 +147,19 @@ async def _block(side: Side, runs: int) -> float:
 
     began = time.perf_counter()
     await asyncio.gather(*(keep_running() for _ in range(IN_FLIGHT)))
-    return time.perf_counter() - began
+    return runs / (time.perf_counter() - began)
 
 
-async def _events(client: Client, run_ids: list[str]) -> int:
+async def _events(client: Client, run_ids: list[str]) -> float:
+    """How many events a run has: a mean, since the number of workflow tasks of parallel steps depends on the timing."""
     histories = [await client.get_workflow_handle(run_id).fetch_history() for run_id in run_ids]
-    return round(median(len(history.events) for history in histories))
+    return mean(len(history.events) for history in histories)
 
 
 def main() -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.overhead", description="What the interpreter costs.")
-    parser.add_argument("--pairs", type=int, default=60, help="runs of each side for the latency (default: 60)")
+    parser.add_argument("--pairs", type=int, default=120, help="runs of each side for the latency (default: 120)")
     parser.add_argument("--runs", type=int, default=300, help="runs of each side for the throughput (default: 300)")
     arguments = parser.parse_args()
     return run(measure(arguments.pairs, arguments.runs))

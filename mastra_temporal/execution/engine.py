@@ -26,6 +26,10 @@ class Occurrence:
         """Under which key of the entry's progress the result is kept."""
         return step_id if self.index is None else f"{step_id}[{self.index}]"
 
+    def path(self, step_id: str) -> str:
+        """What tells this execution from all others of the body: part of the steps' idempotency keys."""
+        return self.key(step_id) if self.iteration is None else f"{step_id}#{self.iteration}"
+
     def label(self, step_id: str) -> str:
         """What the UI shows: items count from 1."""
         if self.index is not None:

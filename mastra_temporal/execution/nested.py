@@ -61,7 +61,7 @@ async def _enter(
         workflow_id=entry.workflow_id,
         # As in Mastra: a nested run shares its parent's id, the items of a foreach have one each.
         run_id=scope.run_id if occurrence.index is None else str(workflow.uuid4()),
-        path=(*scope.path, occurrence.key(entry.id)),
+        path=(*scope.path, occurrence.path(entry.id)),
         plan=entry.plan,
         validate_inputs=scope.validate_inputs,
         init_data=input_data,

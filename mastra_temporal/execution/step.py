@@ -57,8 +57,7 @@ def _call(
     engine: Engine, scope: Scope, step_id: str, plan: StepPlan, occurrence: Occurrence, input_data: Any
 ) -> StepCall:
     run = engine.run
-    iteration = "" if occurrence.iteration is None else f"#{occurrence.iteration}"
-    path = ".".join((*scope.path, occurrence.key(step_id)))
+    path = ".".join((*scope.path, occurrence.path(step_id)))
     return StepCall(
         run_id=scope.run_id,
         workflow_id=scope.workflow_id,
@@ -68,7 +67,7 @@ def _call(
         input_data=input_data,
         state=scope.state or None,
         request_context=run.request_context or None,
-        idempotency_key=f"{run.run_id}/{path}{iteration}",
+        idempotency_key=f"{run.run_id}/{path}",
         retry=RetryPlan(
             retries=scope.plan.retries if plan.retries is None else plan.retries,
             delay_ms=scope.plan.retry_delay,

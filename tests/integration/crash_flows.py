@@ -57,7 +57,7 @@ SCENARIOS = {
     ),
     "loop-nested": Scenario(
         4,
-        {"round.b#1": 1, "round.b#2": 2, "round.b#3": 1},
+        {"round#1.b": 1, "round#2.b": 2, "round#3.b": 1},
     ),
     "sleep": Scenario(3, {"a": 1, "c": 1}, hanging=0),
     "context": Scenario(
@@ -89,7 +89,8 @@ class Flows:
 
     def fragile(self, id: str = "b", when: Callable[[int], bool] = lambda value: True) -> Any:
         async def body(value: int, ctx: StepContext) -> int:
-            if self.effects.add(ctx.idempotency_key) == 1 and when(value):
+            self.effects.add(ctx.idempotency_key)
+            if when(value):
                 await self.hang(ctx)
             return value + 1
 
@@ -138,12 +139,13 @@ class Flows:
         return [flow.commit() for flow in flows]
 
     async def hang(self, ctx: StepContext) -> None:
-        self.effects.add(f"hangs {ctx.idempotency_key}")
-        await asyncio.sleep(600)
+        """Hang until the worker is killed, once."""
+        if self.effects.add(f"hangs {ctx.idempotency_key}") == 1:
+            await asyncio.sleep(600)
 
     def hang_in_thread(self, value: int, ctx: SyncStepContext) -> int:
-        if self.effects.add(ctx.idempotency_key) == 1:
-            self.effects.add(f"hangs {ctx.idempotency_key}")
+        self.effects.add(ctx.idempotency_key)
+        if self.effects.add(f"hangs {ctx.idempotency_key}") == 1:
             threading.Event().wait(600)
         return value + 1
 
@@ -167,7 +169,8 @@ class Flows:
         return [ctx.retry_count, ctx.last_checkpoint]
 
     async def hang_with_checkpoint(self, value: int, ctx: StepContext) -> Any:
-        if self.effects.add(ctx.idempotency_key) == 1:
+        self.effects.add(ctx.idempotency_key)
+        if ctx.last_checkpoint is None:
             ctx.checkpoint("seen")
             await self.hang(ctx)
         return [ctx.retry_count, ctx.last_checkpoint]

@@ -93,7 +93,6 @@ async def hangs(stage: Stage, run_id: str, scenario: Scenario) -> bool:
     description = await stage.client.get_workflow_handle(run_id).describe()
     pending = description.raw_description.pending_activities
     recorded = b"".join(payload.data for item in pending for payload in item.heartbeat_details.payloads)
-    print("H", run_id[:12], hung, len(pending), scenario.hanging, recorded[:60], flush=True)
     return hung == len(pending) == scenario.hanging and scenario.heartbeat in recorded
 
 
