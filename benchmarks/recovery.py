@@ -18,7 +18,7 @@ from pathlib import Path
 
 from benchmarks.recovery_app import HEARTBEAT_TIMEOUT, mastra, ping, recovery, unattended
 from mastra_temporal.cli.running import run
-from mastra_temporal.devserver import start_dev_server
+from mastra_temporal.devserver import DevServer, start_dev_server
 from mastra_temporal.errors import MastraError
 
 NO_CALL = "no call"
@@ -75,6 +75,13 @@ class Bench:
         return self.effects.read_text().splitlines() if self.effects.exists() else []
 
 
+def use(server: DevServer) -> None:
+    """Have this process and the workers connect to our server, whatever the environment says of others."""
+    for name in [name for name in os.environ if name.startswith("TEMPORAL_")]:
+        del os.environ[name]
+    os.environ |= {"TEMPORAL_ADDRESS": server.address, "TEMPORAL_CONFIG_FILE": os.devnull}
+
+
 async def measure(kills: int) -> None:
     limits = {
         "restart(force=True)": (kills, 1.0),
@@ -84,7 +91,7 @@ async def measure(kills: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(Path(folder) / "effects")
         async with start_dev_server() as server:
-            os.environ |= {"TEMPORAL_ADDRESS": server.address, "TEMPORAL_CONFIG_FILE": os.devnull}
+            use(server)
             os.environ["RECOVERY_EFFECTS"] = str(bench.effects)
             await mastra.connect()
             await bench.fresh_worker()

@@ -11,12 +11,12 @@ import asyncio
 import contextlib
 import json
 import os
-import signal
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +34,12 @@ ORDER = Order(
     lines=[Line(sku=sku, quantity=number) for number, sku in enumerate(["kettle", "teapot", "cup", "tray"], start=1)],
     express=True,
 )
-KILLED_AT = "pricing cup"
+SHIPMENT = Shipment(order_id="A-1001", tracking="courier-A-1001", total=18_940)
+UNDER_WAY = {"pricing cup", "pricing tray"}
+"""What is killed: two lines are priced at once, so when these have begun the first two are finished."""
 PRICING_SECONDS = "1.5"
+
+PATIENCE_SECONDS = 40
 
 console = Console(highlight=False)
 
@@ -49,8 +53,29 @@ class Effects:
     def lines(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.path.read_text().splitlines()] if self.path.exists() else []
 
-    def count(self, effect: str) -> int:
-        return sum(line["effect"] == effect for line in self.lines())
+    def counts(self) -> Counter[str]:
+        return Counter(line["effect"] for line in self.lines())
+
+    async def until_under_way_ran(self, times: int) -> None:
+        """Wait until the steps that are killed have begun so often."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while any(self.counts()[effect] < times for effect in UNDER_WAY):
+            if time.monotonic() > deadline:
+                raise MastraError("The demo waited in vain: is the machine very slow?")
+            await asyncio.sleep(0.01)
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """What `restart()` did."""
+
+    result: WorkflowResult[Shipment]
+    before: Counter[str]
+    """How often every step had run when its worker was killed."""
+    again_seconds: float
+    """From the call until the killed steps ran again."""
+    all_seconds: float
+    """From the call until the run was over."""
 
 
 async def demo(keep: bool) -> None:
@@ -58,35 +83,43 @@ async def demo(keep: bool) -> None:
         effects = Effects(Path(folder) / "effects.jsonl")
         database = Path(folder) / "temporal.db"
         async with start_dev_server(ui=True, database=database) as server, contextlib.AsyncExitStack() as workers:
-            os.environ |= {"TEMPORAL_ADDRESS": server.address, "TEMPORAL_CONFIG_FILE": os.devnull}
+            use(server)
             os.environ |= {"ORDERS_EFFECTS": str(effects.path), "ORDERS_PRICING_SECONDS": PRICING_SECONDS}
             await mastra.connect()
             order_run = await orders.create_run()
             first = await workers.enter_async_context(worker())
             console.print(f"Temporal server [bold]{server.address}[/], worker [bold]{first.pid}[/]")
-            result, seconds, before = await crash_and_restart(order_run, effects, first, workers)
-            show(order_run, result, seconds, before, effects, server)
-            check(result, before, effects)
+            recovery = await crash_and_restart(order_run, effects, first, workers)
+            show(order_run, recovery, effects, server)
+            check(recovery, effects)
             if keep:
                 await until_stopped()
 
 
+def use(server: DevServer) -> None:
+    """Have this process and the workers connect to our server, whatever the environment says of others."""
+    for name in [name for name in os.environ if name.startswith("TEMPORAL_")]:
+        del os.environ[name]
+    os.environ |= {"TEMPORAL_ADDRESS": server.address, "TEMPORAL_CONFIG_FILE": os.devnull}
+
+
 async def crash_and_restart(
     order_run: Run[Shipment], effects: Effects, first: asyncio.subprocess.Process, workers: contextlib.AsyncExitStack
-) -> tuple[WorkflowResult[Shipment], float, Counter[str]]:
+) -> Recovery:
     await order_run.start_async(input_data=ORDER)
-    await until(lambda: effects.count(KILLED_AT) == 1)
-    first.send_signal(signal.SIGKILL)
+    await effects.until_under_way_ran(times=1)
+    first.kill()
     await first.wait()
-    before = Counter(line["effect"] for line in effects.lines())
-    console.print(f"[red]SIGKILL[/] to worker {first.pid} while {KILLED_AT}")
+    before = effects.counts()
+    console.print(f"[red]SIGKILL[/] to worker {first.pid} while {' and '.join(sorted(UNDER_WAY))}")
     second = await workers.enter_async_context(worker())
     console.print(f"Worker [bold]{second.pid}[/] started, calling [bold]restart()[/]")
     called = time.monotonic()
     restarted = asyncio.create_task(order_run.restart())
-    await until(lambda: effects.count(KILLED_AT) == 2)
-    seconds = time.monotonic() - called
-    return await restarted, seconds, before
+    await effects.until_under_way_ran(times=2)
+    again_seconds = time.monotonic() - called
+    result = await restarted
+    return Recovery(result, before, again_seconds, time.monotonic() - called)
 
 
 @contextlib.asynccontextmanager
@@ -102,23 +135,8 @@ async def worker() -> AsyncGenerator[asyncio.subprocess.Process, None]:
         await process.wait()
 
 
-async def until(condition: Callable[[], bool], seconds: float = 40) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            raise MastraError("The demo waited in vain: is the machine very slow?")
-        await asyncio.sleep(0.01)
-
-
-def show(
-    order_run: Run[Shipment],
-    result: WorkflowResult[Shipment],
-    seconds: float,
-    before: Counter[str],
-    effects: Effects,
-    server: DevServer,
-) -> None:
-    after = Counter(line["effect"] for line in effects.lines())
+def show(order_run: Run[Shipment], recovery: Recovery, effects: Effects, server: DevServer) -> None:
+    before, after = recovery.before, effects.counts()
     steps = {line["effect"]: line["step"] for line in effects.lines()}
     table = Table("Step", "What it did", "Before the kill", "In all")
     for effect, total in after.items():
@@ -126,20 +144,23 @@ def show(
         table.add_row(steps[effect], effect, str(before[effect] or ""), f"[yellow]{total}[/]" if again else str(total))
     console.print(table)
     kept = sum(after[effect] == 1 for effect in before)
-    console.print(f"Kept: {kept} finished steps. Run again: {len(before) - kept}, {seconds:.2f} s after the call.")
-    console.print(f"Result: [green]{result.status}[/] {result.result}")
+    console.print(
+        f"Kept: {kept} finished steps. Run again: {len(before) - kept}, {recovery.again_seconds:.2f} s after the call; "
+        f"over after {recovery.all_seconds:.2f} s."
+    )
+    console.print(f"Result: [green]{recovery.result.status}[/] {recovery.result.result}")
     address = f"{server.ui_url}/namespaces/{server.namespace}/workflows/{order_run.run_id}"
     console.print(f"In the Temporal UI: {address}", soft_wrap=True)
 
 
-def check(result: WorkflowResult[Shipment], before: Counter[str], effects: Effects) -> None:
-    """The two lines that were being priced may have run twice; everything else exactly once."""
-    after = Counter(line["effect"] for line in effects.lines())
-    under_way = {KILLED_AT, "pricing tray"}
-    repeated = [effect for effect, total in after.items() if total > (2 if effect in under_way else 1)]
-    if result.status != "success" or repeated:
+def check(recovery: Recovery, effects: Effects) -> None:
+    """What was killed under way has run twice, everything else exactly once."""
+    wrong = [f"{effect}: {n} times" for effect, n in effects.counts().items() if n != 1 + (effect in UNDER_WAY)]
+    result = recovery.result
+    if result.status != "success" or result.result != SHIPMENT or wrong:
         raise MastraError(
-            f"The demo failed: status {result.status}, run too often: {', '.join(repeated) or 'nothing'}."
+            f"The demo failed. Status {result.status}, result {result.result}, ran too often: "
+            f"{', '.join(wrong) or 'nothing'}."
         )
 
 

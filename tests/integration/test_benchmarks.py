@@ -1,0 +1,24 @@
+"""The benchmarks run and print their figures. What the figures are is not for a test to say."""
+
+import pytest
+
+from tests.integration.commands import ROOT, run
+
+
+@pytest.mark.timeout(90)
+def test_overhead_prints_its_ratios():
+    done = run("-m", "benchmarks.overhead", "--pairs", "2", "--runs", "10", folder=ROOT)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    for work in ("five sequential steps", "ten parallel steps"):
+        assert sum(line.startswith(f"ratio {work}, latency over hand-written") for line in lines) == 2
+        assert sum(line.startswith(f"ratio {work}, throughput over hand-written") for line in lines) == 2
+        assert sum(line.startswith(f"events {work}: ") for line in lines) == 1
+
+
+@pytest.mark.timeout(90)
+def test_recovery_prints_its_medians():
+    done = run("-m", "benchmarks.recovery", "--kills", "1", folder=ROOT)
+    assert done.returncode == 0, done.stderr
+    figures = [line.partition(":")[0] for line in done.stdout.splitlines()]
+    assert figures == ["median restart(force=True)", "median restart()", "median no call"]
