@@ -29,7 +29,7 @@ LATENCY_LIMIT = 1.10
 THROUGHPUT_LIMIT = 0.90
 EVENTS_LIMIT = 3
 IN_FLIGHT = 20
-BLOCKS = 10
+BLOCKS = 12
 WARM_UP = 10
 
 
@@ -101,25 +101,28 @@ async def _compare(client: Client, work: str, ours: Side, others: list[Side], *,
         for side in sides:
             await side.run_once()
     await _measure_latency(sides, pairs)
-    latency = median(ours.latencies)
     for other in others:
-        base = median(other.latencies)
         print(
-            f"ratio {work}, latency over {other.name}: {latency / base:.2f} (limit {LATENCY_LIMIT:.2f}; "
-            f"{latency * 1000:.1f} ms to {base * 1000:.1f} ms, medians of {pairs})",
+            f"ratio {work}, latency over {other.name}: {_ratio(ours.latencies, other.latencies):.2f} "
+            f"(limit {LATENCY_LIMIT:.2f}; {median(ours.latencies) * 1000:.1f} ms to "
+            f"{median(other.latencies) * 1000:.1f} ms, medians of {pairs})",
             flush=True,
         )
     await _measure_throughput(sides, runs)
-    rate = median(ours.rates)
     for other in others:
-        base = median(other.rates)
         print(
-            f"ratio {work}, throughput over {other.name}: {rate / base:.2f} (limit {THROUGHPUT_LIMIT:.2f}; "
-            f"{rate:.0f} to {base:.0f} runs/s, medians of {BLOCKS} blocks, {runs} runs each, {IN_FLIGHT} in flight)",
+            f"ratio {work}, throughput over {other.name}: {_ratio(ours.rates, other.rates):.2f} "
+            f"(limit {THROUGHPUT_LIMIT:.2f}; {median(ours.rates):.0f} to {median(other.rates):.0f} runs/s, "
+            f"medians of {BLOCKS} blocks, {runs} runs each, {IN_FLIGHT} in flight)",
             flush=True,
         )
     before, after = [await _events(client, side.run_ids) for side in (others[0], ours)]
     print(f"events {work}: {before:.1f} -> {after:.1f} (limit +{EVENTS_LIMIT}, means of {pairs})", flush=True)
+
+
+def _ratio(ours: list[float], others: list[float]) -> float:
+    """The median of the ratios of neighbours: what slows the machine down for a while slows both down."""
+    return median(mine / other for mine, other in zip(ours, others, strict=True))
 
 
 async def _measure_latency(sides: list[Side], pairs: int) -> None:
@@ -160,7 +163,7 @@ def main() -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.overhead", description="What the interpreter costs.")
     parser.add_argument("--pairs", type=int, default=120, help="runs of each side for the latency (default: 120)")
-    parser.add_argument("--runs", type=int, default=300, help="runs of each side for the throughput (default: 300)")
+    parser.add_argument("--runs", type=int, default=480, help="runs of each side for the throughput (default: 480)")
     arguments = parser.parse_args()
     return run(measure(arguments.pairs, arguments.runs))
 

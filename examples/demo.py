@@ -86,7 +86,7 @@ async def demo(keep: bool) -> None:
             use(server)
             os.environ |= {"ORDERS_EFFECTS": str(effects.path), "ORDERS_PRICING_SECONDS": PRICING_SECONDS}
             await mastra.connect()
-            order_run = await orders.create_run()
+            order_run = await orders.create_run(run_id=f"order-{ORDER.id}")
             first = await workers.enter_async_context(worker())
             console.print(f"Temporal server [bold]{server.address}[/], worker [bold]{first.pid}[/]")
             recovery = await crash_and_restart(order_run, effects, first, workers)

@@ -68,10 +68,13 @@ async def gone_workers(client: Client, run_id: str, identities: Iterable[str]) -
 
 
 async def _look_at_steps(client: Client, run_id: str, evidence: dict[str, Evidence]) -> None:
-    for pending in await pending_steps(client, run_id):
+    steps = await pending_steps(client, run_id)
+    for pending in steps:
         item = evidence.get(pending.last_worker_identity)
         if item is not None:
             item.beat(pending.activity_id, pending.last_heartbeat_time)
+    for identity in evidence.keys() - {pending.last_worker_identity for pending in steps}:
+        evidence[identity].alive = True  # its steps have ended while we looked
 
 
 async def _look_at(client: Client, item: Evidence) -> None:

@@ -50,6 +50,7 @@ async def reschedule_lost_steps(
         lost = await _lost(client, run_id, pending, force)
         if not lost and not request_context:
             return 0
+        await clear_sticky_queue(client, run_id)
         attempts = [
             LostAttempt(activity_id=activity.activity_id, carried=await _carried(client, activity)) for activity in lost
         ]

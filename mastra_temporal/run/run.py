@@ -42,6 +42,7 @@ __all__ = ["Run"]
 OutT = TypeVar("OutT")
 
 NOT_ACTIVE = "This workflow run was not active"
+START_POLL_SECONDS = 0.02
 QUERY_TIMEOUT = timedelta(seconds=2)
 PATIENCE_SECONDS = 5
 """How long `Run.cancel` waits for what it does not depend on."""
@@ -171,16 +172,15 @@ class Run(Generic[OutT]):
         Returns:
             ``already_finished`` when the run had ended before; then nothing changes.
         """
-        if self._starting is not None:
-            await asyncio.wait({self._starting}, timeout=PATIENCE_SECONDS)
         description = await self._describe()
+        if description is None and self._starting is not None:
+            description = await self._describe_when_started()
         if description is None:
             self._canceled_before_start, self.status = True, "canceled"
             return "accepted"
         if description.status != WorkflowExecutionStatus.RUNNING:
             return "already_finished"
         with _ended_meanwhile():
-            await clear_sticky_queue(self._mastra.client, self.run_id)
             await self._mastra.client.get_workflow_handle(self.run_id).cancel()
         self.status = "canceled"
         # With no worker at all nobody can answer now; the next worker ends the run.
@@ -303,6 +303,15 @@ class Run(Generic[OutT]):
                 raise
         if self.status not in ("pending", "canceled"):
             raise RunNotFoundError(f"Snapshot not found for run {self.run_id}")
+        return None
+
+    async def _describe_when_started(self) -> WorkflowExecutionDescription | None:
+        """A start is on its way: wait until the server has it."""
+        for _ in range(round(PATIENCE_SECONDS / START_POLL_SECONDS)):
+            description = await self._describe()
+            if description is not None:
+                return description
+            await asyncio.sleep(START_POLL_SECONDS)
         return None
 
     async def _settled_status(self, description: WorkflowExecutionDescription) -> RunStatus | None:

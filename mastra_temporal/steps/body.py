@@ -20,6 +20,9 @@ __all__ = ["call", "supervise"]
 THREADS = ThreadPoolExecutor(max_workers=100, thread_name_prefix="mastra-step")
 """As many as the activities that a worker runs at once by default."""
 
+FORGOTTEN_GRACE_MS = 1000
+"""How long an attempt may go on that timed out, was replaced, or whose run has closed."""
+
 
 async def call(function: UserFunction, input_data: Any, context: Any) -> Any:
     """Call a user function: ``async def`` on the event loop, ``def`` in a thread."""
@@ -59,6 +62,9 @@ async def _hear_of_cancellation(body: asyncio.Task[Any], owner: str, grace_ms: i
             f"{owner}: the worker shut down", type="WorkerShutdown", next_retry_delay=timedelta(milliseconds=10)
         )
     abort._set()  # pyright: ignore[reportPrivateUsage]
+    if details is not None and (details.not_found or details.timed_out):
+        # The attempt is over for Temporal: nobody takes its result, it only has to hear of it.
+        grace_ms = min(grace_ms, FORGOTTEN_GRACE_MS)
     try:
         await asyncio.wait({body}, timeout=grace_ms / 1000)
     finally:

@@ -5,7 +5,7 @@ import asyncio
 import logging
 from pathlib import Path
 
-from tests.conformance.runner import load, observe, scored, write
+from tests.conformance.runner import JOBS, load, observe, scored, write
 
 
 def main() -> None:
@@ -15,7 +15,7 @@ def main() -> None:
     parser.add_argument("--domain", nargs="*", default=[], metavar="NAME", help="only these domains")
     parser.add_argument("--case", metavar="ID", help="only this case")
     parser.add_argument("--only-ops", type=lambda text: set(text.split(",")), metavar="OP,OP", help="as compare.py's")
-    parser.add_argument("--jobs", type=int, default=8, metavar="N", help="how many cases at a time (default 8)")
+    parser.add_argument("--jobs", type=int, default=JOBS, metavar="N", help=f"how many at a time (default {JOBS})")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.ERROR)
     domains = {

@@ -12,6 +12,8 @@ from tests.conformance.actions import CaseRun
 from tests.conformance.server import conformance_server
 
 CASE_TIMEOUT = 120.0
+JOBS = 4
+"""Few: some cases measure tens of milliseconds, and a loaded machine would miss them."""
 
 Domains = dict[str, list[dict[str, Any]]]
 
@@ -30,7 +32,7 @@ def scored(case: dict[str, Any], only_ops: set[str] | None) -> bool:
     return only_ops is None or compare.ops_of(case) <= only_ops
 
 
-async def observe(domains: Domains, jobs: int) -> Domains:
+async def observe(domains: Domains, jobs: int = JOBS) -> Domains:
     """Performs all cases on one server; gives the records of each, by domain."""
     limit = asyncio.Semaphore(jobs)
     async with conformance_server():
