@@ -9,7 +9,7 @@ from temporalio.api.enums.v1 import EventType
 from mastra_temporal import StepContext, create_step, create_workflow
 from tests.support import Stage, history, within
 
-BATCHES, RUNS = 8, 5
+RUNS = 25
 
 
 async def test_a_finished_step_never_runs_again(stage: Stage):
@@ -17,7 +17,7 @@ async def test_a_finished_step_never_runs_again(stage: Stage):
 
     async def work(value: Any, ctx: StepContext) -> str:
         stage.effects.add(ctx.idempotency_key)
-        await asyncio.sleep(chance.uniform(0, 0.06))
+        await asyncio.sleep(chance.uniform(0, 1))
         return ctx.step_id
 
     async def after(value: Any, ctx: StepContext) -> Any:
@@ -31,8 +31,8 @@ async def test_a_finished_step_never_runs_again(stage: Stage):
         run = await workflow.create_run()
         await run.start_async()
         await stage.effects.seen(f"{run.run_id}/one")
-        await asyncio.sleep(chance.uniform(0, 0.05))
-        result = await within(run.restart(force=True))
+        await asyncio.sleep(chance.uniform(0, 0.5))
+        result = await within(run.restart(force=True), 40)
         assert (result.status, result.result) == ("success", {"one": "one", "two": "two"})
         attempts = await attempts_of_steps(stage, run.run_id)
         counts = stage.effects.counts()
@@ -40,7 +40,7 @@ async def test_a_finished_step_never_runs_again(stage: Stage):
         return attempts["one"] + attempts["two"]
 
     async with stage.worker(workflow):
-        attempts = [number for _ in range(BATCHES) for number in await asyncio.gather(*(race() for _ in range(RUNS)))]
+        attempts = await asyncio.gather(*(race() for _ in range(RUNS)))
     # The moments were such that it mattered: some steps were brought back, others had just finished.
     assert min(attempts) < 4
     assert max(attempts) > 2
