@@ -1,5 +1,6 @@
 """What a caller may get wrong: one clear error, and nothing is written."""
 
+import asyncio
 import os
 import uuid
 from typing import Any
@@ -17,7 +18,6 @@ from mastra_temporal import (
     Mastra,
     MastraError,
     MastraPlugin,
-    Run,
     RunNotFoundError,
     SchemaValidationError,
     SerializationError,
@@ -114,25 +114,19 @@ class TestStart:
             await within(run.start(**GOOD))
             events = await count_events(stage.client, run.run_id, EventType.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED)
             assert events == 1
-            stranger: Run[Any] = Run(other_registry(stage, other), other, run_id=run.run_id, resource_id=None)
-            for call in (stranger.start(**GOOD), stranger.restart(), stranger.cancel()):
+            stranger = await other.create_run(run_id=run.run_id)
+            for call in (lambda: stranger.start(input_data={"total": 1}), stranger.restart, stranger.cancel):
                 with pytest.raises(MastraError, match="`orders`"):
-                    await within(call)
+                    await within(call())
 
     async def test_a_run_that_temporal_has_forgotten(self, stage: Stage):
         async with stage.worker(orders):
             run = await orders.create_run()
             await within(run.start(**GOOD))
             run.run_id = f"gone-{uuid.uuid4()}"
-            for call in (run.restart(), run.cancel()):
+            for call in (run.restart, run.cancel):
                 with pytest.raises(RunNotFoundError, match=f"Snapshot not found for run {run.run_id}"):
-                    await within(call)
-
-
-def other_registry(stage: Stage, workflow: Any) -> Mastra:
-    mastra = Mastra(workflows=[workflow], task_queue=stage.task_queue)
-    mastra._client = stage.client
-    return mastra
+                    await within(call())
 
 
 class TestRegistry:
@@ -192,6 +186,7 @@ class TestServer:
             mastra = Mastra(workflows=[orders])
             await mastra.connect(await Client.connect(server.address))
             run = await orders.create_run()
-        for call in (run.start(**GOOD), run.start_async(**GOOD), run.fetch_status(), run.cancel(), run.restart()):
-            with pytest.raises(ServerUnreachableError):
-                await within(call, 30)
+        calls = (run.start(**GOOD), run.start_async(**GOOD), run.fetch_status(), run.cancel(), run.restart())
+        errors = await within(asyncio.gather(*calls, return_exceptions=True), 40)
+        assert {type(error) for error in errors} == {ServerUnreachableError}
+        assert all(server.address in str(error) for error in errors)
