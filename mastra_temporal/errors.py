@@ -7,6 +7,7 @@
     ├── SchemaValidationError      data does not match its schema; nothing was started with it
     ├── MappingError               a path or template of ``.map()`` does not fit the data
     ├── SerializationError         a value cannot be written to Temporal's history
+    │   └── PayloadTooLargeError   it is larger than the server takes
     ├── NonRetryableError          raise it in a step to fail at once, whatever ``retries`` says
     ├── TripWire                   raise it in a step to end the run with status ``tripwire``
     ├── StepTimeoutError           an attempt of a step took longer than its start-to-close timeout
@@ -30,6 +31,7 @@ __all__ = [
     "MappingError",
     "MastraError",
     "NonRetryableError",
+    "PayloadTooLargeError",
     "RunAlreadyStartedError",
     "RunError",
     "RunNotActiveError",
@@ -132,6 +134,10 @@ class StepTimeoutError(MastraError):
 
 class WorkflowNotFoundError(MastraError):
     """No workflow of that id is registered with the ``Mastra`` object."""
+
+
+class PayloadTooLargeError(SerializationError):
+    """A value is larger than the server takes in one payload (2 MiB by default)."""
 
 
 class RunError(MastraError):

@@ -9,7 +9,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import Worker
 
-from mastra_temporal.errors import ConfigurationError
+from mastra_temporal.run.faults import missing_namespace
 from mastra_temporal.run.mastra import Mastra
 
 __all__ = ["run_worker"]
@@ -54,8 +54,5 @@ async def _require_namespace(client: Client) -> None:
         await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=client.namespace))
     except RPCError as error:
         if error.status == RPCStatusCode.NOT_FOUND:
-            raise ConfigurationError(
-                f"The Temporal server has no namespace `{client.namespace}`: "
-                f"create it (`temporal operator namespace create {client.namespace}`) or name another one."
-            ) from error
+            raise missing_namespace(client.namespace) from error
         raise

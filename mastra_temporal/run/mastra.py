@@ -13,10 +13,11 @@ from temporalio.envconfig import ClientConfig
 from mastra_temporal.definition.step import Step
 from mastra_temporal.definition.suggest import did_you_mean
 from mastra_temporal.definition.workflow import Workflow
-from mastra_temporal.errors import ConfigurationError, ServerUnreachableError, WorkflowNotFoundError
+from mastra_temporal.errors import ConfigurationError, RunError, WorkflowNotFoundError
 from mastra_temporal.execution.compiler import compile_workflows
 from mastra_temporal.execution.names import step_activity
 from mastra_temporal.plugin import MastraPlugin
+from mastra_temporal.run.faults import unreachable
 from mastra_temporal.run.run import Run
 from mastra_temporal.steps.calls import Calls
 from mastra_temporal.steps.definitions import Definitions
@@ -24,6 +25,9 @@ from mastra_temporal.steps.runner import StepRunner
 from mastra_temporal.wire import StepCall, StepOutcome
 
 __all__ = ["Mastra"]
+
+MAX_RUN_ID = 1000
+"""Characters: Temporal's limit of a workflow id."""
 
 
 class Mastra:
@@ -99,6 +103,8 @@ class Mastra:
         self, workflow: Workflow[Any, Any, Any], *, run_id: str | None, resource_id: str | None
     ) -> Run[Any]:
         """See `Workflow.create_run`."""
+        if run_id is not None:
+            _check_run_id(run_id)
         run: Run[Any] = Run(self, workflow, run_id=run_id or str(uuid.uuid4()), resource_id=resource_id)
         if run_id is not None and self._client is not None:
             await run.fetch_status()
@@ -139,10 +145,13 @@ class Mastra:
         try:
             return await Client.connect(**config, plugins=[MastraPlugin(self)])
         except RuntimeError as error:
-            raise ServerUnreachableError(
-                f"No Temporal server answers at {config.get('target_host')}. Start one with `mastra-temporal dev`, "
-                "or set TEMPORAL_ADDRESS to the address of yours."
-            ) from error
+            raise unreachable(str(config.get("target_host"))) from error
+
+
+def _check_run_id(run_id: str) -> None:
+    if not isinstance(run_id, str) or not 1 <= len(run_id) <= MAX_RUN_ID:  # pyright: ignore[reportUnnecessaryIsInstance] - users may not check types
+        shown = repr(run_id) if len(repr(run_id)) < 50 else f"a {type(run_id).__name__} of length {len(run_id)}"
+        raise RunError(f"A run id is a string of 1 to {MAX_RUN_ID} characters, got {shown}.")
 
 
 def _activity(runner: StepRunner, name: str) -> Callable[..., Any]:

@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from temporalio.client import (
+    Client,
     WithStartWorkflowOperation,
     WorkflowExecutionDescription,
     WorkflowExecutionStatus,
@@ -26,8 +27,9 @@ from mastra_temporal.context import RequestContext
 from mastra_temporal.definition.options import OutputOptions, parse_options
 from mastra_temporal.definition.schema import SchemaError, to_json
 from mastra_temporal.definition.workflow import Workflow
-from mastra_temporal.errors import RunAlreadyStartedError, RunNotActiveError, RunNotFoundError
-from mastra_temporal.execution.names import QUERY_STATUS, UPDATE_OUTCOME, outcome_update_id
+from mastra_temporal.errors import RunAlreadyStartedError, RunError, RunNotActiveError, RunNotFoundError
+from mastra_temporal.execution.names import QUERY_STATUS, UPDATE_OUTCOME, outcome_update_id, typescript_workflow_type
+from mastra_temporal.run.faults import explained
 from mastra_temporal.run.outcome import closed_result, outcome_of_start, wait_for_outcome
 from mastra_temporal.run.recorded import recorded_status
 from mastra_temporal.run.restart import clear_sticky_queue, reschedule_lost_steps
@@ -78,6 +80,16 @@ class Run(Generic[OutT]):
         self._starting: asyncio.Future[Any] | None = None
 
     @property
+    def label(self) -> str:
+        """The run in words, for errors."""
+        return f"run `{self.run_id}` of workflow `{self.workflow_id}`"
+
+    @property
+    def client(self) -> Client:
+        """The Temporal client."""
+        return self._mastra.client
+
+    @property
     def workflow_id(self) -> str:
         """The id of the workflow."""
         return self._workflow.id
@@ -85,6 +97,7 @@ class Run(Generic[OutT]):
     def __repr__(self) -> str:
         return f"Run(workflow_id={self.workflow_id!r}, run_id={self.run_id!r}, status={self.status!r})"
 
+    @explained
     async def start(
         self,
         *,
@@ -114,7 +127,7 @@ class Run(Generic[OutT]):
         options = parse_options(OutputOptions, output_options, owner=f"workflow `{self.workflow_id}`")
         envelope = self._envelope(input_data, initial_state, request_context, per_step)
         operation = self._start_operation(envelope)
-        client = self._mastra.client
+        client = self.client
         update = client.execute_update_with_start_workflow(
             UPDATE_OUTCOME,
             0,
@@ -133,7 +146,9 @@ class Run(Generic[OutT]):
             await self._require_same_input(envelope)
             return self._shown(await self._outcome(), options)
         except RPCError as error:
-            if error.status != RPCStatusCode.NOT_FOUND:  # it says so when the run was closed under the update
+            if error.status != RPCStatusCode.NOT_FOUND or error.message.startswith(
+                "Namespace "
+            ):  # it says so when the run was closed under the update
                 raise
         except BaseException:
             first.cancel()
@@ -141,6 +156,7 @@ class Run(Generic[OutT]):
             raise
         return self._shown(await outcome_of_start(client, self.run_id, first), options)
 
+    @explained
     async def start_async(
         self,
         *,
@@ -155,7 +171,7 @@ class Run(Generic[OutT]):
         """
         envelope = self._envelope(input_data, initial_state, request_context, per_step)
         try:
-            await self._mastra.client.start_workflow(
+            await self.client.start_workflow(
                 self._workflow.id, envelope, **self._start_options(), id_conflict_policy=WorkflowIDConflictPolicy.FAIL
             )
         except WorkflowAlreadyStartedError:
@@ -163,6 +179,7 @@ class Run(Generic[OutT]):
         self.status = "running"
         return self.run_id
 
+    @explained
     async def cancel(self) -> Literal["accepted", "already_finished"]:
         """Cancel the run. Mastra's ``run.cancel()``.
 
@@ -181,13 +198,14 @@ class Run(Generic[OutT]):
         if description.status != WorkflowExecutionStatus.RUNNING:
             return "already_finished"
         with _ended_meanwhile():
-            await self._mastra.client.get_workflow_handle(self.run_id).cancel()
+            await self.client.get_workflow_handle(self.run_id).cancel()
         self.status = "canceled"
         # With no worker at all nobody can answer now; the next worker ends the run.
         with contextlib.suppress(asyncio.TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
-            await asyncio.wait_for(reschedule_lost_steps(self._mastra.client, self.run_id), PATIENCE_SECONDS)
+            await asyncio.wait_for(reschedule_lost_steps(self.client, self.run_id), PATIENCE_SECONDS)
         return "accepted"
 
+    @explained
     async def restart(
         self,
         *,
@@ -217,15 +235,16 @@ class Run(Generic[OutT]):
         if description.status == WorkflowExecutionStatus.RUNNING:
             self._require_active(await self._settled_status(description) or "running")
             with _ended_meanwhile():
-                await clear_sticky_queue(self._mastra.client, self.run_id)
+                await clear_sticky_queue(self.client, self.run_id)
             await reschedule_lost_steps(
-                self._mastra.client, self.run_id, request_context=self._request_context(request_context), force=force
+                self.client, self.run_id, request_context=self._request_context(request_context), force=force
             )
         result = await asyncio.wait_for(self._outcome(), None if timeout is None else timeout.total_seconds())
         if description.status != WorkflowExecutionStatus.RUNNING:
             self._require_active(result.status)
         return self._shown(result, OutputOptions(include_state=True))
 
+    @explained
     async def fetch_status(self) -> RunStatus:
         """Ask Temporal for the run's status; ``pending`` when it knows no such run."""
         description = await self._describe()
@@ -234,8 +253,8 @@ class Run(Generic[OutT]):
         elif description.status == WorkflowExecutionStatus.RUNNING:
             self.status = await self._open_status(description)
         else:
-            handle = self._mastra.client.get_workflow_handle(self.run_id, result_type=WorkflowResult[Any])
-            self.status = (await closed_result(self._mastra.client, handle)).status
+            handle = self.client.get_workflow_handle(self.run_id, result_type=WorkflowResult[Any])
+            self.status = (await closed_result(self.client, handle)).status
         return self.status
 
     # Helpers
@@ -279,10 +298,11 @@ class Run(Generic[OutT]):
         )
 
     async def _require_same_input(self, envelope: StartEnvelope) -> None:
-        handle = self._mastra.client.get_workflow_handle(self.run_id)
+        await self._describe()
+        handle = self.client.get_workflow_handle(self.run_id)
         async for event in handle.fetch_history_events(page_size=1):
             payloads = event.workflow_execution_started_event_attributes.input.payloads
-            [recorded] = await self._mastra.client.data_converter.decode(payloads, [StartEnvelope])
+            [recorded] = await self.client.data_converter.decode(payloads, [StartEnvelope])
             if recorded.input_data != envelope.input_data:
                 raise RunAlreadyStartedError(
                     f"Run `{self.run_id}` of workflow `{self.workflow_id}` exists and was started with another input. "
@@ -293,17 +313,28 @@ class Run(Generic[OutT]):
     async def _outcome(self) -> WorkflowResult[Any]:
         description = await self._describe()
         generation = 0 if description is None else int((await description.memo()).get("mastraGeneration", 0))
-        return await wait_for_outcome(self._mastra.client, self.run_id, generation)
+        return await wait_for_outcome(self.client, self.run_id, generation)
 
     async def _describe(self) -> WorkflowExecutionDescription | None:
         try:
-            return await self._mastra.client.get_workflow_handle(self.run_id).describe()
+            description = await self.client.get_workflow_handle(self.run_id).describe()
         except RPCError as error:
-            if error.status != RPCStatusCode.NOT_FOUND:
+            if error.status != RPCStatusCode.NOT_FOUND or error.message.startswith("Namespace "):
                 raise
+        else:
+            self._require_own(description)
+            return description
         if self.status not in ("pending", "canceled"):
             raise RunNotFoundError(f"Snapshot not found for run {self.run_id}")
         return None
+
+    def _require_own(self, description: WorkflowExecutionDescription) -> None:
+        own = (self.workflow_id, typescript_workflow_type(self.workflow_id))
+        if description.workflow_type not in own:
+            raise RunError(
+                f"Run id `{self.run_id}` belongs to a run of workflow `{description.workflow_type}`, "
+                f"not of `{self.workflow_id}`: use another run id."
+            )
 
     async def _describe_when_started(self) -> WorkflowExecutionDescription | None:
         """A start is on its way: wait until the server has it."""
@@ -325,11 +356,11 @@ class Run(Generic[OutT]):
         if settled is not None:
             return settled
         try:
-            reply = await self._mastra.client.get_workflow_handle(self.run_id).query(
+            reply = await self.client.get_workflow_handle(self.run_id).query(
                 QUERY_STATUS, result_type=RunStatusReply, rpc_timeout=QUERY_TIMEOUT
             )
         except RPCError:
-            return await recorded_status(self._mastra.client, self.run_id)
+            return await recorded_status(self.client, self.run_id)
         return reply.status
 
     def _require_active(self, status: RunStatus) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import uuid
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from mastra_temporal import (
     Mastra,
     MastraError,
     MastraPlugin,
+    RunError,
     RunNotFoundError,
     SchemaValidationError,
     SerializationError,
@@ -111,13 +113,20 @@ class TestStart:
         other = create_workflow(id="other").then(ship).commit()
         async with stage.worker(orders, other):
             run = await orders.create_run()
-            await within(run.start(**GOOD))
-            events = await count_events(stage.client, run.run_id, EventType.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED)
-            assert events == 1
             stranger = await other.create_run(run_id=run.run_id)
-            for call in (lambda: stranger.start(input_data={"total": 1}), stranger.restart, stranger.cancel):
-                with pytest.raises(MastraError, match="`orders`"):
+            await within(run.start(**GOOD))
+            calls: list[Callable[[], Awaitable[object]]] = [
+                lambda: stranger.start(input_data={"total": 1}),
+                lambda: stranger.start_async(input_data={"total": 1}),
+                lambda: other.create_run(run_id=run.run_id),
+                stranger.restart,
+                stranger.cancel,
+                stranger.fetch_status,
+            ]
+            for call in calls:
+                with pytest.raises(RunError, match="belongs to a run of workflow `orders`"):
                     await within(call())
+            assert await count_events(stage.client, run.run_id, EventType.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED) == 1
 
     async def test_a_run_that_temporal_has_forgotten(self, stage: Stage):
         async with stage.worker(orders):
