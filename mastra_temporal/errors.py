@@ -15,6 +15,8 @@
     ├── RunError
     │   ├── RunNotFoundError       Temporal knows no run of that id
     │   ├── RunNotActiveError      the run is in a state that cannot be restarted
+    │   ├── RunNotSuspendedError   the run, or the step that is named, is not suspended
+    │   │   └── ResumeAlreadyClaimedError  somebody else resumed the same suspension
     │   ├── RunAlreadyStartedError the run id is taken by a run with another input
     │   └── RunRefusedError        ``on_start`` raised; no step ran
     ├── ConfigurationError         a setting, an ``--app``, a port or a package is wrong or missing
@@ -32,10 +34,12 @@ __all__ = [
     "MastraError",
     "NonRetryableError",
     "PayloadTooLargeError",
+    "ResumeAlreadyClaimedError",
     "RunAlreadyStartedError",
     "RunError",
     "RunNotActiveError",
     "RunNotFoundError",
+    "RunNotSuspendedError",
     "RunRefusedError",
     "SchemaValidationError",
     "SerializationError",
@@ -150,6 +154,14 @@ class RunNotFoundError(RunError):
 
 class RunNotActiveError(RunError):
     """The run was never started, is suspended, paused or canceled: there is nothing to restart."""
+
+
+class RunNotSuspendedError(RunError):
+    """There is nothing to resume, or it is not clear what: the message lists the suspended steps. Nothing changed."""
+
+
+class ResumeAlreadyClaimedError(RunNotSuspendedError):
+    """Another caller has resumed the same suspension first. Nothing changed."""
 
 
 class RunAlreadyStartedError(RunError):

@@ -17,6 +17,7 @@ from mastra_temporal.model import CamelModel
 __all__ = [
     "CallbackCall",
     "Checkpoint",
+    "DataProblem",
     "EnterCall",
     "EnterOutcome",
     "ErrorInfo",
@@ -28,6 +29,8 @@ __all__ = [
     "OutcomeReply",
     "RequestContextChange",
     "RestartRequest",
+    "ResumeReply",
+    "ResumeRequest",
     "RetryPlan",
     "RunStatus",
     "RunStatusReply",
@@ -188,6 +191,8 @@ class StepOutcome(CamelModel):
     suspend_payload: Any = None
     suspend_output: Any = None
     resume_labels: list[str] | None = None
+    resume_payload: Any = None
+    """The validated resume data, where validation changed it."""
     state: dict[str, Any] | None = None
     request_context: RequestContextChange | None = None
     aborted: bool | None = None
@@ -290,11 +295,45 @@ class RestartRequest(CamelModel):
     """The caller's values: they win over the recorded ones."""
 
 
+class ResumeRequest(CamelModel):
+    """The argument of the ``resume`` update."""
+
+    v: int = 1
+    generation: int | None = None
+    """How often the run had been resumed when the caller saw it suspended; another number means somebody was faster."""
+    step: list[str] | None = None
+    """The path of the suspended step; an item of a foreach as ``<step id>[<index>]``."""
+    label: str | None = None
+    for_each_index: int | None = None
+    resume_data: Any = None
+    request_context: dict[str, Any] | None = None
+    """The caller's values: they win over the recorded ones."""
+    per_step: bool | None = None
+
+
+class DataProblem(CamelModel):
+    """The details of an ``ApplicationError`` that refuses data."""
+
+    code: str
+    """Mastra's error id."""
+    issues: list[dict[str, Any]]
+    """``{"path": [...], "message": ...}`` for each thing that is wrong."""
+
+
+class ResumeReply(CamelModel):
+    """The answer of the ``resume`` update."""
+
+    generation: int
+    """How often the run has been resumed now."""
+
+
 class OutcomeReply(CamelModel):
     """The answer of the ``outcome`` update: the run has ended, or is suspended with this result."""
 
     ended: bool = False
     result: WorkflowResult[Any] | None = None
+    generation: int | None = None
+    """Set when the run has been resumed in the meantime: how often. Then there is no result; ask for that one."""
 
 
 class RunStatusReply(CamelModel):

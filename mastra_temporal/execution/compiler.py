@@ -10,18 +10,23 @@ from typing import Any
 from temporalio import workflow
 
 from mastra_temporal.execution.names import typescript_workflow_type
-from mastra_temporal.execution.temporal_workflow import MastraWorkflow
+from mastra_temporal.execution.temporal_workflow import MastraWorkflow, ResumeCheck
 from mastra_temporal.wire import StartEnvelope, WorkflowResult
 
 __all__ = ["compile_workflow", "compile_workflows"]
 
 
-def compile_workflows(workflow_ids: list[str]) -> list[type]:
+def compile_workflows(workflow_ids: list[str], check_resume_data: ResumeCheck) -> list[type]:
     """The workflow types of a registry: for each id its own, and the one that Mastra's TypeScript client starts."""
+
+    class OfRegistry(MastraWorkflow):
+        pass
+
+    OfRegistry.check_resume_data = staticmethod(check_resume_data)
     types_by_name = {workflow_id: workflow_id for workflow_id in workflow_ids}
     for workflow_id in workflow_ids:
         types_by_name.setdefault(typescript_workflow_type(workflow_id), workflow_id)
-    return [compile_workflow(workflow_id, name) for name, workflow_id in types_by_name.items()]
+    return [compile_workflow(workflow_id, name, OfRegistry) for name, workflow_id in types_by_name.items()]
 
 
 def compile_workflow(workflow_id: str, name: str, base: type[MastraWorkflow] = MastraWorkflow) -> type:

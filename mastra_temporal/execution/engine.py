@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Any
 
 from mastra_temporal.definition.graph import Entry, NestedEntry, StepEntry, body_id
 from mastra_temporal.execution.attempts import Attempts
@@ -11,7 +12,7 @@ from mastra_temporal.execution.ending import Ending
 from mastra_temporal.execution.scope import Progress, RunState, Scope
 from mastra_temporal.wire import StepResult
 
-__all__ = ["Engine", "Occurrence", "settle_bail", "unfinished"]
+__all__ = ["Continuation", "Engine", "Occurrence", "settle_bail", "unfinished"]
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,14 @@ class Occurrence:
         return step_id if self.iteration is None else f"{step_id} (iteration {self.iteration})"
 
 
+@dataclass(frozen=True)
+class Continuation:
+    """A suspended body that is resumed."""
+
+    prior: StepResult
+    data: Any
+
+
 @dataclass
 class Engine:
     """One run under execution."""
@@ -45,8 +54,10 @@ class Engine:
     attempts: Attempts
     walk: Callable[[Engine, Scope, list[Entry]], Awaitable[Ending]]
     """Executes a workflow from where its scope stands: nested workflows come back to it."""
-    step: Callable[[Engine, Scope, Progress, StepEntry, Occurrence, object], Awaitable[StepResult]]
-    nested: Callable[[Engine, Scope, Progress, NestedEntry, Occurrence, object], Awaitable[StepResult]]
+    step: Callable[[Engine, Scope, StepEntry, Occurrence, Any, Continuation | None], Awaitable[StepResult]]
+    nested: Callable[
+        [Engine, Scope, Progress, NestedEntry, Occurrence, Any, Continuation | None], Awaitable[StepResult]
+    ]
 
     def abort(self) -> None:
         """Cancel the run: nothing further is started, steps in flight get their abort signal."""
@@ -64,17 +75,26 @@ class Engine:
         """Run the step or nested workflow of an entry, unless this entry has its result already."""
         key = occurrence.key(body_id(body))
         result = progress.results.get(key)
-        if result is None or unfinished(result):
+        if result is None or unfinished(result) or key in progress.resuming:
+            resume = Continuation(result, progress.resuming.pop(key)) if result and key in progress.resuming else None
             if isinstance(body, StepEntry):
-                result = await self.step(self, scope, progress, body, occurrence, input_data)
+                result = await self.step(self, scope, body, occurrence, input_data, resume)
             else:
-                result = await self.nested(self, scope, progress, body, occurrence, input_data)
+                result = await self.nested(self, scope, progress, body, occurrence, input_data, resume)
             if occurrence.iteration is not None:
-                result = result.model_copy(update={"metadata": {"iterationCount": occurrence.iteration}})
+                result = _of_iteration(result, occurrence.iteration, scope.steps.get(body_id(body)))
             progress.results[key] = result
         if occurrence.index is None:
             scope.steps[body_id(body)] = result
         return result
+
+
+def _of_iteration(result: StepResult, iteration: int, before: StepResult | None) -> StepResult:
+    """In a loop the data of a resume stays visible in the iterations after it, as in Mastra."""
+    update: dict[str, Any] = {"metadata": {"iterationCount": iteration}}
+    if result.resumed_at is None and before is not None and before.resumed_at is not None:
+        update |= {"resume_payload": before.resume_payload, "resumed_at": before.resumed_at}
+    return result.model_copy(update=update)
 
 
 def settle_bail(scope: Scope, step_id: str) -> None:

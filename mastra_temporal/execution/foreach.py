@@ -14,6 +14,7 @@ from mastra_temporal.definition.path import is_array, is_object
 from mastra_temporal.execution.calls import call_function
 from mastra_temporal.execution.ending import META, Ending, ending_of, meta_of
 from mastra_temporal.execution.engine import Engine, Occurrence, settle_bail, unfinished
+from mastra_temporal.execution.resume import resumed
 from mastra_temporal.execution.scope import Progress, Scope, milliseconds_now
 from mastra_temporal.wire import ErrorInfo, StepResult
 
@@ -22,7 +23,11 @@ __all__ = ["execute"]
 
 async def execute(engine: Engine, scope: Scope, progress: Progress, entry: ForeachEntry) -> Ending:
     """Run the body for every item. The first item that does not succeed stops the items not yet started."""
-    step_id, items, started_at = body_id(entry.step), progress.input_data, milliseconds_now()
+    step_id, items = body_id(entry.step), progress.input_data
+    prior = scope.steps.get(step_id) if progress.results else None
+    result = StepResult(status="running", payload=items, started_at=milliseconds_now())
+    if prior is not None:
+        result = resumed(prior, next(iter(progress.resuming.values()), None))
     if not is_array(items) and not isinstance(items, str):
         return Ending("failed", error=_not_a_list(scope, step_id, items))
     concurrency, error = await _concurrency(engine, scope, progress, entry, step_id)
@@ -31,7 +36,7 @@ async def execute(engine: Engine, scope: Scope, progress: Progress, entry: Forea
     await _work(engine, scope, progress, entry, items, concurrency)
     keys = [Occurrence(index=index).key(step_id) for index in range(len(items))]
     results = [progress.results.get(key) for key in keys]
-    scope.steps[step_id] = summary = _summary(items, results, started_at)
+    scope.steps[step_id] = summary = _summary(result, results)
     settle_bail(scope, step_id)
     return ending_of(step_id, summary)
 
@@ -47,8 +52,9 @@ async def _work(
         nonlocal stopped
         for index in waiting:
             occurrence = Occurrence(index=index, total=len(items))
-            prior = progress.results.get(occurrence.key(step_id))
-            if prior is not None and not unfinished(prior):
+            key = occurrence.key(step_id)
+            prior = progress.results.get(key)
+            if prior is not None and not unfinished(prior) and key not in progress.resuming:
                 continue
             if stopped or engine.run.aborted:
                 return
@@ -61,44 +67,46 @@ async def _work(
 async def _concurrency(
     engine: Engine, scope: Scope, progress: Progress, entry: ForeachEntry, step_id: str
 ) -> tuple[int, ErrorInfo | None]:
-    wanted: Any = entry.opts.concurrency
-    if entry.opts.fn is not None:
+    wanted: Any = entry.opts.concurrency if progress.concurrency is None else progress.concurrency
+    if entry.opts.fn is not None and progress.concurrency is None:
         outcome = await call_function(engine, scope, f"{step_id}-concurrency", progress.input_data)
         if outcome.error is not None:
             return 0, outcome.error
         wanted = outcome.value
     usable = isinstance(wanted, (int, float)) and math.isfinite(wanted) and wanted >= 1
-    return int(wanted) if usable else 1, None
+    progress.concurrency = int(wanted) if usable else 1
+    return progress.concurrency, None
 
 
-def _summary(items: list[Any] | str, results: list[StepResult | None], started_at: int) -> StepResult:
+def _summary(result: StepResult, results: list[StepResult | None]) -> StepResult:
     """The result of the whole foreach: the list of outputs, or the first item that did not succeed."""
     for status in ("failed", "bailed", "suspended", "canceled", "paused"):
         index = next((i for i, result in enumerate(results) if result is not None and result.status == status), None)
         if index is not None:
             broken_off = results[index]
             assert broken_off is not None
-            return _broken_off(broken_off, index, results)
-    outputs = [None if result is None else result.output for result in results]
-    return StepResult(
-        status="success" if None not in results else "canceled",
-        payload=items,
-        output=outputs,
-        started_at=started_at,
-        ended_at=milliseconds_now(),
-    )
+            return _broken_off(result, broken_off, index, results)
+    outputs = [None if item is None else item.output for item in results]
+    status = "success" if None not in results else "canceled"
+    return result.model_copy(update={"status": status, "output": outputs, "ended_at": milliseconds_now()})
 
 
-def _broken_off(result: StepResult, index: int, results: list[StepResult | None]) -> StepResult:
+def _broken_off(whole: StepResult, item: StepResult, index: int, results: list[StepResult | None]) -> StepResult:
     """The deciding item's result, with those of all items: nothing that finished is lost."""
-    if result.status not in ("failed", "suspended"):
-        return result
-    outputs = [None if item is None else item.model_dump(by_alias=True) for item in results]
+    if item.status not in ("failed", "suspended"):
+        return item
+    outputs = [None if other is None else other.model_dump(by_alias=True) for other in results]
     while outputs and outputs[-1] is None:
         outputs.pop()
-    meta = {**meta_of(result), "foreachIndex": index, "foreachOutput": outputs}
-    own = result.suspend_payload if is_object(result.suspend_payload) else {}
-    return result.model_copy(update={"suspend_payload": {**own, META: meta}})
+    meta = {**meta_of(item), "foreachIndex": index, "foreachOutput": outputs}
+    own = item.suspend_payload if is_object(item.suspend_payload) else {}
+    payload = {"suspend_payload": {**own, META: meta}}
+    if item.status == "suspended":
+        suspended = {"suspend_output": item.suspend_output, "suspended_at": milliseconds_now()}
+        return whole.model_copy(update={"status": "suspended", **payload, **suspended})
+    if item.resumed_at is not None:  # as in Mastra, where a resumed item has lost its own input
+        payload["payload"] = whole.payload
+    return item.model_copy(update=payload)
 
 
 def _not_a_list(scope: Scope, step_id: str, items: Any) -> ErrorInfo:

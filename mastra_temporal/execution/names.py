@@ -12,12 +12,17 @@ __all__ = [
     "ACTIVITY_REQUEST_CANCEL",
     "FAILED_RUN",
     "FAILED_STEP",
+    "INVALID_DATA",
+    "NOT_SUSPENDED",
     "QUERY_LOOKUP",
     "QUERY_STATUS",
     "REFUSED_RUN",
+    "RESUME_CLAIMED",
+    "RUN_NOT_SUSPENDED",
     "STREAM_TOPIC",
     "UPDATE_OUTCOME",
     "UPDATE_RESTART",
+    "UPDATE_RESUME",
     "outcome_update_id",
     "step_activity",
     "typescript_workflow_type",
@@ -36,11 +41,19 @@ QUERY_LOOKUP = "mastra_lookup"
 QUERY_STATUS = "mastra_status"
 UPDATE_OUTCOME = "mastra_outcome"
 UPDATE_RESTART = "mastra_restart"
+UPDATE_RESUME = "mastra_resume"
 
 FAILED_STEP = "MastraStepFailed"
 """Type of the ``ApplicationError`` of a failed step; its details are a `StepFailure`."""
 FAILED_RUN = "MastraRunFailed"
 """Type of the ``ApplicationError`` of a failed run; its details are the run's `WorkflowResult`."""
+NOT_SUSPENDED = "This workflow run was not suspended"
+RUN_NOT_SUSPENDED = "MastraRunNotSuspended"
+"""Type of the ``ApplicationError`` that refuses a resume."""
+RESUME_CLAIMED = "MastraResumeClaimed"
+"""Type of the ``ApplicationError`` that refuses the second resume of one suspension."""
+INVALID_DATA = "MastraInvalidData"
+"""Type of the ``ApplicationError`` that refuses data which do not fit their schema; its details are a `DataProblem`."""
 REFUSED_RUN = "MastraRunRefused"
 """Type of the ``ApplicationError`` of a run whose ``on_start`` raised; its details are that error."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +12,8 @@ from mastra_temporal.definition.graph import NestedEntry
 from mastra_temporal.execution.callbacks import notify, start
 from mastra_temporal.execution.calls import check_output, enter
 from mastra_temporal.execution.ending import Ending, with_suspended_paths
-from mastra_temporal.execution.engine import Engine, Occurrence
+from mastra_temporal.execution.engine import Continuation, Engine, Occurrence
+from mastra_temporal.execution.resume import resumed
 from mastra_temporal.execution.scope import Progress, Scope, milliseconds_now
 from mastra_temporal.wire import EnterCall, ErrorInfo, StepResult
 
@@ -19,22 +21,41 @@ __all__ = ["execute"]
 
 
 async def execute(
-    engine: Engine, scope: Scope, progress: Progress, entry: NestedEntry, occurrence: Occurrence, input_data: Any
+    engine: Engine,
+    scope: Scope,
+    progress: Progress,
+    entry: NestedEntry,
+    occurrence: Occurrence,
+    input_data: Any,
+    resume: Continuation | None,
 ) -> StepResult:
-    """Run a nested workflow, again as a whole when it fails and the parent has retries."""
+    """Run a nested workflow, again as a whole when it fails and the parent has retries.
+
+    One that was resumed is tried again from where it was suspended: nobody is asked twice.
+    """
     key = occurrence.key(entry.id)
     result = StepResult(status="running", payload=input_data, started_at=milliseconds_now())
+    suspended = None
+    if resume is not None:
+        result = resumed(resume.prior, resume.data)
+        suspended = progress.children[key]
     ending = Ending("canceled")
     for retry in range(scope.plan.retries + 1):
         if retry:
             await workflow.sleep(timedelta(milliseconds=scope.plan.retry_delay), summary=f"retry {entry.id}")
-        child, error = await _enter(engine, scope, entry, occurrence, input_data)
+        child, error = None, None
+        if suspended is None:
+            child, error = await _enter(engine, scope, entry, occurrence, input_data)
+        elif retry < scope.plan.retries:
+            child = copy.deepcopy(suspended)
+        else:
+            child = suspended
         if child is None:
             ending = Ending("failed", error=error)
         else:
             result = result.model_copy(update={"payload": child.init_data})
             progress.children[key] = child
-            ending = await _run(engine, child, entry)
+            ending = await _run(engine, child, entry, fresh=suspended is None)
         if ending.status != "failed" or ending.non_retryable or engine.run.aborted:
             break
     return _result(scope, progress.children.get(key), result, ending)
@@ -71,8 +92,8 @@ async def _enter(
     return child, None
 
 
-async def _run(engine: Engine, child: Scope, entry: NestedEntry) -> Ending:
-    refused = await start(engine, child)
+async def _run(engine: Engine, child: Scope, entry: NestedEntry, *, fresh: bool) -> Ending:
+    refused = await start(engine, child) if fresh else None
     if refused is not None:
         return Ending("failed", error=refused)
     ending = await engine.walk(engine, child, entry.serialized_step_flow)
@@ -98,7 +119,6 @@ def _result(scope: Scope, child: Scope | None, result: StepResult, ending: Endin
                 "status": "suspended",
                 "suspend_payload": payload,
                 "suspended_at": now,
-                "resume_labels": _labels(child),
             }
         )
     if ending.status == "paused":
@@ -117,8 +137,3 @@ def _result(scope: Scope, child: Scope | None, result: StepResult, ending: Endin
             "ended_at": now,
         }
     )
-
-
-def _labels(child: Scope) -> list[str]:
-    suspended = (result for result in child.steps.values() if result.status == "suspended")
-    return [label for result in suspended for label in result.resume_labels or []]

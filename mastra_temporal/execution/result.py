@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from mastra_temporal.definition.path import is_object
-from mastra_temporal.execution.ending import META, Ending
+from mastra_temporal.execution.ending import Ending
+from mastra_temporal.execution.resume import labels, suspend_data
 from mastra_temporal.execution.scope import RunState, Scope
 from mastra_temporal.wire import RunStatus, StepResult, WorkflowResult
 
@@ -55,17 +55,10 @@ def _suspend_payloads(scope: Scope) -> dict[str, Any]:
     payloads: dict[str, Any] = {}
     for step_id, result in scope.steps.items():
         if result.status == "suspended":
-            payload = result.suspend_payload
-            if is_object(payload):
-                payload = {key: value for key, value in payload.items() if key != META}
+            payload = suspend_data(result)
             payloads[step_id] = {} if payload is None else payload
     return payloads
 
 
 def _resume_labels(scope: Scope) -> dict[str, dict[str, Any]]:
-    return {
-        label: {"stepId": step_id}
-        for step_id, result in scope.steps.items()
-        if result.status == "suspended"
-        for label in result.resume_labels or []
-    }
+    return {label: step.address for label, step in labels(scope).items()}

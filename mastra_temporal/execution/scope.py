@@ -33,9 +33,12 @@ class Progress:
     """The results of the bodies: by step id, in a foreach by ``<step id>[<index>]``."""
     children: dict[str, Scope] = field(default_factory=lambda: dict[str, Scope]())
     """The scopes of the nested workflows, by the same keys."""
+    resuming: dict[str, Any] = field(default_factory=lambda: dict[str, Any]())
+    """The suspended bodies that are to go on, with their data, by the same keys."""
     selected: list[int] | None = None
     """The branches whose condition was true."""
     iteration: int = 0
+    concurrency: int | None = None
     deadline: int | None = None
 
 

@@ -9,10 +9,11 @@ from temporalio.exceptions import ActivityError, ApplicationError, CancelledErro
 
 from mastra_temporal.definition.graph import StepEntry, StepPlan
 from mastra_temporal.execution.attempts import ActivityPlan
-from mastra_temporal.execution.engine import Engine, Occurrence
+from mastra_temporal.execution.engine import Continuation, Engine, Occurrence
 from mastra_temporal.execution.limits import size_error
 from mastra_temporal.execution.names import FAILED_STEP, step_activity
-from mastra_temporal.execution.scope import Progress, Scope, milliseconds_now
+from mastra_temporal.execution.resume import resumed, suspend_data
+from mastra_temporal.execution.scope import Scope, milliseconds_now
 from mastra_temporal.wire import RetryPlan, StepCall, StepFailure, StepOutcome, StepResult
 
 __all__ = ["execute"]
@@ -24,12 +25,22 @@ GRACE = timedelta(seconds=10)
 
 
 async def execute(
-    engine: Engine, scope: Scope, progress: Progress, entry: StepEntry, occurrence: Occurrence, input_data: Any
+    engine: Engine,
+    scope: Scope,
+    entry: StepEntry,
+    occurrence: Occurrence,
+    input_data: Any,
+    resume: Continuation | None,
 ) -> StepResult:
     """Run a step as an activity and turn what comes of it into the step's result."""
     step_id, plan = entry.step.id, entry.plan
-    started_at = milliseconds_now()
-    call = _call(engine, scope, step_id, plan, occurrence, input_data)
+    result = StepResult(status="running", payload=input_data, started_at=milliseconds_now())
+    if resume is not None:
+        result = resumed(resume.prior, resume.data)
+    call = _call(engine, scope, step_id, plan, occurrence, result.payload)
+    if resume is not None:
+        resume_with = {"resumed": True, "resume_data": resume.data, "suspend_data": suspend_data(resume.prior)}
+        call = call.model_copy(update=resume_with)
     path = ".".join((*scope.path, occurrence.key(step_id)))
     activity = ActivityPlan(
         activity_type=step_activity(scope.workflow_id, step_id),
@@ -41,10 +52,9 @@ async def execute(
         else None,
         task_queue=plan.task_queue,
     )
-    result = StepResult(status="running", payload=input_data, started_at=started_at)
     too_large = size_error(call, f"The input of step `{step_id}` of workflow `{scope.workflow_id}`, with its state,")
     if too_large is not None:
-        return result.model_copy(update={"status": "failed", "error": too_large, "ended_at": started_at})
+        return result.model_copy(update={"status": "failed", "error": too_large, "ended_at": milliseconds_now()})
     try:
         outcome: StepOutcome = await engine.attempts.perform(path, call, StepOutcome, activity)
     except (ActivityError, CancelledError) as error:
@@ -89,6 +99,8 @@ def _ended(engine: Engine, scope: Scope, result: StepResult, outcome: StepOutcom
     if outcome.aborted:
         engine.abort()
     payload = result.payload if outcome.payload is None else outcome.payload
+    if outcome.resume_payload is not None:
+        result = result.model_copy(update={"resume_payload": outcome.resume_payload})
     if outcome.status == "suspended":
         return result.model_copy(
             update={

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from temporalio import workflow
 from temporalio.contrib.workflow_streams import WorkflowStream
@@ -22,13 +22,18 @@ from mastra_temporal.execution.limits import compact, is_small, size_error
 from mastra_temporal.execution.names import (
     ACTIVITY_REQUEST_CANCEL,
     FAILED_RUN,
+    NOT_SUSPENDED,
     QUERY_LOOKUP,
     QUERY_STATUS,
     REFUSED_RUN,
+    RESUME_CLAIMED,
+    RUN_NOT_SUSPENDED,
     UPDATE_OUTCOME,
     UPDATE_RESTART,
+    UPDATE_RESUME,
 )
 from mastra_temporal.execution.result import assemble
+from mastra_temporal.execution.resume import NoSuspendedStepError, SuspendedStep, targets
 from mastra_temporal.execution.scope import RunState, Scope
 from mastra_temporal.wire import (
     EnterCall,
@@ -36,13 +41,22 @@ from mastra_temporal.wire import (
     LookupReply,
     OutcomeReply,
     RestartRequest,
+    ResumeReply,
+    ResumeRequest,
     RunStatus,
     RunStatusReply,
     StartEnvelope,
     WorkflowResult,
 )
 
-__all__ = ["MastraWorkflow"]
+__all__ = ["MastraWorkflow", "ResumeCheck"]
+
+
+class ResumeCheck(Protocol):
+    """Checks resume data against the schema of a step, given by the ids of its workflow and its own."""
+
+    def __call__(self, workflow_id: str, step_id: str, data: Any, /) -> None:
+        """Raise an ``ApplicationError`` when the data do not fit."""
 
 
 class MastraWorkflow:
@@ -50,6 +64,8 @@ class MastraWorkflow:
 
     workflow_id: str
     """The id of the definition that this class was generated for."""
+    check_resume_data: ResumeCheck
+    """Refuses resume data that do not fit the schema of a step, on a worker that has the step."""
 
     def __init__(self, envelope: StartEnvelope) -> None:
         """Set the state up before the first message is handled: an update can come before the run method."""
@@ -105,9 +121,16 @@ class MastraWorkflow:
             await callbacks.notify(self._engine, scope, ending)
             if ending.status != "suspended":
                 return result
-            self._suspended = result
-            workflow.upsert_memo({"mastraStatus": "suspended", "mastraGeneration": self._generation})
-            await workflow.wait_condition(lambda: self._run.aborted)
+            await self._stay_suspended(result)
+
+    async def _stay_suspended(self, result: WorkflowResult[Any]) -> None:
+        """Wait until the run is resumed or canceled. It costs nothing, however long."""
+        generation = self._generation
+        self._suspended = result
+        workflow.upsert_memo({"mastraStatus": "suspended", "mastraGeneration": generation})
+        await workflow.wait_condition(lambda: self._run.aborted or self._generation > generation)
+        if self._generation > generation:
+            workflow.upsert_memo({"mastraStatus": "running", "mastraGeneration": self._generation})
 
     async def _open(self) -> tuple[WorkflowGraph, Scope]:
         """The recorded graph and the scope of the run. A foreign client leaves both to us."""
@@ -195,7 +218,37 @@ class MastraWorkflow:
         )
         if self._result is not None:
             return OutcomeReply(ended=True, result=self._result if is_small(self._result) else None)
+        if self._generation > generation:
+            return OutcomeReply(generation=self._generation)
         return OutcomeReply(ended=self._ended, result=None if self._suspended is None else compact(self._suspended))
+
+    @workflow.update(name=UPDATE_RESUME)
+    async def resume(self, request: ResumeRequest) -> ResumeReply:
+        """Let suspended steps run again. Answered at once."""
+        for suspended in self._resumable(request):
+            suspended.mark(request.resume_data)
+        self._run.request_context.update(request.request_context or {})
+        self._run.per_step = bool(request.per_step)
+        self._generation += 1
+        self._suspended = None
+        return ResumeReply(generation=self._generation)
+
+    @resume.validator
+    def validate_resume(self, request: ResumeRequest) -> None:
+        """Refuse what cannot be resumed; nothing of it enters the history."""
+        for suspended in self._resumable(request):
+            if suspended.scope.validate_inputs:
+                self.check_resume_data(suspended.scope.workflow_id, suspended.path[-1], request.resume_data)
+
+    def _resumable(self, request: ResumeRequest) -> list[SuspendedStep]:
+        if request.generation not in (None, self._generation):
+            raise ApplicationError(_claimed(self.workflow_id, self._run.run_id), type=RESUME_CLAIMED)
+        if self._suspended is None or self._scope is None or self._run.aborted:
+            raise ApplicationError(NOT_SUSPENDED, type=RUN_NOT_SUSPENDED)
+        try:
+            return targets(self._scope, request)
+        except NoSuspendedStepError as error:
+            raise ApplicationError(str(error), type=RUN_NOT_SUSPENDED) from None
 
     @workflow.update(name=UPDATE_RESTART)
     async def restart(self, request: RestartRequest) -> int:
@@ -225,3 +278,11 @@ class MastraWorkflow:
             return LookupReply(value=scope.init_data)
         output = scope.output_of(query.step_id)
         return LookupReply(value=None if output is MISSING else output)
+
+
+def _claimed(workflow_id: str, run_id: str) -> str:
+    return (
+        "This suspended workflow run was already resumed by another caller. "
+        f'Workflow "{workflow_id}" run "{run_id}" moved on before this resume could claim it. '
+        "Only one resume() call may continue a given suspension; re-read the run state before resuming again."
+    )

@@ -115,7 +115,7 @@ class Mastra:
     @property
     def workflow_types(self) -> list[type]:
         """The Temporal workflow types of the registered workflows."""
-        return compile_workflows(list(self._workflows))
+        return compile_workflows(list(self._workflows), self._definitions.check_resume_data)
 
     @property
     def activities(self) -> list[Callable[..., Any]]:

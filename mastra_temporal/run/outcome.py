@@ -53,13 +53,23 @@ async def wait_for_outcome(client: Client, run_id: str, generation: int) -> Work
         generation: How often the run has been resumed.
     """
     handle = client.get_workflow_handle(run_id, result_type=WorkflowResult[Any])
+    while True:
+        outcome = await _wait(client, handle, generation)
+        if isinstance(outcome, WorkflowResult):
+            return outcome
+        generation = outcome
+
+
+async def _wait(client: Client, handle: WorkflowHandle[Any, Any], generation: int) -> WorkflowResult[Any] | int:
+    """The outcome; or, when it is past and was not recorded, how often the run has been resumed since."""
     update = asyncio.ensure_future(_outcome(handle, generation))
     closed = asyncio.ensure_future(closed_result(client, handle))
     try:
         await asyncio.wait((update, closed), return_when=asyncio.FIRST_COMPLETED)
         if closed.done() or _is_gone(update.exception()):
             return await closed
-        return await _result_of(client, handle, update.result())
+        reply = update.result()
+        return await _result_of(client, handle, reply) if reply.generation is None else reply.generation
     finally:
         update.cancel()
         closed.cancel()

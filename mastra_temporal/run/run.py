@@ -33,8 +33,9 @@ from mastra_temporal.run.faults import explained
 from mastra_temporal.run.outcome import closed_result, outcome_of_start, wait_for_outcome
 from mastra_temporal.run.recorded import recorded_status
 from mastra_temporal.run.restart import clear_sticky_queue, reschedule_lost_steps
+from mastra_temporal.run.resume import StepPath, path_of, resume
 from mastra_temporal.validation import admit
-from mastra_temporal.wire import OutcomeReply, RunStatus, RunStatusReply, StartEnvelope, WorkflowResult
+from mastra_temporal.wire import OutcomeReply, ResumeRequest, RunStatus, RunStatusReply, StartEnvelope, WorkflowResult
 
 if TYPE_CHECKING:
     from mastra_temporal.run.mastra import Mastra
@@ -206,6 +207,62 @@ class Run(Generic[OutT]):
         return "accepted"
 
     @explained
+    async def resume(
+        self,
+        *,
+        step: StepPath | None = None,
+        resume_data: Any = None,
+        label: str | None = None,
+        for_each_index: int | None = None,
+        request_context: RequestContext | dict[str, Any] | None = None,
+        output_options: OutputOptions | dict[str, Any] | None = None,
+        per_step: bool = False,
+    ) -> WorkflowResult[OutT]:
+        """Continue a suspended run and wait until it has ended or is suspended again. Mastra's ``run.resume()``.
+
+        Without ``step`` or ``label`` the one suspended step is meant; all suspended items of one foreach get the data,
+        unless an index is given. A resume that is refused leaves the run exactly as it was.
+
+        Args:
+            step: The suspended step: its id, a step, or the path to one inside nested workflows, as a list or dotted.
+                An item of a foreach is ``<id>[<index>]``.
+            resume_data: JSON-able data for the step's ``ctx.resume_data``, checked against its ``resume_schema``.
+            label: A label that the step gave to its suspension, instead of ``step``.
+            for_each_index: The item of a foreach, counting from 0.
+            request_context: Values that win over the recorded ones.
+            output_options: Whether the result carries the state and the resume labels.
+            per_step: Stop after the entry that is resumed, with status ``paused``.
+
+        Raises:
+            RunNotSuspendedError: There is nothing to resume, or it is not clear what: the message lists it.
+            ResumeAlreadyClaimedError: Somebody else has resumed this suspension.
+            SchemaValidationError: The data do not match the step's ``resume_schema``.
+            RunNotFoundError: Temporal has no such run.
+        """
+        options = parse_options(OutputOptions, output_options, owner=f"workflow `{self.workflow_id}`")
+        request = self._resume_request(step, resume_data, label, for_each_index, request_context, per_step)
+        generation = await self._resume(request)
+        return self._shown(await wait_for_outcome(self.client, self.run_id, generation), options)
+
+    @explained
+    async def resume_async(
+        self,
+        *,
+        step: StepPath | None = None,
+        resume_data: Any = None,
+        label: str | None = None,
+        for_each_index: int | None = None,
+        request_context: RequestContext | dict[str, Any] | None = None,
+        per_step: bool = False,
+    ) -> str:
+        """Continue a suspended run and return its id at once. Mastra's ``run.resumeAsync()``.
+
+        Takes the arguments of `resume` and raises the same errors.
+        """
+        await self._resume(self._resume_request(step, resume_data, label, for_each_index, request_context, per_step))
+        return self.run_id
+
+    @explained
     async def restart(
         self,
         *,
@@ -258,6 +315,37 @@ class Run(Generic[OutT]):
         return self.status
 
     # Helpers
+
+    def _resume_request(
+        self,
+        step: StepPath | None,
+        resume_data: Any,
+        label: str | None,
+        for_each_index: int | None,
+        request_context: RequestContext | dict[str, Any] | None,
+        per_step: bool,
+    ) -> ResumeRequest:
+        return ResumeRequest(
+            step=None if step is None else path_of(step),
+            label=label,
+            for_each_index=for_each_index,
+            resume_data=to_json(resume_data, what=f"The resume data of {self.label}"),
+            request_context=self._request_context(request_context) or None,
+            per_step=per_step or None,
+        )
+
+    async def _resume(self, request: ResumeRequest) -> int:
+        """Resume the run.
+
+        Returns:
+            How often it has been resumed now.
+        """
+        description = await self._describe()
+        if description is None:
+            raise RunNotFoundError(f"No snapshot found for this workflow run: {self.workflow_id} {self.run_id}")
+        generation = await resume(self.client, description, request)
+        self.status = "running"
+        return generation
 
     def _envelope(
         self,

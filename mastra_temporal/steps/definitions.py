@@ -5,8 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from temporalio.exceptions import ApplicationError
+
+from mastra_temporal.definition.step import Step
 from mastra_temporal.definition.workflow import Workflow
-from mastra_temporal.errors import DefinitionError
+from mastra_temporal.errors import DefinitionError, SchemaValidationError
+from mastra_temporal.execution.names import INVALID_DATA
+from mastra_temporal.validation import validated
+from mastra_temporal.wire import DataProblem
 
 __all__ = ["Definitions"]
 
@@ -23,6 +29,22 @@ class Definitions:
         self.workflows: dict[str, Workflow[Any, Any, Any]] = {}
         for workflow in workflows:
             self._add(workflow)
+
+    def check_resume_data(self, workflow_id: str, step_id: str, data: Any) -> None:
+        """Refuse data that do not fit the resume schema of a step. A step that is not here accepts all.
+
+        Raises:
+            ApplicationError: They do not fit; its details are a `DataProblem`.
+        """
+        workflow = self.workflows.get(workflow_id)
+        step = None if workflow is None else workflow.steps.get(step_id)
+        if not isinstance(step, Step):
+            return
+        try:
+            validated(step.resume_schema, data, "Invalid resume data", "WORKFLOW_SCHEMA_VALIDATION_FAILED")
+        except SchemaValidationError as error:
+            problem = DataProblem(code=error.code, issues=error.issues)
+            raise ApplicationError(str(error), problem, type=INVALID_DATA, non_retryable=True) from None
 
     def _add(self, workflow: Workflow[Any, Any, Any]) -> None:
         known = self.workflows.setdefault(workflow.id, workflow)

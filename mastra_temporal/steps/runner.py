@@ -80,6 +80,7 @@ class Attempt:
         self.effects = StepEffects()
         self.request_context = RequestContext(call.request_context)
         self.payload: Any = None
+        self.resume_payload: Any = None
 
     async def run(self) -> StepOutcome:
         """Validate, run the body, and say what came of it."""
@@ -149,6 +150,18 @@ class Attempt:
             self.payload = payload if payload != call.input_data else None
         return value
 
+    def _resume_data(self) -> Any:
+        step, call = self.step, self.call
+        if not call.resumed or call.resume_data is None or step.resume_schema is None or not call.validate_inputs:
+            return call.resume_data
+        value = validated(
+            step.resume_schema, call.resume_data, "Step resume data validation failed",
+            "WORKFLOW_STEP_RESUME_DATA_VALIDATION_FAILED", carries_issues=False,
+        )  # fmt: skip
+        data = step.resume_schema.dump(value, what=f"The resume data of {self.owner}")
+        self.resume_payload = data if data != call.resume_data else None
+        return value
+
     def _context(self, input_data: Any) -> BaseStepContext:
         call = self.call
         kind = StepContext if self.step.body.is_async else SyncStepContext
@@ -162,7 +175,7 @@ class Attempt:
             request_context=self.request_context,
             retry_count=self.heartbeat.recorded.failures,
             mastra=self.mastra,
-            resume_data=call.resume_data,
+            resume_data=self._resume_data(),
             suspend_data=call.suspend_data,
             idempotency_key=call.idempotency_key,
             last_checkpoint=self.heartbeat.recorded.value,
@@ -188,6 +201,7 @@ class Attempt:
         effects = self.effects
         common: dict[str, Any] = {
             "payload": self.payload,
+            "resume_payload": self.resume_payload,
             "state": self._staged_state(),
             "request_context": self._request_context_change(),
             "aborted": effects.aborted or None,

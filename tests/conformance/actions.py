@@ -95,6 +95,15 @@ START_OPTIONS = {
     "outputOptions": "output_options",
     "perStep": "per_step",
 }
+RESUME_OPTIONS = {
+    "data": "resume_data",
+    "step": "step",
+    "label": "label",
+    "forEachIndex": "for_each_index",
+    "requestContext": "request_context",
+    "outputOptions": "output_options",
+    "perStep": "per_step",
+}
 RESTART_OPTIONS = {"requestContext": "request_context"}
 
 
@@ -113,6 +122,11 @@ async def start(case: CaseRun, action: Action) -> dict[str, Any]:
 async def start_async(case: CaseRun, action: Action) -> dict[str, Any]:
     run = await case.session.run(action)
     return {"runId": await run.start_async(**options(START_OPTIONS, action))}
+
+
+async def resume(case: CaseRun, action: Action) -> dict[str, Any]:
+    run = await case.session.run(action)
+    return result_record(await run.resume(**options(RESUME_OPTIONS, action)))
 
 
 async def restart(case: CaseRun, action: Action) -> dict[str, Any]:
@@ -194,6 +208,7 @@ ACTIONS: dict[str, Callable[[CaseRun, Action], Awaitable[Any]]] = {
     "start": start,
     "startAsync": start_async,
     "restart": restart,
+    "resume": resume,
     "cancel": cancel,
     "wait_call": wait_call,
     "wait_status": wait_status,
@@ -204,7 +219,6 @@ ACTIONS: dict[str, Callable[[CaseRun, Action], Awaitable[Any]]] = {
     "snapshot": nothing,
     "persist": nothing,
     "listRuns": nothing,
-    "resume": not_supported,
     "timeTravel": not_supported,
     "stream": not_supported,
     "resumeStream": not_supported,

@@ -1,0 +1,108 @@
+"""`Run.resume`: sends the data to the suspended run, which accepts or refuses them before anything is recorded."""
+
+# pyright: reportUnknownMemberType=false
+# Some of the SDK's overloads are not fully typed.
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from temporalio.client import (
+    Client,
+    WorkflowExecutionDescription,
+    WorkflowExecutionStatus,
+    WorkflowUpdateFailedError,
+)
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
+
+from mastra_temporal.definition.step import Step
+from mastra_temporal.definition.workflow import Workflow
+from mastra_temporal.errors import (
+    MastraError,
+    ResumeAlreadyClaimedError,
+    RunNotSuspendedError,
+    SchemaValidationError,
+)
+from mastra_temporal.execution.names import (
+    INVALID_DATA,
+    NOT_SUSPENDED,
+    RESUME_CLAIMED,
+    RUN_NOT_SUSPENDED,
+    UPDATE_RESUME,
+)
+from mastra_temporal.wire import DataProblem, ResumeReply, ResumeRequest
+
+__all__ = ["StepPath", "path_of", "resume"]
+
+StepLike = str | Step[Any, Any] | Workflow[Any, Any, Any]
+StepPath = StepLike | Sequence[StepLike]
+"""A step by id, dotted path or object, or the steps on the way to it."""
+
+PATIENCE_SECONDS = 2.0
+"""How long a run that is not suspended yet is waited for, as in Mastra."""
+POLL_SECONDS = 0.05
+
+
+def path_of(step: StepPath) -> list[str]:
+    """The ids on the way to a step."""
+    parts = [step] if isinstance(step, (str, Step, Workflow)) else step
+    ids = [part if isinstance(part, str) else part.id for part in parts]
+    return ids[0].split(".") if len(ids) == 1 else ids
+
+
+async def resume(client: Client, description: WorkflowExecutionDescription, request: ResumeRequest) -> int:
+    """Resume a run.
+
+    Returns:
+        How often it has been resumed now.
+
+    Raises:
+        RunNotSuspendedError: It, or the step, is not suspended.
+        SchemaValidationError: The data do not match the step's schema.
+    """
+    handle = client.get_workflow_handle(description.id)
+    request = request.model_copy(update={"generation": await _suspended_generation(client, description)})
+    try:
+        reply = await handle.execute_update(UPDATE_RESUME, request, result_type=ResumeReply)
+    except WorkflowUpdateFailedError as error:
+        raise _refusal(error) from None
+    except RPCError as error:
+        if error.status == RPCStatusCode.NOT_FOUND:
+            raise RunNotSuspendedError(NOT_SUSPENDED) from error
+        raise
+    return reply.generation
+
+
+async def _suspended_generation(client: Client, description: WorkflowExecutionDescription) -> int:
+    """How often a suspended run has been resumed: what the request is meant for."""
+    loop = asyncio.get_running_loop()
+    patience = loop.time() + PATIENCE_SECONDS
+    while True:
+        if description.status != WorkflowExecutionStatus.RUNNING:
+            raise RunNotSuspendedError(NOT_SUSPENDED)
+        if description.raw_description.workflow_extended_info.cancel_requested:
+            raise RunNotSuspendedError(NOT_SUSPENDED)
+        memo = await description.memo()
+        if memo.get("mastraStatus") == "suspended":
+            return int(memo["mastraGeneration"])
+        if loop.time() > patience:
+            raise RunNotSuspendedError(NOT_SUSPENDED)
+        await asyncio.sleep(POLL_SECONDS)
+        description = await client.get_workflow_handle(description.id).describe()
+
+
+def _refusal(error: WorkflowUpdateFailedError) -> MastraError:
+    cause = error.cause
+    if not isinstance(cause, ApplicationError):
+        return RunNotSuspendedError(NOT_SUSPENDED)
+    if cause.type == INVALID_DATA:
+        problem = DataProblem.model_validate(cause.details[0])
+        return SchemaValidationError(cause.message, code=problem.code, issues=problem.issues)
+    if cause.type == RESUME_CLAIMED:
+        return ResumeAlreadyClaimedError(cause.message)
+    if cause.type == RUN_NOT_SUSPENDED:
+        return RunNotSuspendedError(cause.message)
+    return RunNotSuspendedError(f"The run could not be resumed: {cause.message}")
