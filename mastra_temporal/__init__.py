@@ -55,6 +55,7 @@ from mastra_temporal.errors import (
     SerializationError,
     ServerUnreachableError,
     StepTimeoutError,
+    TimeTravelError,
     TripWire,
     WorkflowNotFoundError,
 )
@@ -97,6 +98,7 @@ __all__ = [
     "StepTimeoutError",
     "StepWriter",
     "SyncStepContext",
+    "TimeTravelError",
     "TripWire",
     "Workflow",
     "WorkflowNotFoundError",

@@ -17,6 +17,7 @@
     │   ├── RunNotActiveError      the run is in a state that cannot be restarted
     │   ├── RunNotSuspendedError   the run, or the step that is named, is not suspended
     │   │   └── ResumeAlreadyClaimedError  somebody else resumed the same suspension
+    │   ├── TimeTravelError        the target of a time travel does not exist, or cannot be reached
     │   ├── RunAlreadyStartedError the run id is taken by a run with another input
     │   └── RunRefusedError        ``on_start`` raised; no step ran
     ├── ConfigurationError         a setting, an ``--app``, a port or a package is wrong or missing
@@ -45,6 +46,7 @@ __all__ = [
     "SerializationError",
     "ServerUnreachableError",
     "StepTimeoutError",
+    "TimeTravelError",
     "TripWire",
     "WorkflowNotFoundError",
 ]
@@ -162,6 +164,10 @@ class RunNotSuspendedError(RunError):
 
 class ResumeAlreadyClaimedError(RunNotSuspendedError):
     """Another caller has resumed the same suspension first. Nothing changed."""
+
+
+class TimeTravelError(RunError):
+    """The target does not exist, or what comes before it was not recorded, or the run is running. Nothing changed."""
 
 
 class RunAlreadyStartedError(RunError):

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from mastra_temporal.definition.schema import Schema, SchemaError, issues_text, to_json
+from mastra_temporal.definition.step import Step
 from mastra_temporal.definition.workflow import Workflow
 from mastra_temporal.errors import SchemaValidationError
+from mastra_temporal.execution.resume import step_id_of
 from mastra_temporal.wire import EnterCall, EnterOutcome
 
-__all__ = ["admit", "admit_nested", "validated"]
+__all__ = ["admit", "admit_nested", "admit_resume_data", "admit_step_input", "validated"]
 
 
 def validated(schema: Schema | None, value: Any, message: str, code: str, *, carries_issues: bool = True) -> Any:
@@ -71,6 +73,41 @@ def admit_nested(workflow: Workflow[Any, Any, Any], call: EnterCall) -> EnterOut
             workflow.state_schema, call.state or {}, "Invalid initial data", "WORKFLOW_SCHEMA_VALIDATION_FAILED", owner
         ),
     )
+
+
+def admit_step_input(workflow: Workflow[Any, Any, Any], path: list[str], input_data: Any) -> Any:
+    """The validated data for the step that a time travel goes to, as JSON data with the schema's defaults.
+
+    Raises:
+        SchemaValidationError: They do not match the step's input schema.
+    """
+    owner, step = f"workflow `{workflow.id}`", _step_at(workflow, path)
+    data = to_json(input_data, what=f"The input of step `{'.'.join(path)}` of {owner}")
+    schema = step.input_schema if step is not None and "[" not in path[-1] else None
+    if data is None or not workflow.options.validate_inputs:
+        return data
+    return _dumped(schema, data, "Invalid inputData", "WORKFLOW_SCHEMA_VALIDATION_FAILED", owner)
+
+
+def admit_resume_data(workflow: Workflow[Any, Any, Any], path: list[str], resume_data: Any) -> Any:
+    """The validated data for the suspended step that a time travel goes to, as JSON data.
+
+    Raises:
+        SchemaValidationError: They do not match the step's resume schema.
+    """
+    step = _step_at(workflow, path)
+    data = to_json(resume_data, what=f"The resume data of step `{'.'.join(path)}` of workflow `{workflow.id}`")
+    if data is not None and isinstance(step, Step) and workflow.options.validate_inputs:
+        validated(step.resume_schema, data, "Invalid resume data", "WORKFLOW_SCHEMA_VALIDATION_FAILED")
+    return data
+
+
+def _step_at(workflow: Workflow[Any, Any, Any], path: list[str]) -> Step[Any, Any] | Workflow[Any, Any, Any] | None:
+    """The step, or nested workflow, that a path leads to."""
+    found: Step[Any, Any] | Workflow[Any, Any, Any] | None = workflow
+    for key in path:
+        found = found.steps.get(step_id_of(key)) if isinstance(found, Workflow) else None
+    return found
 
 
 def _check_request_context(workflow: Workflow[Any, Any, Any], request_context: dict[str, Any]) -> None:

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from typing import Any, Generic, Literal, TypeVar
 
-from pydantic import Field
-
 from mastra_temporal.definition.graph import WorkflowGraph
 from mastra_temporal.model import CamelModel
 
@@ -27,13 +25,16 @@ __all__ = [
     "LookupReply",
     "LostAttempt",
     "OutcomeReply",
+    "ProgressSeed",
     "RequestContextChange",
     "RestartRequest",
     "ResumeReply",
     "ResumeRequest",
     "RetryPlan",
+    "RunSeed",
     "RunStatus",
     "RunStatusReply",
+    "ScopeSeed",
     "StartEnvelope",
     "StepCall",
     "StepFailure",
@@ -46,7 +47,7 @@ __all__ = [
 RunStatus = Literal["pending", "running", "waiting", "suspended", "success", "failed", "tripwire", "canceled", "paused"]
 """The status of a run, in Mastra's words."""
 
-StepStatus = Literal["running", "waiting", "success", "failed", "suspended", "canceled", "bailed", "paused"]
+StepStatus = Literal["running", "waiting", "success", "failed", "suspended", "canceled", "bailed", "paused", "skipped"]
 """The status of one step in a run's results."""
 
 ErrorInfo = dict[str, Any]
@@ -75,7 +76,8 @@ class StepResult(CamelModel):
     """``{"iterationCount": n}`` for the body of a loop."""
     tripwire: dict[str, Any] | None = None
     non_retryable: bool | None = None
-    resume_labels: list[str] | None = Field(default=None, exclude=True)
+    resume_labels: list[str] | None = None
+    """On the wire only: the labels of a suspended step; results have them in ``resume_labels`` of the run."""
 
 
 OutT = TypeVar("OutT")
@@ -112,6 +114,46 @@ class WorkflowResult(CamelModel, Generic[OutT]):
     span_id: str | None = None
 
 
+class ProgressSeed(CamelModel):
+    """How far the entry under way had come: see `Progress`."""
+
+    input_data: Any = None
+    results: dict[str, StepResult] = {}
+    children: dict[str, ScopeSeed] = {}
+    resuming: dict[str, Any] = {}
+    selected: list[int] | None = None
+    iteration: int = 0
+    concurrency: int | None = None
+    deadline: int | None = None
+
+
+class ScopeSeed(CamelModel):
+    """How far a workflow of a run had come: see `Scope`."""
+
+    run_id: str
+    path: list[str] = []
+    """The way from the run's own workflow, as `Scope.path`."""
+    init_data: Any = None
+    state: dict[str, Any] = {}
+    steps: dict[str, StepResult] = {}
+    step_execution_path: list[str] = []
+    position: int = 0
+    input_data: Any = None
+    progress: ProgressSeed | None = None
+    answers: dict[str, Any] = {}
+    """Resume data for suspended steps that are still to be reached, by step id."""
+
+
+class RunSeed(CamelModel):
+    """Where a new execution of a run begins: with what earlier executions have recorded."""
+
+    scope: ScopeSeed
+    left: list[ScopeSeed] = []
+    """Nested workflows that were left already: nothing runs in them, but time can travel to them."""
+    continued_from: str | None = None
+    """The Temporal run id of the execution before."""
+
+
 class StartEnvelope(CamelModel):
     """The one argument of every workflow: the shape of Mastra's own Temporal package, and what only we send."""
 
@@ -126,6 +168,10 @@ class StartEnvelope(CamelModel):
     """The graph this run is to follow, with input and state already validated. Absent when a foreign client starts."""
     canceled: bool | None = None
     """The run was canceled before it was started: no step may run."""
+    seed: RunSeed | None = None
+
+
+ProgressSeed.model_rebuild()
 
 
 class RequestContextChange(CamelModel):

@@ -10,7 +10,7 @@ from mastra_temporal.definition.graph import Body, ConditionalEntry, ParallelEnt
 from mastra_temporal.definition.predicate import evaluate_predicate
 from mastra_temporal.execution.calls import call_functions
 from mastra_temporal.execution.ending import Ending, ending_of, suspended_paths
-from mastra_temporal.execution.engine import Engine
+from mastra_temporal.execution.engine import Engine, unfinished
 from mastra_temporal.execution.scope import EntryData, Progress, Scope
 from mastra_temporal.wire import StepResult
 
@@ -53,10 +53,16 @@ async def _run_together(
     engine: Engine, scope: Scope, progress: Progress, bodies: list[Body], all_bodies: list[Body]
 ) -> Ending:
     if engine.run.per_step:
-        bodies = bodies[:1]
+        finished = [body for body in bodies if _has_result(progress, body)]
+        bodies = finished + [body for body in bodies if body not in finished][:1]
     results = await asyncio.gather(*(engine.run_body(scope, progress, body, progress.input_data) for body in bodies))
     by_id = {body_id(body): result for body, result in zip(bodies, results, strict=True)}
     return _ending(by_id, [body_id(body) for body in all_bodies])
+
+
+def _has_result(progress: Progress, body: Body) -> bool:
+    result = progress.results.get(body_id(body))
+    return result is not None and not unfinished(result) and body_id(body) not in progress.resuming
 
 
 def _ending(results: dict[str, StepResult], all_ids: list[str]) -> Ending:

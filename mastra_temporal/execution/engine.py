@@ -76,7 +76,7 @@ class Engine:
         key = occurrence.key(body_id(body))
         result = progress.results.get(key)
         if result is None or unfinished(result) or key in progress.resuming:
-            resume = Continuation(result, progress.resuming.pop(key)) if result and key in progress.resuming else None
+            resume = _continuation(scope, progress, key, result, input_data)
             if isinstance(body, StepEntry):
                 result = await self.step(self, scope, body, occurrence, input_data, resume)
             else:
@@ -87,6 +87,16 @@ class Engine:
         if occurrence.index is None:
             scope.steps[body_id(body)] = result
         return result
+
+
+def _continuation(
+    scope: Scope, progress: Progress, key: str, result: StepResult | None, input_data: Any
+) -> Continuation | None:
+    if result is not None and key in progress.resuming:
+        return Continuation(result, progress.resuming.pop(key))
+    if key in scope.answers:
+        return Continuation(scope.steps[key].model_copy(update={"payload": input_data}), scope.answers.pop(key))
+    return None
 
 
 def _of_iteration(result: StepResult, iteration: int, before: StepResult | None) -> StepResult:

@@ -18,7 +18,7 @@ from mastra_temporal.execution.resume import resumed
 from mastra_temporal.execution.scope import Progress, Scope, milliseconds_now
 from mastra_temporal.wire import ErrorInfo, StepResult
 
-__all__ = ["execute"]
+__all__ = ["execute", "recorded_items"]
 
 
 async def execute(engine: Engine, scope: Scope, progress: Progress, entry: ForeachEntry) -> Ending:
@@ -107,6 +107,21 @@ def _broken_off(whole: StepResult, item: StepResult, index: int, results: list[S
     if item.resumed_at is not None:  # as in Mastra, where a resumed item has lost its own input
         payload["payload"] = whole.payload
     return item.model_copy(update=payload)
+
+
+def recorded_items(scope: Scope | None, step_id: str, items: list[Any]) -> dict[str, StepResult]:
+    """The results of the items of a foreach, as far as a run has recorded them, by the keys of its progress."""
+    result = None if scope is None else scope.steps.get(step_id)
+    if result is None:
+        return {}
+    keys = [Occurrence(index=index).key(step_id) for index in range(len(items))]
+    if result.status == "success" and is_array(result.output):
+        return {
+            key: result.model_copy(update={"payload": item, "output": output})
+            for key, item, output in zip(keys, items, result.output, strict=False)
+        }
+    recorded: list[Any] = meta_of(result).get("foreachOutput", [])
+    return {key: StepResult.model_validate(item) for key, item in zip(keys, recorded, strict=False) if item is not None}
 
 
 def _not_a_list(scope: Scope, step_id: str, items: Any) -> ErrorInfo:

@@ -31,31 +31,31 @@ async def execute(
 ) -> StepResult:
     """Run a nested workflow, again as a whole when it fails and the parent has retries.
 
-    One that was resumed is tried again from where it was suspended: nobody is asked twice.
+    One that had begun before (it was suspended, or its run goes on in a new execution) is entered where it stands, and
+    tried again from there: nobody is asked twice.
     """
     key = occurrence.key(entry.id)
     result = StepResult(status="running", payload=input_data, started_at=milliseconds_now())
-    suspended = None
+    begun = progress.children.get(key) if key in progress.results else None
     if resume is not None:
         result = resumed(resume.prior, resume.data)
-        suspended = progress.children[key]
     ending = Ending("canceled")
     for retry in range(scope.plan.retries + 1):
         if retry:
             await workflow.sleep(timedelta(milliseconds=scope.plan.retry_delay), summary=f"retry {entry.id}")
         child, error = None, None
-        if suspended is None:
+        if begun is None:
             child, error = await _enter(engine, scope, entry, occurrence, input_data)
         elif retry < scope.plan.retries:
-            child = copy.deepcopy(suspended)
+            child = copy.deepcopy(begun)
         else:
-            child = suspended
+            child = begun
         if child is None:
             ending = Ending("failed", error=error)
         else:
             result = result.model_copy(update={"payload": child.init_data})
             progress.children[key] = child
-            ending = await _run(engine, child, entry, fresh=suspended is None)
+            ending = await _run(engine, child, entry, fresh=begun is None)
         if ending.status != "failed" or ending.non_retryable or engine.run.aborted:
             break
     return _result(scope, progress.children.get(key), result, ending)

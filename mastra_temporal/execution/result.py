@@ -38,7 +38,11 @@ def assemble(run: RunState, scope: Scope, ending: Ending) -> WorkflowResult[Any]
 
 def visible_steps(scope: Scope) -> dict[str, StepResult]:
     """The results of the steps, without payloads that only repeat the output of the step before, as in Mastra."""
-    steps = {key: result for key, result in scope.steps.items() if result.status != "running"}
+    steps = {
+        key: result.model_copy(update={"resume_labels": None})
+        for key, result in scope.steps.items()
+        if result.status not in ("running", "skipped")
+    }
     before = scope.init_data
     for step_id in scope.step_execution_path:
         result = steps.get(step_id)

@@ -16,9 +16,19 @@ from mastra_temporal.execution.ending import META
 from mastra_temporal.execution.scope import Progress, Scope, milliseconds_now
 from mastra_temporal.wire import ResumeRequest, StepResult
 
-__all__ = ["NoSuspendedStepError", "SuspendedStep", "labels", "resumed", "suspend_data", "suspended_steps", "targets"]
+__all__ = [
+    "NoSuspendedStepError",
+    "SuspendedStep",
+    "labels",
+    "resumed",
+    "step_id_of",
+    "suspend_data",
+    "suspended_steps",
+    "targets",
+]
 
 ITEM = re.compile(r"\[(\d+)\]$")
+OCCURRENCE = re.compile(r"(\[\d+\]|#\d+)$")
 
 
 class NoSuspendedStepError(Exception):
@@ -41,14 +51,14 @@ class SuspendedStep:
     @property
     def path(self) -> list[str]:
         """The way by step ids."""
-        return [_id(key) for key in self.keys]
+        return [step_id_of(key) for key in self.keys]
 
     @property
     def address(self) -> dict[str, Any]:
         """The step as Mastra addresses it: the top-level step, and its item."""
         first = self.keys[0]
         index = _index(first)
-        return {"stepId": _id(first)} if index is None else {"stepId": _id(first), "foreachIndex": index}
+        return {"stepId": step_id_of(first)} if index is None else {"stepId": step_id_of(first), "foreachIndex": index}
 
     def mark(self, data: Any) -> None:
         """Let the step, and all nested workflows on the way to it, run again."""
@@ -111,7 +121,7 @@ def _on_path(steps: list[SuspendedStep], path: list[str]) -> list[SuspendedStep]
     if chosen:
         return chosen
     heads = list(dict.fromkeys(step.path[0] for step in steps))
-    if path and _id(path[0]) not in heads:
+    if path and step_id_of(path[0]) not in heads:
         raise NoSuspendedStepError(
             f'This workflow step "{path[0]}" was not suspended. Available suspended steps: [{", ".join(heads)}]'
         )
@@ -134,7 +144,7 @@ def _of_item(steps: list[SuspendedStep], index: int) -> list[SuspendedStep]:
 def _matches(keys: list[str], path: list[str]) -> bool:
     """Whether a path leads to a step, or to a nested workflow around it. Without an index it means every item."""
     return len(path) <= len(keys) and all(
-        wanted in (key, _id(key)) for wanted, key in zip(path, keys[: len(path)], strict=True)
+        wanted in (key, step_id_of(key)) for wanted, key in zip(path, keys[: len(path)], strict=True)
     )
 
 
@@ -142,7 +152,7 @@ def _forks(step: SuspendedStep) -> tuple[str, ...]:
     """The same for all items of one foreach, at whatever step each is suspended: they are resumed together."""
     ids: list[str] = []
     for key in step.keys:
-        ids.append(_id(key))
+        ids.append(step_id_of(key))
         if _index(key) is not None:
             break
     return tuple(ids)
@@ -156,8 +166,9 @@ def _listed(steps: list[SuspendedStep]) -> str:
     return ", ".join(dict.fromkeys(f"[{', '.join(step.path)}]" for step in steps))
 
 
-def _id(key: str) -> str:
-    return ITEM.sub("", key)
+def step_id_of(key: str) -> str:
+    """The step id of a key of a progress, or of a part of a scope's path."""
+    return OCCURRENCE.sub("", key)
 
 
 def _index(key: str) -> int | None:

@@ -59,6 +59,8 @@ class Scope:
     input_data: Any = None
     """The input of the entry at ``position``."""
     progress: Progress | None = None
+    answers: dict[str, Any] = field(default_factory=lambda: dict[str, Any]())
+    """Resume data for suspended steps that are still to be reached, by step id."""
 
     def output_of(self, step_id: str) -> Any:
         """The output of a step that succeeded, or MISSING."""

@@ -35,6 +35,7 @@ from mastra_temporal.execution.names import (
 from mastra_temporal.execution.result import assemble
 from mastra_temporal.execution.resume import NoSuspendedStepError, SuspendedStep, targets
 from mastra_temporal.execution.scope import RunState, Scope
+from mastra_temporal.execution.seed import restore
 from mastra_temporal.wire import (
     EnterCall,
     LookupQuery,
@@ -80,6 +81,7 @@ class MastraWorkflow:
             aborted=bool(envelope.canceled),
         )
         self._engine = Engine(self._run, Attempts(), walk, step.execute, nested.execute)
+        self._graph: WorkflowGraph | None = envelope.graph
         self._scope: Scope | None = None
         self._suspended: WorkflowResult[Any] | None = None
         self._generation = 0
@@ -106,7 +108,7 @@ class MastraWorkflow:
 
     async def _interpret(self) -> WorkflowResult[Any]:
         graph, scope = await self._open()
-        refused = await callbacks.start(self._engine, scope)
+        refused = await callbacks.start(self._engine, scope) if self._envelope.seed is None else None
         if refused is not None:
             raise ApplicationError(
                 f"on_start of workflow `{self.workflow_id}` raised: {refused.get('message')}",
@@ -150,6 +152,10 @@ class MastraWorkflow:
                 error = admitted.error or {}
                 raise ApplicationError(str(error.get("message")), error, type=REFUSED_RUN, non_retryable=True)
             graph, input_data, state = admitted.graph, admitted.input_data, admitted.state
+            self._graph = graph
+        if envelope.seed is not None:
+            self._scope = restore(envelope.seed, self.workflow_id, graph, self._run)
+            return graph, self._scope
         self._scope = Scope(
             workflow_id=self.workflow_id,
             run_id=self._run.run_id,
@@ -197,6 +203,26 @@ class MastraWorkflow:
                 await workflow.wait_condition(workflow.all_handlers_finished)
             except asyncio.CancelledError:
                 self._cancel_requested = True
+
+    @property
+    def run_state(self) -> RunState:
+        """What all scopes of the run share."""
+        return self._run
+
+    @property
+    def envelope(self) -> StartEnvelope:
+        """What the run was started with."""
+        return self._envelope
+
+    @property
+    def graph(self) -> WorkflowGraph | None:
+        """The graph that the run follows, once it is known."""
+        return self._graph
+
+    @property
+    def root(self) -> Scope | None:
+        """The scope of the run's own workflow, once it has been entered."""
+        return self._scope
 
     def snapshot(self) -> WorkflowResult[Any]:
         """The results as far as the run has come."""

@@ -15,22 +15,28 @@ from mastra_temporal.execution.compiler import compile_workflow
 from mastra_temporal.execution.temporal_workflow import MastraWorkflow
 from mastra_temporal.wire import RunStatus, StartEnvelope, WorkflowResult
 
-__all__ = ["recorded_result", "recorded_status"]
+__all__ = ["recorded_result", "recorded_run", "recorded_status"]
 
 
 async def recorded_result(client: Client, run_id: str) -> WorkflowResult[Any]:
     """The results of all steps that the history knows of, as far as the run came."""
-    return (await _replayed(client, run_id)).snapshot()
+    return (await recorded_run(client, run_id)).snapshot()
 
 
 async def recorded_status(client: Client, run_id: str) -> RunStatus:
     """The status of an open run."""
-    return (await _replayed(client, run_id)).status().status
+    return (await recorded_run(client, run_id)).status().status
 
 
-async def _replayed(client: Client, run_id: str) -> MastraWorkflow:
-    history = await client.get_workflow_handle(run_id).fetch_history()
-    return await replay(client, history)
+async def recorded_run(client: Client, run_id: str, execution: str | None = None) -> MastraWorkflow:
+    """The state of a run at the end of its history.
+
+    Args:
+        client: The client.
+        run_id: The run.
+        execution: The Temporal run id; by default that of the newest execution.
+    """
+    return await replay(client, await client.get_workflow_handle(run_id, run_id=execution).fetch_history())
 
 
 async def replay(client: Client, history: WorkflowHistory) -> MastraWorkflow:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 import uuid
 from collections.abc import Generator
 from datetime import timedelta
@@ -27,15 +28,32 @@ from mastra_temporal.context import RequestContext
 from mastra_temporal.definition.options import OutputOptions, parse_options
 from mastra_temporal.definition.schema import SchemaError, to_json
 from mastra_temporal.definition.workflow import Workflow
-from mastra_temporal.errors import RunAlreadyStartedError, RunError, RunNotActiveError, RunNotFoundError
+from mastra_temporal.errors import (
+    RunAlreadyStartedError,
+    RunError,
+    RunNotActiveError,
+    RunNotFoundError,
+    TimeTravelError,
+)
 from mastra_temporal.execution.names import QUERY_STATUS, UPDATE_OUTCOME, outcome_update_id, typescript_workflow_type
+from mastra_temporal.execution.temporal_workflow import MastraWorkflow
 from mastra_temporal.run.faults import explained
 from mastra_temporal.run.outcome import closed_result, outcome_of_start, wait_for_outcome
-from mastra_temporal.run.recorded import recorded_status
+from mastra_temporal.run.recorded import recorded_run, recorded_status
 from mastra_temporal.run.restart import clear_sticky_queue, reschedule_lost_steps
 from mastra_temporal.run.resume import StepPath, path_of, resume
-from mastra_temporal.validation import admit
-from mastra_temporal.wire import OutcomeReply, ResumeRequest, RunStatus, RunStatusReply, StartEnvelope, WorkflowResult
+from mastra_temporal.run.time_travel import Journey, step_contexts, travel
+from mastra_temporal.validation import admit, admit_resume_data, admit_step_input
+from mastra_temporal.wire import (
+    OutcomeReply,
+    ResumeRequest,
+    RunSeed,
+    RunStatus,
+    RunStatusReply,
+    StartEnvelope,
+    StepResult,
+    WorkflowResult,
+)
 
 if TYPE_CHECKING:
     from mastra_temporal.run.mastra import Mastra
@@ -47,6 +65,10 @@ OutT = TypeVar("OutT")
 NOT_ACTIVE = "This workflow run was not active"
 START_POLL_SECONDS = 0.02
 QUERY_TIMEOUT = timedelta(seconds=2)
+FIRST_START: dict[str, Any] = {
+    "id_reuse_policy": WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
+    "id_conflict_policy": WorkflowIDConflictPolicy.FAIL,
+}
 PATIENCE_SECONDS = 5
 """How long `Run.cancel` waits for what it does not depend on."""
 
@@ -172,9 +194,7 @@ class Run(Generic[OutT]):
         """
         envelope = self._envelope(input_data, initial_state, request_context, per_step)
         try:
-            await self.client.start_workflow(
-                self._workflow.id, envelope, **self._start_options(), id_conflict_policy=WorkflowIDConflictPolicy.FAIL
-            )
+            await self.client.start_workflow(self._workflow.id, envelope, **self._start_options(), **FIRST_START)
         except WorkflowAlreadyStartedError:
             await self._require_same_input(envelope)
         self.status = "running"
@@ -263,6 +283,66 @@ class Run(Generic[OutT]):
         return self.run_id
 
     @explained
+    async def time_travel(
+        self,
+        *,
+        step: StepPath,
+        input_data: Any = None,
+        context: dict[str, StepResult | dict[str, Any]] | None = None,
+        nested_steps_context: dict[str, dict[str, StepResult | dict[str, Any]]] | None = None,
+        resume_data: Any = None,
+        initial_state: dict[str, Any] | None = None,
+        request_context: RequestContext | dict[str, Any] | None = None,
+        output_options: OutputOptions | dict[str, Any] | None = None,
+        per_step: bool = False,
+    ) -> WorkflowResult[OutT]:
+        """Run again from a step of your choice, with what was recorded before it. Mastra's ``run.timeTravel()``.
+
+        A new execution under the same run id; the one before stays readable in Temporal. A run that is suspended or
+        sleeping is ended there and goes on from the step. Also continues runs that were started with ``per_step``.
+
+        Args:
+            step: The step: its id, a step, or the path to one inside nested workflows. ``<id>[<index>]`` is one item
+                of a foreach, and only that item runs.
+            input_data: The step's input instead of the recorded one; for an item of a foreach, that item.
+            context: Results that stand in for recorded ones, by step id: ``{"payload": ..., "output": ...}``.
+            nested_steps_context: The same for nested workflows, by their ids.
+            resume_data: For a suspended step: the target, or one that is reached after it.
+            initial_state: The workflow's state instead of the recorded one.
+            request_context: Values that win over the recorded ones.
+            output_options: Whether the result carries the state and the resume labels.
+            per_step: Stop after the first entry, with status ``paused``.
+
+        Raises:
+            TimeTravelError: The step does not exist, what precedes it was not recorded, or the run is running.
+            SchemaValidationError: The data do not match the step's schema. In each of these cases nothing has changed.
+        """
+        options = parse_options(OutputOptions, output_options, owner=f"workflow `{self.workflow_id}`")
+        path = path_of(step) if step else []
+        if not path or not all(path):
+            raise TimeTravelError("Step is required and must be a valid step or array of steps")
+        description = await self._describe()
+        recorded = None
+        if description is not None:
+            is_open = description.status == WorkflowExecutionStatus.RUNNING
+            if is_open and await self._open_status(description) == "running":
+                raise TimeTravelError("This workflow run is still running, cannot time travel")
+            recorded = await recorded_run(self.client, self.run_id, description.run_id)
+        journey = Journey(
+            target=path,
+            now=round(time.time() * 1000),
+            run_id=self.run_id,
+            input_data=admit_step_input(self._workflow, path, input_data),
+            resume_data=admit_resume_data(self._workflow, path, resume_data),
+            initial_state=initial_state,
+            context=step_contexts(context),
+            nested_contexts={name: step_contexts(steps) for name, steps in (nested_steps_context or {}).items()},
+        )
+        seed = travel(journey, self._workflow.graph.entries, {} if recorded is None else recorded.run_state.scopes)
+        envelope = self._continuation(seed, description, recorded, request_context)
+        return await self._start_again(envelope.model_copy(update={"per_step": per_step or None}), options)
+
+    @explained
     async def restart(
         self,
         *,
@@ -315,6 +395,38 @@ class Run(Generic[OutT]):
         return self.status
 
     # Helpers
+
+    def _continuation(
+        self,
+        seed: RunSeed,
+        description: WorkflowExecutionDescription | None,
+        recorded: MastraWorkflow | None,
+        request_context: RequestContext | dict[str, Any] | None,
+    ) -> StartEnvelope:
+        """What a new execution of this run is started with."""
+        run = None if recorded is None else recorded.run_state
+        known = {} if run is None else run.request_context
+        return StartEnvelope(
+            input_data=seed.scope.init_data,
+            request_context={**known, **self._request_context(request_context)} or None,
+            run_id=self.run_id,
+            resource_id=self.resource_id if run is None else run.resource_id,
+            graph=self._workflow.graph,
+            seed=seed.model_copy(update={"continued_from": None if description is None else description.run_id}),
+        )
+
+    async def _start_again(self, envelope: StartEnvelope, options: OutputOptions) -> WorkflowResult[OutT]:
+        """Start a new execution of a run, in the place of one that is open, and wait for its outcome."""
+        await self.client.start_workflow(
+            self._workflow.id,
+            envelope,
+            **self._start_options(),
+            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+            id_conflict_policy=WorkflowIDConflictPolicy.TERMINATE_EXISTING,
+            memo={"mastraContinuedFrom": envelope.seed.continued_from} if envelope.seed else None,
+        )
+        self.status = "running"
+        return self._shown(await wait_for_outcome(self.client, self.run_id, 0), options)
 
     def _resume_request(
         self,
@@ -375,15 +487,12 @@ class Run(Generic[OutT]):
             "id": self.run_id,
             "task_queue": self._mastra.task_queue,
             "execution_timeout": self._workflow.options.execution_timeout,
-            "id_reuse_policy": WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
             "static_summary": self._workflow.description or self._workflow.id,
             "result_type": WorkflowResult[Any],
         }
 
     def _start_operation(self, envelope: StartEnvelope) -> WithStartWorkflowOperation[Any, Any]:
-        return WithStartWorkflowOperation(
-            self._workflow.id, envelope, **self._start_options(), id_conflict_policy=WorkflowIDConflictPolicy.FAIL
-        )
+        return WithStartWorkflowOperation(self._workflow.id, envelope, **self._start_options(), **FIRST_START)
 
     async def _require_same_input(self, envelope: StartEnvelope) -> None:
         await self._describe()

@@ -1,6 +1,8 @@
 """ACTIONs: performs the actions of one case and writes their records."""
 
 import asyncio
+import json
+import time
 import uuid
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
@@ -104,6 +106,17 @@ RESUME_OPTIONS = {
     "outputOptions": "output_options",
     "perStep": "per_step",
 }
+TIME_TRAVEL_OPTIONS = {
+    "step": "step",
+    "input": "input_data",
+    "data": "resume_data",
+    "initialState": "initial_state",
+    "context": "context",
+    "nestedStepsContext": "nested_steps_context",
+    "requestContext": "request_context",
+    "outputOptions": "output_options",
+    "perStep": "per_step",
+}
 RESTART_OPTIONS = {"requestContext": "request_context"}
 
 
@@ -127,6 +140,17 @@ async def start_async(case: CaseRun, action: Action) -> dict[str, Any]:
 async def resume(case: CaseRun, action: Action) -> dict[str, Any]:
     run = await case.session.run(action)
     return result_record(await run.resume(**options(RESUME_OPTIONS, action)))
+
+
+async def time_travel(case: CaseRun, action: Action) -> dict[str, Any]:
+    run = await case.session.run(action)
+    given = {"step": "", **options(TIME_TRAVEL_OPTIONS, action)}
+    return result_record(await run.time_travel(**with_times(given)))
+
+
+def with_times(value: Any) -> Any:
+    """The arguments of an action, with the time for "<now>"."""
+    return json.loads(json.dumps(value).replace('"<now>"', str(round(time.time() * 1000))))
 
 
 async def restart(case: CaseRun, action: Action) -> dict[str, Any]:
@@ -209,6 +233,7 @@ ACTIONS: dict[str, Callable[[CaseRun, Action], Awaitable[Any]]] = {
     "startAsync": start_async,
     "restart": restart,
     "resume": resume,
+    "timeTravel": time_travel,
     "cancel": cancel,
     "wait_call": wait_call,
     "wait_status": wait_status,
@@ -219,7 +244,6 @@ ACTIONS: dict[str, Callable[[CaseRun, Action], Awaitable[Any]]] = {
     "snapshot": nothing,
     "persist": nothing,
     "listRuns": nothing,
-    "timeTravel": not_supported,
     "stream": not_supported,
     "resumeStream": not_supported,
     "timeTravelStream": not_supported,
