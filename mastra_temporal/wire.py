@@ -152,6 +152,8 @@ class RunSeed(CamelModel):
     """Nested workflows that were left already: nothing runs in them, but time can travel to them."""
     continued_from: str | None = None
     """The Temporal run id of the execution before."""
+    generation: int = 0
+    """How often the run has been resumed."""
 
 
 class StartEnvelope(CamelModel):
@@ -380,6 +382,8 @@ class OutcomeReply(CamelModel):
     result: WorkflowResult[Any] | None = None
     generation: int | None = None
     """Set when the run has been resumed in the meantime: how often. Then there is no result; ask for that one."""
+    moved: bool | None = None
+    """The run goes on in a new execution: ask that one."""
 
 
 class RunStatusReply(CamelModel):

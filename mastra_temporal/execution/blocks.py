@@ -69,6 +69,8 @@ def _ending(results: dict[str, StepResult], all_ids: list[str]) -> Ending:
     for step_id, result in results.items():
         if result.status == "failed":
             return ending_of(step_id, result)
+    if any(result.status == "running" for result in results.values()):
+        return Ending("moved")
     suspended = [
         path
         for step_id, result in results.items()

@@ -10,7 +10,7 @@ from mastra_temporal.wire import ErrorInfo, StepResult
 
 __all__ = ["META", "Ending", "ending_of", "meta_of", "suspended_paths", "with_suspended_paths"]
 
-EndStatus = Literal["success", "failed", "tripwire", "suspended", "bailed", "canceled", "paused"]
+EndStatus = Literal["success", "failed", "tripwire", "suspended", "bailed", "canceled", "paused", "moved"]
 
 META = "__workflow_meta"
 """Mastra's key for what a suspended step or a broken-off foreach says of its inside."""
@@ -44,6 +44,8 @@ def ending_of(step_id: str, result: StepResult) -> Ending:
         return Ending("canceled")
     if result.status == "paused":
         return Ending("paused")
+    if result.status == "running":
+        return Ending("moved")
     return Ending("bailed" if result.status == "bailed" else "success", output=result.output, result=result.output)
 
 

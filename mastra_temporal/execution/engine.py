@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
+from temporalio import workflow
+
 from mastra_temporal.definition.graph import Entry, NestedEntry, StepEntry, body_id
 from mastra_temporal.execution.attempts import Attempts
 from mastra_temporal.execution.ending import Ending
@@ -63,6 +65,12 @@ class Engine:
         """Cancel the run: nothing further is started, steps in flight get their abort signal."""
         self.run.aborted = True
         self.attempts.abort()
+
+    def must_move(self) -> bool:
+        """Whether nothing further may be started here, because the run is about to go on in a new execution."""
+        if workflow.info().is_continue_as_new_suggested() and not self.run.aborted:
+            self.run.moving = True
+        return self.run.moving
 
     async def run_body(
         self,

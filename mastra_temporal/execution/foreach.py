@@ -36,9 +36,18 @@ async def execute(engine: Engine, scope: Scope, progress: Progress, entry: Forea
     await _work(engine, scope, progress, entry, items, concurrency)
     keys = [Occurrence(index=index).key(step_id) for index in range(len(items))]
     results = [progress.results.get(key) for key in keys]
+    if engine.run.moving and _goes_on(results):
+        return Ending("moved")
     scope.steps[step_id] = summary = _summary(result, results)
     settle_bail(scope, step_id)
     return ending_of(step_id, summary)
+
+
+def _goes_on(results: list[StepResult | None]) -> bool:
+    """Whether there are items left, and nothing stands against running them."""
+    begun = [result for result in results if result is not None]
+    left = len(begun) < len(results) or any(unfinished(result) for result in begun)
+    return left and all(result.status == "success" or unfinished(result) for result in begun)
 
 
 async def _work(
@@ -56,7 +65,7 @@ async def _work(
             prior = progress.results.get(key)
             if prior is not None and not unfinished(prior) and key not in progress.resuming:
                 continue
-            if stopped or engine.run.aborted:
+            if stopped or engine.run.aborted or engine.must_move():
                 return
             result = await engine.run_body(scope, progress, entry.step, items[index], occurrence)
             stopped = stopped or result.status != "success"

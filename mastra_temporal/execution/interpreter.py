@@ -22,12 +22,14 @@ __all__ = ["walk"]
 
 
 async def walk(engine: Engine, scope: Scope, entries: list[Entry]) -> Ending:
-    """Execute a workflow from where its scope stands to its end, a suspension or a pause."""
+    """Execute a workflow from where its scope stands to its end, a suspension, a pause or a move."""
     engine.run.scopes[scope.path] = scope
     ending = Ending("success", output=scope.input_data, result=scope.input_data)
     while scope.position < len(entries):
         if engine.run.aborted:
             return Ending("canceled")
+        if engine.must_move():
+            return Ending("moved")
         if scope.progress is None:
             scope.progress = Progress(input_data=scope.input_data)
         ending = await _execute(engine, scope, scope.progress, entries[scope.position])

@@ -31,6 +31,16 @@ async def execute(engine: Engine, scope: Scope, progress: Progress, entry: LoopE
         progress.input_data = result.output
         progress.results.clear()
         progress.children.clear()
+        _forget(engine, scope, step_id, progress.iteration)
+        if engine.must_move():
+            return Ending("moved")
+
+
+def _forget(engine: Engine, scope: Scope, step_id: str, iteration: int) -> None:
+    """Let go of the nested workflows of the iteration before: a loop may have any number of them."""
+    past = (*scope.path, Occurrence(iteration=iteration).path(step_id))
+    for path in [path for path in engine.run.scopes if path[: len(past)] == past]:
+        del engine.run.scopes[path]
 
 
 async def _condition(

@@ -101,7 +101,8 @@ async def _run(engine: Engine, child: Scope, entry: NestedEntry, *, fresh: bool)
         error = await check_output(entry.workflow_id, ending.result)
         if error is not None:
             ending = Ending("failed", error=error)
-    await notify(engine, child, ending)
+    if ending.status != "moved":
+        await notify(engine, child, ending)
     return ending
 
 
@@ -121,6 +122,8 @@ def _result(scope: Scope, child: Scope | None, result: StepResult, ending: Endin
                 "suspended_at": now,
             }
         )
+    if ending.status == "moved":
+        return result
     if ending.status == "paused":
         return result.model_copy(update={"status": "paused"})
     if ending.status == "canceled":

@@ -14,6 +14,8 @@ __all__ = ["assemble", "run_status", "visible_steps"]
 
 def run_status(ending: Ending) -> RunStatus:
     """The run's status: an early success by ``bail()`` is a success."""
+    if ending.status == "moved":
+        return "running"
     return "success" if ending.status == "bailed" else ending.status
 
 

@@ -86,6 +86,8 @@ class RunState:
     request_context: dict[str, Any]
     per_step: bool
     aborted: bool = False
+    moving: bool = False
+    """The history is long: the run goes on in a new execution as soon as nothing is in flight."""
     sleeping: int = 0
     scopes: dict[tuple[str, ...], Scope] = field(default_factory=lambda: dict[tuple[str, ...], Scope]())
 

@@ -17,7 +17,7 @@ from mastra_temporal.definition.graph import (
 )
 from mastra_temporal.execution.resume import step_id_of
 from mastra_temporal.execution.scope import Progress, RunState, Scope
-from mastra_temporal.wire import ProgressSeed, RunSeed, ScopeSeed
+from mastra_temporal.wire import ProgressSeed, RunSeed, ScopeSeed, StepResult
 
 __all__ = ["bodies", "nested_entry", "restore", "seed_of"]
 
@@ -57,7 +57,7 @@ def seed_of(scope: Scope) -> ScopeSeed:
         if progress is None
         else ProgressSeed(
             input_data=progress.input_data,
-            results=progress.results,
+            results={key: _without_input(key, result) for key, result in progress.results.items()},
             children={key: seed_of(child) for key, child in progress.children.items()},
             resuming=progress.resuming,
             selected=progress.selected,
@@ -66,6 +66,11 @@ def seed_of(scope: Scope) -> ScopeSeed:
             deadline=progress.deadline,
         ),
     )
+
+
+def _without_input(key: str, result: StepResult) -> StepResult:
+    """A finished item of a foreach without its input, which the list has: there may be very many."""
+    return result.model_copy(update={"payload": None}) if key.endswith("]") and result.status == "success" else result
 
 
 def restore(seed: RunSeed, workflow_id: str, graph: WorkflowGraph, run: RunState) -> Scope:

@@ -22,9 +22,12 @@ __all__ = ["execute"]
 async def execute(engine: Engine, scope: Scope, progress: Progress, entry: SleepEntry | SleepUntilEntry) -> Ending:
     """Sleep until the deadline, or until the run is canceled. The output is the input."""
     started_at = milliseconds_now()
-    scope.step_execution_path.append(entry.id)
-    scope.steps[entry.id] = result = StepResult(status="waiting", payload=progress.input_data, started_at=started_at)
+    result = StepResult(status="waiting", payload=progress.input_data, started_at=started_at)
+    if progress.deadline is not None:
+        result = scope.steps[entry.id]
+    scope.steps[entry.id] = result
     if progress.deadline is None:
+        scope.step_execution_path.append(entry.id)
         progress.deadline, error = await _deadline(engine, scope, progress, entry, started_at)
         if error is not None:
             scope.steps[entry.id] = result.model_copy(
@@ -34,6 +37,8 @@ async def execute(engine: Engine, scope: Scope, progress: Progress, entry: Sleep
     await _sleep(engine, entry.id, progress.deadline - milliseconds_now())
     if engine.run.aborted:
         return Ending("canceled")
+    if progress.deadline > milliseconds_now():
+        return Ending("moved")
     scope.steps[entry.id] = result.model_copy(
         update={"status": "success", "output": progress.input_data, "ended_at": milliseconds_now()}
     )
@@ -46,7 +51,9 @@ async def _sleep(engine: Engine, entry_id: str, milliseconds: int) -> None:
     engine.run.sleeping += 1
     try:
         await workflow.wait_condition(
-            lambda: engine.run.aborted, timeout=timedelta(milliseconds=milliseconds), timeout_summary=entry_id
+            lambda: engine.run.aborted or engine.run.moving,
+            timeout=timedelta(milliseconds=milliseconds),
+            timeout_summary=entry_id,
         )
     except asyncio.TimeoutError:
         pass

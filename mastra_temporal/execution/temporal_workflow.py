@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 from temporalio import workflow
 from temporalio.contrib.workflow_streams import WorkflowStream
@@ -35,7 +35,7 @@ from mastra_temporal.execution.names import (
 from mastra_temporal.execution.result import assemble
 from mastra_temporal.execution.resume import NoSuspendedStepError, SuspendedStep, targets
 from mastra_temporal.execution.scope import RunState, Scope
-from mastra_temporal.execution.seed import restore
+from mastra_temporal.execution.seed import restore, seed_of
 from mastra_temporal.wire import (
     EnterCall,
     LookupQuery,
@@ -44,6 +44,7 @@ from mastra_temporal.wire import (
     RestartRequest,
     ResumeReply,
     ResumeRequest,
+    RunSeed,
     RunStatus,
     RunStatusReply,
     StartEnvelope,
@@ -84,9 +85,10 @@ class MastraWorkflow:
         self._graph: WorkflowGraph | None = envelope.graph
         self._scope: Scope | None = None
         self._suspended: WorkflowResult[Any] | None = None
-        self._generation = 0
+        self._generation = envelope.seed.generation if envelope.seed is not None else 0
         self._result: WorkflowResult[Any] | None = None
         self._ended = False
+        self._moved = False
         self._cancel_requested = False
 
     async def execute(self) -> WorkflowResult[Any]:
@@ -104,9 +106,14 @@ class MastraWorkflow:
         finally:
             self._ended = True
             await self._let_handlers_finish()
-        return await self._close(self._result)
+        return await self._close(self._result) if self._result is not None else self._go_on_in_new_execution()
 
-    async def _interpret(self) -> WorkflowResult[Any]:
+    async def _interpret(self) -> WorkflowResult[Any] | None:
+        """Run to the end.
+
+        Returns:
+            The result; None when the run is to go on in a new execution.
+        """
         graph, scope = await self._open()
         refused = await callbacks.start(self._engine, scope) if self._envelope.seed is None else None
         if refused is not None:
@@ -118,6 +125,9 @@ class MastraWorkflow:
             )
         while True:
             ending = await walk(self._engine, scope, graph.entries)
+            if ending.status == "moved":
+                self._moved = True
+                return None
             ending = await self._checked(scope, ending)
             result = assemble(self._run, scope, ending)
             await callbacks.notify(self._engine, scope, ending)
@@ -190,6 +200,24 @@ class MastraWorkflow:
             )
         return result
 
+    def _go_on_in_new_execution(self) -> NoReturn:
+        """Continue as new, where the run stands: its history has become long. Nothing is in flight."""
+        assert self._scope is not None
+        seed = RunSeed(scope=seed_of(self._scope), continued_from=workflow.info().run_id, generation=self._generation)
+        envelope = self._envelope.model_copy(
+            update={
+                "input_data": self._scope.init_data,
+                "initial_state": None,
+                "request_context": self._run.request_context or None,
+                "run_id": self._run.run_id,
+                "per_step": self._run.per_step or None,
+                "graph": self._graph,
+                "canceled": self._cancel_requested or None,
+                "seed": seed,
+            }
+        )
+        workflow.continue_as_new(envelope)
+
     async def _cancel_myself(self) -> None:
         """End as Cancelled, which Temporal allows only after a request: make it when a step called ``abort()``."""
         if not self._cancel_requested:
@@ -238,10 +266,13 @@ class MastraWorkflow:
         await workflow.wait_condition(
             lambda: (
                 self._ended
+                or self._moved
                 or self._generation > generation
                 or (self._generation == generation and self._suspended is not None)
             )
         )
+        if self._moved:
+            return OutcomeReply(moved=True)
         if self._result is not None:
             return OutcomeReply(ended=True, result=self._result if is_small(self._result) else None)
         if self._generation > generation:

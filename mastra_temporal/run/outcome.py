@@ -14,6 +14,7 @@ from typing import Any
 
 from temporalio.client import (
     Client,
+    WorkflowExecutionStatus,
     WorkflowFailureError,
     WorkflowHandle,
     WorkflowHistoryEventFilterType,
@@ -28,6 +29,8 @@ from mastra_temporal.execution.names import FAILED_RUN, REFUSED_RUN, UPDATE_OUTC
 from mastra_temporal.run.recorded import recorded_result
 from mastra_temporal.wire import OutcomeReply, WorkflowResult
 
+MOVE_SECONDS = 0.02
+"""How long a run may take to go on in a new execution, before it is asked again."""
 CLOSE_EVENT = WorkflowHistoryEventFilterType.CLOSE_EVENT
 
 __all__ = ["closed_result", "outcome_of_start", "wait_for_outcome"]
@@ -37,11 +40,13 @@ async def outcome_of_start(client: Client, run_id: str, reply: Awaitable[Outcome
     """The outcome of a run that was started together with the update that waits for it."""
     handle = client.get_workflow_handle(run_id, result_type=WorkflowResult[Any])
     try:
-        return await _result_of(client, handle, await reply)
+        answer = await reply
+        if not answer.moved:
+            return await _result_of(client, handle, answer)
     except (RPCError, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
         if not _is_gone(error):
             raise
-    return await closed_result(client, handle)
+    return await wait_for_outcome(client, run_id, 0)
 
 
 async def wait_for_outcome(client: Client, run_id: str, generation: int) -> WorkflowResult[Any]:
@@ -66,14 +71,25 @@ async def _wait(client: Client, handle: WorkflowHandle[Any, Any], generation: in
     closed = asyncio.ensure_future(closed_result(client, handle))
     try:
         await asyncio.wait((update, closed), return_when=asyncio.FIRST_COMPLETED)
-        if closed.done() or _is_gone(update.exception()):
+        if closed.done():
             return await closed
+        if _is_gone(update.exception()):
+            return generation if await _goes_on(handle) else await closed
         reply = update.result()
+        if reply.moved:
+            await asyncio.sleep(MOVE_SECONDS)
+            return generation
         return await _result_of(client, handle, reply) if reply.generation is None else reply.generation
     finally:
         update.cancel()
         closed.cancel()
         await asyncio.gather(update, closed, return_exceptions=True)
+
+
+async def _goes_on(handle: WorkflowHandle[Any, Any]) -> bool:
+    """Whether the run, of which an execution closed, has another one that is open."""
+    await asyncio.sleep(MOVE_SECONDS)
+    return (await handle.describe()).status == WorkflowExecutionStatus.RUNNING
 
 
 async def _result_of(client: Client, handle: WorkflowHandle[Any, Any], reply: OutcomeReply) -> WorkflowResult[Any]:

@@ -10,7 +10,7 @@ from tests.conformance.runner import load, observe, scored
 
 CASES = Path(__file__).parent / "cases"
 # What the public API can do so far; compare.py leaves out the cases that need more.
-OPS = {"createRun", "start", "startAsync", "cancel", "restart", "await", "crash"}
+OPS = {"createRun", "start", "startAsync", "cancel", "restart", "resume", "timeTravel", "await", "crash"}
 
 pytestmark = pytest.mark.timeout(300)
 
