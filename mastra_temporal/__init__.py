@@ -35,6 +35,7 @@ from mastra_temporal.context import (
 from mastra_temporal.definition.create import clone_workflow, create_workflow
 from mastra_temporal.definition.mapping import map_variable
 from mastra_temporal.definition.options import OutputOptions, RetryConfig, StepOptions, WorkflowOptions
+from mastra_temporal.definition.schedule import ScheduleConfig
 from mastra_temporal.definition.step import Step, clone_step, create_step, step
 from mastra_temporal.definition.workflow import Workflow
 from mastra_temporal.errors import (
@@ -51,6 +52,7 @@ from mastra_temporal.errors import (
     RunNotFoundError,
     RunNotSuspendedError,
     RunRefusedError,
+    ScheduleError,
     SchemaValidationError,
     SerializationError,
     ServerUnreachableError,
@@ -62,6 +64,7 @@ from mastra_temporal.errors import (
 from mastra_temporal.plugin import MastraPlugin
 from mastra_temporal.run.mastra import Mastra
 from mastra_temporal.run.run import Run
+from mastra_temporal.run.schedules import Reconciliation, ScheduleRecord, Schedules
 from mastra_temporal.wire import StepResult, WorkflowResult
 from mastra_temporal.worker import run_worker
 
@@ -78,6 +81,7 @@ __all__ = [
     "NonRetryableError",
     "OutputOptions",
     "PayloadTooLargeError",
+    "Reconciliation",
     "RequestContext",
     "ResumeAlreadyClaimedError",
     "RetryConfig",
@@ -88,6 +92,10 @@ __all__ = [
     "RunNotFoundError",
     "RunNotSuspendedError",
     "RunRefusedError",
+    "ScheduleConfig",
+    "ScheduleError",
+    "ScheduleRecord",
+    "Schedules",
     "SchemaValidationError",
     "SerializationError",
     "ServerUnreachableError",

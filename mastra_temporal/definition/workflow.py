@@ -33,6 +33,7 @@ from mastra_temporal.definition.options import (
     milliseconds,
 )
 from mastra_temporal.definition.predicate import check_predicate
+from mastra_temporal.definition.schedule import ScheduleConfig
 from mastra_temporal.definition.schema import Schema
 from mastra_temporal.definition.serialize import callbacks_of, public_graph
 from mastra_temporal.definition.step import Step
@@ -108,6 +109,7 @@ class Workflow(Generic[InT, OutT, CurrentT]):
         self.options = options
         self.steps: dict[str, Step[Any, Any] | Workflow[Any, Any, Any]] = {}
         self.functions: dict[str, WorkflowFunction] = {}
+        self.schedules: tuple[ScheduleConfig, ...] = ()
         self.committed = False
         self._entries: list[Entry] = []
         self._ids: set[str] = set()

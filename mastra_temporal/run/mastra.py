@@ -19,6 +19,7 @@ from mastra_temporal.execution.names import step_activity
 from mastra_temporal.plugin import MastraPlugin
 from mastra_temporal.run.faults import unreachable
 from mastra_temporal.run.run import Run
+from mastra_temporal.run.schedules import Schedules
 from mastra_temporal.steps.calls import Calls
 from mastra_temporal.steps.definitions import Definitions
 from mastra_temporal.steps.runner import StepRunner
@@ -52,6 +53,8 @@ class Mastra:
         self._definitions = Definitions(registered)
         self._workflows = {workflow.id: workflow for workflow in registered}
         self._client: Client | None = None
+        self.schedules = Schedules(self)
+        """Runs that Temporal starts by itself."""
         for workflow in self._workflows.values():
             workflow.bind(self)
 
