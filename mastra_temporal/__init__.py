@@ -32,6 +32,7 @@ from mastra_temporal.context import (
     StepWriter,
     SyncStepContext,
 )
+from mastra_temporal.definition.component import Agent, AgentInput, AgentOutput, Tool
 from mastra_temporal.definition.create import clone_workflow, create_workflow
 from mastra_temporal.definition.mapping import map_variable
 from mastra_temporal.definition.options import OutputOptions, RetryConfig, StepOptions, WorkflowOptions
@@ -70,6 +71,9 @@ from mastra_temporal.worker import run_worker
 
 __all__ = [
     "AbortSignal",
+    "Agent",
+    "AgentInput",
+    "AgentOutput",
     "CallbackInfo",
     "ConfigurationError",
     "DefinitionError",
@@ -107,6 +111,7 @@ __all__ = [
     "StepWriter",
     "SyncStepContext",
     "TimeTravelError",
+    "Tool",
     "TripWire",
     "Workflow",
     "WorkflowNotFoundError",

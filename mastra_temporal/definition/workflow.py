@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar, cast
 
+from mastra_temporal.definition.component import registered_agent
 from mastra_temporal.definition.function import UserFunction, source_of
 from mastra_temporal.definition.graph import (
     ConditionalEntry,
@@ -36,7 +37,7 @@ from mastra_temporal.definition.predicate import check_predicate
 from mastra_temporal.definition.schedule import ScheduleConfig
 from mastra_temporal.definition.schema import Schema
 from mastra_temporal.definition.serialize import callbacks_of, public_graph
-from mastra_temporal.definition.step import Step
+from mastra_temporal.definition.step import Step, component_step, create_step
 from mastra_temporal.definition.suggest import did_you_mean
 from mastra_temporal.errors import DefinitionError
 
@@ -131,6 +132,31 @@ class Workflow(Generic[InT, OutT, CurrentT]):
         self._append(self._body(step))
         self._current_schema = step.output_schema
         return cast(Any, self)
+
+    def agent(self, agent: Any, *, id: str | None = None, **settings: Any) -> Workflow[InT, OutT, Any]:
+        """Ask an agent: ``.then(create_step(agent, ...))``, with the same settings.
+
+        Args:
+            agent: An `Agent`; or the id of one that is registered with ``Mastra(agents=[...])``.
+            id: The step's id; by default the agent's.
+            settings: Those of `create_step` for an agent.
+        """
+        if not isinstance(agent, str):
+            return self.then(create_step(agent, id=id, **settings))
+        found = registered_agent(
+            agent,
+            output_schema=settings.pop("output_schema", None),
+            agent_options=settings.pop("agent_options", None),
+        )
+        return self.then(component_step(found, id=id, **settings))
+
+    def tool(self, tool: Any, *, id: str | None = None, **settings: Any) -> Workflow[InT, OutT, Any]:
+        """Call a tool: ``.then(create_step(tool, ...))``, with the same settings."""
+        if isinstance(tool, str):
+            raise DefinitionError(
+                f"Tool '{tool}' not found for workflow step '{id or tool}'. Pass the tool instance directly."
+            )
+        return self.then(create_step(tool, id=id, **settings))
 
     def parallel(
         self,

@@ -10,6 +10,7 @@ from temporalio import activity
 from temporalio.client import Client
 from temporalio.envconfig import ClientConfig
 
+from mastra_temporal.definition.component import Agent, agent_of
 from mastra_temporal.definition.step import Step
 from mastra_temporal.definition.suggest import did_you_mean
 from mastra_temporal.definition.workflow import Workflow
@@ -37,12 +38,19 @@ class Mastra:
     Mastra's ``Mastra`` class: https://mastra.ai/reference/core/mastra-class
     """
 
-    def __init__(self, *, workflows: Iterable[Workflow[Any, Any, Any]], task_queue: str = "mastra") -> None:
+    def __init__(
+        self,
+        *,
+        workflows: Iterable[Workflow[Any, Any, Any]],
+        agents: Iterable[Agent | Any] = (),
+        task_queue: str = "mastra",
+    ) -> None:
         """Register workflows.
 
         Args:
             workflows: Committed workflows. Workflows nested in them come along and need to be listed only if they are
                 also started by themselves.
+            agents: The agents that workflows name by their id: ``.agent("writer")``.
             task_queue: The Temporal task queue of the runs and of their steps.
 
         Raises:
@@ -52,6 +60,8 @@ class Mastra:
         registered = list(workflows)
         self._definitions = Definitions(registered)
         self._workflows = {workflow.id: workflow for workflow in registered}
+        self.agents = {agent_of(agent, output_schema=None, agent_options=None).id: agent for agent in agents}
+        """The registered agents by id."""
         self._client: Client | None = None
         self.schedules = Schedules(self)
         """Runs that Temporal starts by itself."""

@@ -93,6 +93,7 @@ WORKFLOWS = {
         workflow("callbacks", options={"on_start": callback, "on_finish": callback}).then(a(double)).commit(),
         workflow("suspended").then(a(double)).then(a(ask, "b")).commit(),
         workflow("canceled").then(a(wait)).then(a(double, "b")).commit(),
+        workflow("scheduled", input_schema=int).then(a(double)).commit(),
         workflow("restarted").parallel([a(wait_at_first), a(double, "b")]).commit(),
     )
 }
