@@ -139,6 +139,7 @@ class TestStart:
 
 
 class TestRegistry:
+    @pytest.mark.parity("getWorkflow()", "listWorkflows()")
     def test_an_unknown_workflow(self):
         with pytest.raises(WorkflowNotFoundError, match="`orders`"):
             Mastra(workflows=[orders]).get_workflow("ordres")

@@ -5,6 +5,7 @@ import time
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from temporalio.client import WorkflowExecutionStatus
 
 from mastra_temporal import Run, StepContext, SyncStepContext, WorkflowResult, clone_step, create_step, create_workflow
@@ -40,6 +41,7 @@ def never(effects: Effects) -> Any:
     return create_step(id="never", execute=lambda value: effects.add("never"))
 
 
+@pytest.mark.parity("run.cancel()", "abortSignal")
 async def test_a_step_hears_of_it_and_its_result_is_kept(stage: Stage):
     workflow = create_workflow(id="hearing").then(listening(stage.effects)).then(never(stage.effects)).commit()
     async with stage.worker(workflow):
@@ -197,6 +199,7 @@ async def test_while_the_start_is_on_its_way(stage: Stage):
         assert (await within(result)).status == "canceled"
 
 
+@pytest.mark.parity("abort()")
 async def test_a_step_can_cancel_its_run(stage: Stage):
     async def stop(value: Any, ctx: StepContext) -> str:
         await stage.effects.seen("beside")

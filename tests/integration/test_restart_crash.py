@@ -105,6 +105,7 @@ async def bring_back(mastra: Mastra, name: str, run_id: str) -> list[WorkflowRes
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parity("run.restart()")
 def test_no_finished_step_runs_again_and_the_result_is_right(outcome: Outcome, name: str):
     scenario, recovered = SCENARIOS[name], outcome.runs[name]
     for result in recovered.results:

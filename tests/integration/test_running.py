@@ -53,6 +53,7 @@ async def test_a_result_is_an_instance_of_the_output_schema(stage: Stage):
     assert await closed_as(stage, run_.run_id) == WorkflowExecutionStatus.COMPLETED
 
 
+@pytest.mark.parity("createRun()")
 async def test_a_live_run_is_joined_and_never_runs_twice(stage: Stage):
     workflow = waiting(stage)
     async with stage.worker(workflow):
@@ -169,6 +170,7 @@ async def test_a_run_that_temporal_terminates_has_failed(stage: Stage):
     assert "by the operator" in result.error["message"]
 
 
+@pytest.mark.parity("run.workflowRunStatus")
 async def test_a_status_is_known_at_every_moment(stage: Stage):
     workflow = create_workflow(id="moments").then(waiting(stage)).sleep(timedelta(hours=1)).commit()
     async with stage.worker(workflow):

@@ -79,7 +79,9 @@ async def listed(mastra: Mastra, *ids: str) -> None:
     await until(complete)
 
 
-@pytest.mark.parity("createWorkflow({schedule})", "schedule: one", "schedule.cron")
+@pytest.mark.parity(
+    "createWorkflow({schedule})", "schedule: one", "schedule.cron", "schedule.inputData, initialState, requestContext"
+)
 async def test_a_worker_brings_a_declared_schedule_about_and_it_starts_runs(app: Any, workflow_id: str):
     mastra = await app(
         {

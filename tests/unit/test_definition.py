@@ -155,6 +155,9 @@ everything = (
 
 
 class TestGraph:
+    @pytest.mark.parity(
+        "serializedStepGraph", "step.description, step.metadata", "createWorkflow({description, metadata})"
+    )
     def test_it_is_what_mastra_shows(self):
         graph = everything.serialized_step_graph
         assert json.loads(json.dumps(graph)) == graph
@@ -239,6 +242,7 @@ class TestClone:
         assert clone_step(original, id="b").id == "b"
         assert vars(replace(clone_step(original, id="b"), id="a")) == vars(original)
 
+    @pytest.mark.parity("cloneWorkflow")
     def test_a_workflow_keeps_everything_but_its_id(self):
         original = (
             create_workflow(
