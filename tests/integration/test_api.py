@@ -252,8 +252,8 @@ async def test_callbacks(stage: Stage):
 
 @pytest.mark.parity(
     "suspend()", "suspend({resumeLabel})", "resumeData", "suspendData", "run.resume({resumeData})",
-    "run.resume({step})", "run.resume({label})", "run.resumeAsync()", "step.resumeSchema", "step.suspendSchema", "result.resumeLabels",
-    "result.suspended, result.suspendPayload", "run.resume({outputOptions})",
+    "run.resume({step})", "run.resume({label})", "run.resumeAsync()", "step.resumeSchema", "step.suspendSchema",
+    "result.resumeLabels", "result.suspended, result.suspendPayload", "run.resume({outputOptions})",
 )  # fmt: skip
 async def test_suspend_and_resume(stage: Stage):
     @step(resume_schema=Answer, suspend_schema=Order)
