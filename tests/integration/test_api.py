@@ -299,3 +299,58 @@ async def test_starting_without_waiting(stage: Stage):
         flow_run = await flow.create_run(run_id=run_id, resource_id="ann")
         assert await flow_run.start_async(input_data=5) == run_id
         assert (await within(flow_run.restart())).result == [run_id, "flow", "ann"]
+
+
+@pytest.mark.parity("run.timeTravel({context, nestedStepsContext})", "run.timeTravel({initialState})")
+async def test_what_a_journey_may_bring_along(stage: Stage):
+    @step
+    async def tell(number: int, ctx: StepContext) -> list[Any]:
+        return [number, ctx.state]
+
+    flow = start().then(inner).then(tell).commit()
+    async with stage.worker(flow):
+        flow_run = await flow.create_run()
+        assert (await within(flow_run.start(input_data=5))).result == [12, {}]
+        told = {"inner": {"status": "success", "output": 1, "startedAt": 0}}
+        result = await within(flow_run.time_travel(step="tell", context=told, initial_state={"a": 1}))
+        assert result.result == [1, {"a": 1}]
+        nested = {"inner": {"add": {"status": "success", "output": 20, "startedAt": 0}}}
+        result = await within(flow_run.time_travel(step="inner.double", nested_steps_context=nested))
+        assert result.result == [40, {"a": 1}]
+
+
+@pytest.mark.parity("run.resume({forEachIndex})", "run.resume({requestContext})", "run.resume({perStep})")
+async def test_resuming_one_item_with_another_context(stage: Stage):
+    @step
+    async def ask(number: int, ctx: StepContext) -> Any:
+        if ctx.resume_data is None:
+            return await ctx.suspend()
+        return [number, ctx.resume_data, ctx.request_context["who"], ctx.request_context["kept"]]
+
+    flow = create_workflow(id="flow").foreach(ask, concurrency=2).then(create_step(id="end", execute=len)).commit()
+    async with stage.worker(flow):
+        flow_run = await flow.create_run()
+        context = {"who": "ann", "kept": 1}
+        assert (await within(flow_run.start(input_data=[1, 2], request_context=context))).status == "suspended"
+        half = await within(flow_run.resume(resume_data="b", for_each_index=1, request_context={"who": "bob"}))
+        assert half.status == "suspended"
+        paused = await within(flow_run.resume(resume_data="a", for_each_index=0, per_step=True))
+        assert paused.status == "paused"
+        assert paused.steps["ask"].output == [[1, "a", "bob", 1], [2, "b", "bob", 1]]
+        assert "end" not in paused.steps
+
+
+@pytest.mark.parity("run.restart({requestContext})")
+async def test_restarting_with_another_context(stage: Stage):
+    @step
+    async def wait(_: int, ctx: StepContext) -> list[Any]:
+        if stage.effects.add("wait") == 1:
+            await ctx.abort_signal.wait()
+        return [ctx.request_context["who"], ctx.request_context["kept"]]
+
+    flow = start().then(wait).commit()
+    async with stage.worker(flow):
+        flow_run = await flow.create_run()
+        await flow_run.start_async(input_data=5, request_context={"who": "ann", "kept": 1})
+        await stage.effects.seen("wait")
+        assert (await within(flow_run.restart(request_context={"who": "bob"}, force=True))).result == ["bob", 1]
