@@ -62,6 +62,7 @@ async def test_a_step_hears_of_it_and_its_result_is_kept(stage: Stage):
     assert stage.effects.counts() == {"listen": 1, "listen heard": 1}
 
 
+@pytest.mark.parity("abortSignal")
 async def test_a_thread_hears_of_it(stage: Stage):
     def poll(value: Any, ctx: SyncStepContext) -> str:
         stage.effects.add("poll")
@@ -178,6 +179,7 @@ async def test_a_sleep_ends_at_once(stage: Stage):
     assert not stage.effects.counts()
 
 
+@pytest.mark.parity("run.cancel()")
 async def test_a_finished_run_stays_what_it_is(stage: Stage):
     workflow = create_workflow(id="done").then(create_step(id="work", execute=lambda value: "done")).commit()
     async with stage.worker(workflow):

@@ -56,6 +56,7 @@ def annotation(schema: Any) -> Any:
 
 
 class TestStep:
+    @pytest.mark.parity("createStep({id, execute})")
     def test_a_decorated_function_says_everything_itself(self):
         assert (charge.id, charge.description, charge.retries) == ("charge", "Charge the card.", None)
         assert annotation(charge.input_schema) is Order
@@ -224,6 +225,7 @@ def settings(workflow: Workflow[Any, Any, Any]) -> dict[str, Any]:
 
 
 class TestClone:
+    @pytest.mark.parity("cloneStep")
     def test_a_step_keeps_everything_but_its_id(self):
         original = create_step(
             id="a",
