@@ -421,6 +421,7 @@ class Run(Generic[OutT]):
             run_id=self.run_id,
             resource_id=self.resource_id if run is None else run.resource_id,
             graph=self._workflow.graph,
+            search_attributes=self._mastra.has_search_attributes or None,
             seed=seed.model_copy(update={"continued_from": None if description is None else description.run_id}),
         )
 
