@@ -63,9 +63,12 @@ from mastra_temporal.errors import (
     WorkflowNotFoundError,
 )
 from mastra_temporal.plugin import MastraPlugin
+from mastra_temporal.run.listing import WorkflowRun, WorkflowRuns
 from mastra_temporal.run.mastra import Mastra
 from mastra_temporal.run.run import Run
 from mastra_temporal.run.schedules import Reconciliation, ScheduleRecord, Schedules
+from mastra_temporal.run.state import WorkflowState
+from mastra_temporal.run.state_reader import SuspendedStep, WorkflowStateReader, create_workflow_state_reader
 from mastra_temporal.wire import StepResult, WorkflowResult
 from mastra_temporal.worker import run_worker
 
@@ -109,6 +112,7 @@ __all__ = [
     "StepResult",
     "StepTimeoutError",
     "StepWriter",
+    "SuspendedStep",
     "SyncStepContext",
     "TimeTravelError",
     "Tool",
@@ -117,10 +121,15 @@ __all__ = [
     "WorkflowNotFoundError",
     "WorkflowOptions",
     "WorkflowResult",
+    "WorkflowRun",
+    "WorkflowRuns",
+    "WorkflowState",
+    "WorkflowStateReader",
     "clone_step",
     "clone_workflow",
     "create_step",
     "create_workflow",
+    "create_workflow_state_reader",
     "map_variable",
     "run_worker",
     "step",

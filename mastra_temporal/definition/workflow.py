@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
 
 from mastra_temporal.definition.component import registered_agent
 from mastra_temporal.definition.function import UserFunction, source_of
@@ -34,6 +34,7 @@ from mastra_temporal.definition.options import (
     milliseconds,
 )
 from mastra_temporal.definition.predicate import check_predicate
+from mastra_temporal.definition.records import HasRuns
 from mastra_temporal.definition.schedule import ScheduleConfig
 from mastra_temporal.definition.schema import Schema
 from mastra_temporal.definition.serialize import callbacks_of, public_graph
@@ -55,14 +56,6 @@ Condition = Callable[..., Any] | Mapping[str, Any]
 """A function of the input, or ``{"predicate": {...}}``."""
 
 
-class Runner(Protocol):
-    """What makes runs of a registered workflow: the ``Mastra`` registry."""
-
-    async def create_run(self, workflow: Any, *, run_id: str | None, resource_id: str | None) -> Any:
-        """Make a run of the workflow."""
-        ...
-
-
 FunctionKind = Literal["condition", "mapping", "duration", "date", "concurrency"]
 
 
@@ -76,7 +69,7 @@ class WorkflowFunction:
     """What the function's input is turned into: its own annotation, or the schema of the entry before."""
 
 
-class Workflow(Generic[InT, OutT, CurrentT]):
+class Workflow(HasRuns, Generic[InT, OutT, CurrentT]):
     """A workflow. Made by `create_workflow`, built by the methods below, finished by `commit`.
 
     Every building method returns the workflow. A finished workflow can be a step of another one.
@@ -116,7 +109,6 @@ class Workflow(Generic[InT, OutT, CurrentT]):
         self._ids: set[str] = set()
         self._current_schema = input_schema
         self._graph: WorkflowGraph | None = None
-        self._runner: Runner | None = None
 
     def __repr__(self) -> str:
         return f"Workflow(id={self.id!r})"
@@ -420,15 +412,7 @@ class Workflow(Generic[InT, OutT, CurrentT]):
             DefinitionError: The workflow is not committed or not registered with a ``Mastra`` object.
             ServerUnreachableError: A ``run_id`` was given and no server answers.
         """
-        if self._runner is None:
-            raise DefinitionError(
-                f"{self._owner} is not registered: list it in Mastra(workflows=[...]) before making a run of it."
-            )
-        return await self._runner.create_run(self, run_id=run_id, resource_id=resource_id)
-
-    def bind(self, runner: Runner) -> None:
-        """Register the workflow with what makes its runs. Called by ``Mastra``."""
-        self._runner = runner
+        return await self._registry.create_run(self, run_id=run_id, resource_id=resource_id)
 
     # Helpers
 

@@ -37,7 +37,7 @@ class ActivityPlan:
     """How an activity is to be scheduled."""
 
     activity_type: str
-    summary: str
+    summary: str | None
     start_to_close_timeout: timedelta
     heartbeat_timeout: timedelta
     schedule_to_close_timeout: timedelta | None = None
@@ -148,6 +148,10 @@ class Attempts:
         attempt.handle.add_done_callback(lambda handle: handle.cancelled() or handle.exception())
         attempt.handle.cancel()
         attempt.settle("lost")
+
+    def scheduled(self, name: str) -> int:
+        """How many activities of that name have been scheduled."""
+        return self._scheduled.get(name, 0)
 
     def _next_id(self, name: str) -> str:
         number = self._scheduled.get(name, 0) + 1

@@ -18,6 +18,9 @@ from mastra_temporal.wire import ErrorInfo, StepResult
 
 __all__ = ["execute"]
 
+SHOWN_SLEEP = 60_000
+"""Milliseconds from which on a sleep is worth the two events of showing that the run waits."""
+
 
 async def execute(engine: Engine, scope: Scope, progress: Progress, entry: SleepEntry | SleepUntilEntry) -> Ending:
     """Sleep until the deadline, or until the run is canceled. The output is the input."""
@@ -26,6 +29,8 @@ async def execute(engine: Engine, scope: Scope, progress: Progress, entry: Sleep
     if progress.deadline is not None:
         result = scope.steps[entry.id]
     scope.steps[entry.id] = result
+    path = ".".join((*scope.path, entry.id))
+    engine.shown.step(path, result)
     if progress.deadline is None:
         scope.step_execution_path.append(entry.id)
         progress.deadline, error = await _deadline(engine, scope, progress, entry, started_at)
@@ -39,9 +44,10 @@ async def execute(engine: Engine, scope: Scope, progress: Progress, entry: Sleep
         return Ending("canceled")
     if progress.deadline > milliseconds_now():
         return Ending("moved")
-    scope.steps[entry.id] = result.model_copy(
+    scope.steps[entry.id] = result = result.model_copy(
         update={"status": "success", "output": progress.input_data, "ended_at": milliseconds_now()}
     )
+    engine.shown.step(path, result)
     return Ending("success", output=progress.input_data, result=progress.input_data)
 
 
@@ -49,6 +55,8 @@ async def _sleep(engine: Engine, entry_id: str, milliseconds: int) -> None:
     if milliseconds <= 0:
         return
     engine.run.sleeping += 1
+    if milliseconds >= SHOWN_SLEEP and not engine.attempts.any_in_flight:
+        engine.shown.status("waiting")
     try:
         await workflow.wait_condition(
             lambda: engine.run.aborted or engine.run.moving,
@@ -59,6 +67,8 @@ async def _sleep(engine: Engine, entry_id: str, milliseconds: int) -> None:
         pass
     finally:
         engine.run.sleeping -= 1
+    if not engine.run.aborted:
+        engine.shown.status("running")
 
 
 async def _deadline(
