@@ -62,6 +62,7 @@ from mastra_temporal.errors import (
 from mastra_temporal.plugin import MastraPlugin
 from mastra_temporal.run.mastra import Mastra
 from mastra_temporal.run.run import Run
+from mastra_temporal.run.stream import Watch, WorkflowEvent, WorkflowRunOutput
 from mastra_temporal.wire import StepResult, WorkflowResult
 from mastra_temporal.worker import run_worker
 
@@ -100,10 +101,13 @@ __all__ = [
     "SyncStepContext",
     "TimeTravelError",
     "TripWire",
+    "Watch",
     "Workflow",
+    "WorkflowEvent",
     "WorkflowNotFoundError",
     "WorkflowOptions",
     "WorkflowResult",
+    "WorkflowRunOutput",
     "clone_step",
     "clone_workflow",
     "create_step",

@@ -13,6 +13,7 @@ from mastra_temporal.definition.graph import WorkflowGraph
 from mastra_temporal.model import CamelModel
 
 __all__ = [
+    "NO_USAGE",
     "CallbackCall",
     "Checkpoint",
     "DataProblem",
@@ -112,6 +113,17 @@ class WorkflowResult(CamelModel, Generic[OutT]):
     """On the wire only: the steps did not fit into the result and are read from the history."""
     trace_id: str | None = None
     span_id: str | None = None
+
+
+NO_USAGE = {
+    "inputTokens": 0,
+    "outputTokens": 0,
+    "totalTokens": 0,
+    "cachedInputTokens": 0,
+    "cacheCreationInputTokens": 0,
+    "reasoningTokens": 0,
+}
+"""The token counts of a run: Mastra's agents are not part of this package."""
 
 
 class ProgressSeed(CamelModel):

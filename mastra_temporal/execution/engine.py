@@ -11,7 +11,9 @@ from temporalio import workflow
 from mastra_temporal.definition.graph import Entry, NestedEntry, StepEntry, body_id
 from mastra_temporal.execution.attempts import Attempts
 from mastra_temporal.execution.ending import Ending
-from mastra_temporal.execution.scope import Progress, RunState, Scope
+from mastra_temporal.execution.events import Events, StepEvents
+from mastra_temporal.execution.resume import resumed
+from mastra_temporal.execution.scope import Progress, RunState, Scope, milliseconds_now
 from mastra_temporal.wire import StepResult
 
 __all__ = ["Continuation", "Engine", "Occurrence", "settle_bail", "unfinished"]
@@ -54,6 +56,7 @@ class Engine:
 
     run: RunState
     attempts: Attempts
+    events: Events
     walk: Callable[[Engine, Scope, list[Entry]], Awaitable[Ending]]
     """Executes a workflow from where its scope stands: nested workflows come back to it."""
     step: Callable[[Engine, Scope, StepEntry, Occurrence, Any, Continuation | None], Awaitable[StepResult]]
@@ -85,6 +88,7 @@ class Engine:
         result = progress.results.get(key)
         if result is None or unfinished(result) or key in progress.resuming:
             resume = _continuation(scope, progress, key, result, input_data)
+            events = self._told(scope, body, input_data, occurrence, resume)
             if isinstance(body, StepEntry):
                 result = await self.step(self, scope, body, occurrence, input_data, resume)
             else:
@@ -92,9 +96,27 @@ class Engine:
             if occurrence.iteration is not None:
                 result = _of_iteration(result, occurrence.iteration, scope.steps.get(body_id(body)))
             progress.results[key] = result
+            events.ended(result)
         if occurrence.index is None:
             scope.steps[body_id(body)] = result
         return result
+
+    def _told(
+        self,
+        scope: Scope,
+        body: StepEntry | NestedEntry,
+        input_data: object,
+        occurrence: Occurrence,
+        resume: Continuation | None,
+    ) -> StepEvents:
+        if occurrence.index is not None:
+            return self.events.none()  # the progress of the foreach tells of its items
+        result = StepResult(status="running", payload=input_data, started_at=milliseconds_now())
+        if resume is not None:
+            result = resumed(resume.prior, resume.data)
+        if occurrence.iteration is not None:
+            result = result.model_copy(update={"metadata": {"iterationCount": occurrence.iteration}})
+        return self.events.started(scope, body_id(body), result)
 
 
 def _continuation(

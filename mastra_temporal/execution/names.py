@@ -14,8 +14,11 @@ __all__ = [
     "FAILED_STEP",
     "INVALID_DATA",
     "NOT_SUSPENDED",
+    "OUTPUT_TOPIC",
     "QUERY_LOOKUP",
     "QUERY_STATUS",
+    "QUERY_STREAM",
+    "QUERY_STREAM_END",
     "REFUSED_RUN",
     "RESUME_CLAIMED",
     "RUN_NOT_SUSPENDED",
@@ -35,10 +38,15 @@ ACTIVITY_NOOP = "mastra.noop"
 ACTIVITY_REQUEST_CANCEL = "mastra.request_cancel"
 
 STREAM_TOPIC = "events"
-"""The topic of a run's stream."""
+"""The topic of a run's stream in which the engine tells what it does."""
+OUTPUT_TOPIC = "output"
+"""The topic of what steps write."""
 
 QUERY_LOOKUP = "mastra_lookup"
 QUERY_STATUS = "mastra_status"
+QUERY_STREAM = "__temporal_workflow_stream_poll"
+QUERY_STREAM_END = "__temporal_workflow_stream_offset"
+"""How a `WorkflowStream` is read; the SDK gives these names in its documentation only."""
 UPDATE_OUTCOME = "mastra_outcome"
 UPDATE_RESTART = "mastra_restart"
 UPDATE_RESUME = "mastra_resume"

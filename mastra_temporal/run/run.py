@@ -11,7 +11,7 @@ import time
 import uuid
 from collections.abc import Generator
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from temporalio.client import (
     Client,
@@ -42,6 +42,7 @@ from mastra_temporal.run.outcome import closed_result, outcome_of_start, wait_fo
 from mastra_temporal.run.recorded import recorded_run, recorded_status
 from mastra_temporal.run.restart import clear_sticky_queue, reschedule_lost_steps
 from mastra_temporal.run.resume import StepPath, path_of, resume
+from mastra_temporal.run.streamed import StreamedRun
 from mastra_temporal.run.time_travel import Journey, step_contexts, travel
 from mastra_temporal.validation import admit, admit_resume_data, admit_step_input
 from mastra_temporal.wire import (
@@ -83,7 +84,7 @@ def _ended_meanwhile() -> Generator[None, None, None]:
             raise
 
 
-class Run(Generic[OutT]):
+class Run(StreamedRun[OutT]):
     """One run. Made by `Workflow.create_run`; the run itself lives in Temporal.
 
     Mastra's ``Run``: https://mastra.ai/reference/workflows/run

@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic.alias_generators import to_snake
 
+from mastra_temporal import WorkflowResult, WorkflowRunOutput
 from tests.conformance.case_log import CaseLog
 from tests.conformance.records import renamed, result_record, thrown_record
 from tests.conformance.session import Session
@@ -158,6 +159,38 @@ async def restart(case: CaseRun, action: Action) -> dict[str, Any]:
     return result_record(await run.restart(**options(RESTART_OPTIONS, action)))
 
 
+async def stream(case: CaseRun, action: Action) -> dict[str, Any]:
+    run = await case.session.run(action)
+    return await drained(run.stream(**options(START_OPTIONS, action)))
+
+
+async def resume_stream(case: CaseRun, action: Action) -> dict[str, Any]:
+    run = await case.session.run(action)
+    return await drained(run.resume_stream(**options(RESUME_OPTIONS, action)))
+
+
+async def drained(output: WorkflowRunOutput) -> dict[str, Any]:
+    events = [event.model_dump(by_alias=True) async for event in output]
+    return {"events": events, **await outcome(output.result), "streamStatus": output.status}
+
+
+async def watch(case: CaseRun, action: Action) -> dict[str, Any]:
+    run = await case.session.run(action["action"])
+    events: list[dict[str, Any]] = []
+    unwatch = await run.watch(lambda event: events.append(event.model_dump(by_alias=True)))
+    performed = await outcome(case.perform(action["action"]))
+    await unwatch()
+    return {"events": events, **performed}
+
+
+async def outcome(awaited: Awaitable[Any]) -> dict[str, Any]:
+    try:
+        result = await awaited
+    except Exception as error:
+        return {"rejected": thrown_record(error)}
+    return {"result": result_record(result) if isinstance(result, WorkflowResult) else result}
+
+
 async def cancel(case: CaseRun, action: Action) -> None:
     run = await case.session.run(action)
     await run.cancel()
@@ -244,10 +277,10 @@ ACTIONS: dict[str, Callable[[CaseRun, Action], Awaitable[Any]]] = {
     "snapshot": nothing,
     "persist": nothing,
     "listRuns": nothing,
-    "stream": not_supported,
-    "resumeStream": not_supported,
+    "stream": stream,
+    "resumeStream": resume_stream,
     "timeTravelStream": not_supported,
-    "watch": not_supported,
+    "watch": watch,
     "getRun": not_supported,
     "listRunIds": not_supported,
     "listActive": not_supported,
