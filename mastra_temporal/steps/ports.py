@@ -9,7 +9,7 @@ from typing import Any
 
 from temporalio import activity
 from temporalio.contrib.workflow_streams import WorkflowStreamClient
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 from typing_extensions import Self
 
 from mastra_temporal.definition.schema import to_json
@@ -19,8 +19,10 @@ from mastra_temporal.wire import LookupQuery, LookupReply, StepCall
 
 __all__ = ["StepChannel"]
 
-BATCH_BYTES = 1024 * 1024
-"""What one batch carries at most: it is one message to the server, which takes four times as much."""
+BATCH_BYTES = 256 * 1024
+"""What one batch gathers at most."""
+CHUNK_BYTES = 1024 * 1024
+"""What one chunk may have: the server takes 2 MiB, in which it is written as base64."""
 SHORTEST_INTERVAL, LONGEST_INTERVAL = 0.2, 2.0
 """Seconds between two batches. A step's output must not cost a history event per token."""
 UNHURRIED_AFTER = 50
@@ -36,6 +38,7 @@ class StepChannel:
         self._outputs: dict[str | None, Any] = {}
         self._stream: WorkflowStreamClient | None = None
         self._sender: asyncio.Task[None] | None = None
+        self._buffer: list[dict[str, Any]] = []
         self._buffered = 0
         self._batches = 0
 
@@ -47,7 +50,11 @@ class StepChannel:
             self._sender.cancel()
             await asyncio.gather(self._sender, return_exceptions=True)
         if self._stream is not None:
-            await self._stream.flush()
+            try:
+                await self._send(self._stream)
+            except RPCError as error:
+                if error.status != RPCStatusCode.NOT_FOUND:  # the run is over: nobody will read it
+                    raise
 
     async def lookup(self, step_id: str | None) -> Any:
         """The output of a step of the same workflow, or with None its input. Asked once, then remembered."""
@@ -69,9 +76,9 @@ class StepChannel:
         owner = f"What step `{self._call.step_id}` of workflow `{self._call.workflow_id}` wrote"
         event = to_json(event, what=owner)
         size = len(json.dumps(event))
-        if size > BATCH_BYTES:
+        if size > CHUNK_BYTES:
             raise SerializationError(
-                f"{owner} has {size:,} bytes, more than the {BATCH_BYTES:,} of one chunk. Write it in smaller chunks."
+                f"{owner} has {size:,} bytes, more than the {CHUNK_BYTES:,} of one chunk. Write it in smaller chunks."
             )
         if self._stream is None:
             self._stream = WorkflowStreamClient.from_within_activity()
@@ -79,7 +86,7 @@ class StepChannel:
         if self._buffered + size > BATCH_BYTES:
             await self._send(self._stream)
         self._buffered += size
-        self._stream.topic(OUTPUT_TOPIC).publish(event)
+        self._buffer.append(event)
 
     async def _send_batches(self, stream: WorkflowStreamClient) -> None:
         while True:
@@ -90,7 +97,9 @@ class StepChannel:
                 await self._send(stream)
 
     async def _send(self, stream: WorkflowStreamClient) -> None:
-        if self._buffered:
-            self._buffered = 0
-            self._batches += 1
-            await stream.flush()
+        # Only what has been written until now: the client would send what is written meanwhile piece by piece.
+        batch, self._buffer, self._buffered = self._buffer, [], 0
+        for event in batch:
+            stream.topic(OUTPUT_TOPIC).publish(event)
+        self._batches += bool(batch)
+        await stream.flush()
