@@ -26,7 +26,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from mastra_temporal.execution.names import OUTPUT_TOPIC, QUERY_STREAM, QUERY_STREAM_END
 from mastra_temporal.run.recorded import recorded_items
 
-__all__ = ["Execution", "Feed", "Item", "current_execution", "from_now", "from_start"]
+__all__ = ["Execution", "Feed", "Item", "current_execution", "from_next_execution", "from_now", "from_start"]
 
 PAUSE_SECONDS = 0.05
 """Between two queries: what happens within it is read together."""
@@ -99,6 +99,12 @@ async def from_now(client: Client, run_id: str) -> Feed:
         items = await recorded_items(client, run_id, execution.last, 0)
         offset = items[-1][0] + 1 if items else 0
     return Feed(client, run_id, execution.last, offset, after=execution.first)
+
+
+async def from_next_execution(client: Client, run_id: str) -> Feed:
+    """The feed of a run that is about to travel in time: of the execution that this makes."""
+    execution = await current_execution(client, run_id)
+    return Feed(client, run_id, None, after=execution and execution.first)
 
 
 class Feed:

@@ -13,10 +13,10 @@ from mastra_temporal.context import RequestContext
 from mastra_temporal.definition.options import OutputOptions
 from mastra_temporal.errors import RunError, RunNotFoundError
 from mastra_temporal.run.faults import explained
-from mastra_temporal.run.feed import Execution, Feed, current_execution, from_now, from_start
+from mastra_temporal.run.feed import Execution, Feed, current_execution, from_next_execution, from_now, from_start
 from mastra_temporal.run.resume import StepPath
 from mastra_temporal.run.stream import Watch, WorkflowEvent, WorkflowRunOutput, observed
-from mastra_temporal.wire import RunStatus, WorkflowResult
+from mastra_temporal.wire import RunStatus, StepResult, WorkflowResult
 
 __all__ = ["StreamedRun"]
 
@@ -64,6 +64,22 @@ class StreamedRun(ABC, Generic[OutT]):
         resume_data: Any = None,
         label: str | None = None,
         for_each_index: int | None = None,
+        request_context: RequestContext | dict[str, Any] | None = None,
+        output_options: OutputOptions | dict[str, Any] | None = None,
+        per_step: bool = False,
+    ) -> Coroutine[Any, Any, WorkflowResult[OutT]]:
+        """See `Run`."""
+
+    @abstractmethod
+    def time_travel(
+        self,
+        *,
+        step: StepPath,
+        input_data: Any = None,
+        context: dict[str, StepResult | dict[str, Any]] | None = None,
+        nested_steps_context: dict[str, dict[str, StepResult | dict[str, Any]]] | None = None,
+        resume_data: Any = None,
+        initial_state: dict[str, Any] | None = None,
         request_context: RequestContext | dict[str, Any] | None = None,
         output_options: OutputOptions | dict[str, Any] | None = None,
         per_step: bool = False,
@@ -136,6 +152,38 @@ class StreamedRun(ABC, Generic[OutT]):
             per_step=per_step,
         )
         return self._output(from_now, resume)
+
+    def time_travel_stream(
+        self,
+        *,
+        step: StepPath,
+        input_data: Any = None,
+        context: dict[str, StepResult | dict[str, Any]] | None = None,
+        nested_steps_context: dict[str, dict[str, StepResult | dict[str, Any]]] | None = None,
+        resume_data: Any = None,
+        initial_state: dict[str, Any] | None = None,
+        request_context: RequestContext | dict[str, Any] | None = None,
+        output_options: OutputOptions | dict[str, Any] | None = None,
+        per_step: bool = False,
+    ) -> WorkflowRunOutput[OutT]:
+        """Run again from a step of your choice and read what happens. Mastra's ``run.timeTravelStream()``.
+
+        Takes the arguments of `Run.time_travel`; what that would raise, ``await output.result`` raises. Streams of the
+        execution before end with it.
+        """
+        time_travel = functools.partial(
+            self.time_travel,
+            step=step,
+            input_data=input_data,
+            context=context,
+            nested_steps_context=nested_steps_context,
+            resume_data=resume_data,
+            initial_state=initial_state,
+            request_context=request_context,
+            output_options=output_options,
+            per_step=per_step,
+        )
+        return self._output(from_next_execution, time_travel)
 
     async def observe_stream(self, *, from_offset: int = 0) -> AsyncGenerator[WorkflowEvent]:
         """The events of the run, from its first one on however late, to its end. Mastra's ``run.observeStream()``.

@@ -169,6 +169,12 @@ async def resume_stream(case: CaseRun, action: Action) -> dict[str, Any]:
     return await drained(run.resume_stream(**options(RESUME_OPTIONS, action)))
 
 
+async def time_travel_stream(case: CaseRun, action: Action) -> dict[str, Any]:
+    run = await case.session.run(action)
+    given = {"step": "", **options(TIME_TRAVEL_OPTIONS, action)}
+    return await drained(run.time_travel_stream(**with_times(given)))
+
+
 async def drained(output: WorkflowRunOutput) -> dict[str, Any]:
     events = [event.model_dump(by_alias=True) async for event in output]
     return {"events": events, **await outcome(output.result), "streamStatus": output.status}
@@ -279,7 +285,7 @@ ACTIONS: dict[str, Callable[[CaseRun, Action], Awaitable[Any]]] = {
     "listRuns": nothing,
     "stream": stream,
     "resumeStream": resume_stream,
-    "timeTravelStream": not_supported,
+    "timeTravelStream": time_travel_stream,
     "watch": watch,
     "getRun": not_supported,
     "listRunIds": not_supported,
