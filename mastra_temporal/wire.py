@@ -42,6 +42,9 @@ __all__ = [
     "StepOutcome",
     "StepResult",
     "StepStatus",
+    "StreamItem",
+    "StreamQuery",
+    "StreamReply",
     "WorkflowResult",
 ]
 
@@ -402,6 +405,32 @@ class RunStatusReply(CamelModel):
     """The answer of the ``status`` query."""
 
     status: RunStatus
+
+
+class StreamQuery(CamelModel):
+    """Asks for the events of a run."""
+
+    offset: int
+    """Of the first one that is wanted."""
+    settled: int
+    """The last workflow task whose end is recorded, as the id of its started event: what it added is final."""
+
+
+class StreamItem(CamelModel):
+    """One event of a run."""
+
+    offset: int
+    topic: str
+    data: str
+    """The event's ``Payload`` message in base64."""
+
+
+class StreamReply(CamelModel):
+    """Events of a run, as many as fit into one answer."""
+
+    items: list[StreamItem] = []
+    end: int
+    """The offset behind the last one that is settled."""
 
 
 class LookupQuery(CamelModel):

@@ -6,21 +6,24 @@ before the step's result, because a step sends all that it has written before it
 
 from __future__ import annotations
 
+import base64
 import uuid
+from bisect import bisect_right
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
 from temporalio import workflow
-from temporalio.api.common.v1 import Payload
-from temporalio.contrib.workflow_streams import WorkflowStream, WorkflowStreamItem, WorkflowStreamState
+from temporalio.contrib.workflow_streams import PublishInput, WorkflowStream, WorkflowStreamState
 
 from mastra_temporal.execution.names import STREAM_TOPIC
 from mastra_temporal.execution.scope import RunState, Scope
-from mastra_temporal.wire import NO_USAGE, StepResult, WorkflowResult
+from mastra_temporal.wire import NO_USAGE, StepResult, StreamItem, StreamQuery, StreamReply, WorkflowResult
 
 __all__ = ["Events", "RunStream", "StepEvents"]
 
+MESSAGE = 1024 * 1024
+"""Bytes of events in the answer to one query."""
 RETAINED = 4 * 1024 * 1024
 """Bytes of events that a worker keeps of each run. Older ones are made again from the history."""
 
@@ -42,7 +45,8 @@ class RunStream(WorkflowStream):
             prior_state: What `carried` gave before the run continued as new.
         """
         super().__init__(prior_state)
-        self._counted = self._base_offset
+        self._tasks: list[int] = []
+        """For each item of the log the workflow task that added it, as the length of the history in it."""
         self._size = 0
         self._engine_events = self.topic(STREAM_TOPIC)
 
@@ -54,12 +58,26 @@ class RunStream(WorkflowStream):
     def append(self, event_type: str, payload: dict[str, Any]) -> None:
         """Add an event of the engine."""
         self._engine_events.publish({"type": event_type, "payload": payload})
-        self._drop_old()
+        self._added()
 
-    def since(self, offset: int) -> list[tuple[int, WorkflowStreamItem[Payload]]]:
-        """What the log holds from an offset on, with the offsets."""
-        skipped = max(0, offset - self._base_offset)
-        return list(enumerate(self._log[skipped:], self._base_offset + skipped))
+    def read(self, query: StreamQuery, *, limit: int | None = MESSAGE) -> StreamReply:
+        """What the log holds from an offset on.
+
+        Args:
+            query: From where on, and up to which workflow task. A worker can be asked when it has seen more than its
+                workflow tasks have reported; if it dies, that may happen again in another order.
+            limit: Bytes of items to give at once.
+        """
+        end = self._base_offset + bisect_right(self._tasks, query.settled)
+        reply, size = StreamReply(end=end), 0
+        for offset in range(max(query.offset, self._base_offset), end):
+            item = self._log[offset - self._base_offset]
+            size += len(item.data.data)
+            if limit is not None and size > limit and reply.items:
+                break
+            data = base64.b64encode(item.data.SerializeToString()).decode()
+            reply.items.append(StreamItem(offset=offset, topic=item.topic, data=data))
+        return reply
 
     def carried(self) -> WorkflowStreamState:
         """What a run takes along when it continues as new: where the log stands, not what is in it.
@@ -70,14 +88,21 @@ class RunStream(WorkflowStream):
         state.log, state.base_offset = [], self.end
         return state
 
-    def _drop_old(self) -> None:
-        self._size += sum(len(item.data.data) for item in self._log[self._counted - self._base_offset :])
-        self._counted, dropped = self.end, 0
+    def _on_publish(self, payload: PublishInput) -> None:
+        super()._on_publish(payload)
+        self._added()
+
+    def _added(self) -> None:
+        added = self._log[len(self._tasks) :]
+        self._tasks += [workflow.info().get_current_history_length()] * len(added)
+        self._size += sum(len(item.data.data) for item in added)
+        dropped = 0
         while self.retained is not None and self._size > self.retained:
             self._size -= len(self._log[dropped].data.data)
             dropped += 1
         if dropped:
             self.truncate(self._base_offset + dropped)
+            del self._tasks[:dropped]
 
 
 class Events:

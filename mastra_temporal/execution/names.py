@@ -18,7 +18,6 @@ __all__ = [
     "QUERY_LOOKUP",
     "QUERY_STATUS",
     "QUERY_STREAM",
-    "QUERY_STREAM_END",
     "REFUSED_RUN",
     "RESUME_CLAIMED",
     "RUN_NOT_SUSPENDED",
@@ -44,9 +43,7 @@ OUTPUT_TOPIC = "output"
 
 QUERY_LOOKUP = "mastra_lookup"
 QUERY_STATUS = "mastra_status"
-QUERY_STREAM = "__temporal_workflow_stream_poll"
-QUERY_STREAM_END = "__temporal_workflow_stream_offset"
-"""How a `WorkflowStream` is read; the SDK gives these names in its documentation only."""
+QUERY_STREAM = "mastra_stream"
 UPDATE_OUTCOME = "mastra_outcome"
 UPDATE_RESTART = "mastra_restart"
 UPDATE_RESUME = "mastra_resume"

@@ -25,6 +25,7 @@ from mastra_temporal.execution.names import (
     NOT_SUSPENDED,
     QUERY_LOOKUP,
     QUERY_STATUS,
+    QUERY_STREAM,
     REFUSED_RUN,
     RESUME_CLAIMED,
     RUN_NOT_SUSPENDED,
@@ -48,6 +49,8 @@ from mastra_temporal.wire import (
     RunStatus,
     RunStatusReply,
     StartEnvelope,
+    StreamQuery,
+    StreamReply,
     WorkflowResult,
 )
 
@@ -329,6 +332,11 @@ class MastraWorkflow:
         elif self._run.sleeping and not self._engine.attempts.any_in_flight:
             status = "waiting"
         return RunStatusReply(status=status)
+
+    @workflow.query(name=QUERY_STREAM)
+    def events(self, query: StreamQuery) -> StreamReply:
+        """What has happened in the run, for those who read its stream."""
+        return self.stream.read(query)
 
     @workflow.query(name=QUERY_LOOKUP)
     def lookup(self, query: LookupQuery) -> LookupReply:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -19,12 +19,18 @@ from typing import Any
 from temporalio.api.common.v1 import Payload
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
-from temporalio.client import Client, WorkflowExecutionStatus, WorkflowQueryFailedError, WorkflowQueryRejectedError
-from temporalio.contrib.workflow_streams import PollInput, PollResult
+from temporalio.client import (
+    Client,
+    WorkflowExecutionStatus,
+    WorkflowHandle,
+    WorkflowQueryFailedError,
+    WorkflowQueryRejectedError,
+)
 from temporalio.service import RPCError, RPCStatusCode
 
-from mastra_temporal.execution.names import OUTPUT_TOPIC, QUERY_STREAM, QUERY_STREAM_END
-from mastra_temporal.run.recorded import recorded_items
+from mastra_temporal.execution.names import OUTPUT_TOPIC, QUERY_STREAM
+from mastra_temporal.run.recorded import recorded_stream
+from mastra_temporal.wire import StreamItem, StreamQuery, StreamReply
 
 __all__ = ["Execution", "Feed", "Item", "current_execution", "from_next_execution", "from_now", "from_start"]
 
@@ -32,7 +38,7 @@ PAUSE_SECONDS = 0.05
 """Between two queries: what happens within it is read together."""
 SHORTEST_LOOK, LONGEST_LOOK = 0.02, 1.0
 """Seconds between two looks for an execution that has not started yet."""
-QUERY_TIMEOUT = timedelta(seconds=5)
+QUERY_TIMEOUT = timedelta(seconds=2)
 UNANSWERED = (RPCError, WorkflowQueryFailedError, WorkflowQueryRejectedError)
 CLOSED = {
     EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED,
@@ -91,14 +97,9 @@ async def from_now(client: Client, run_id: str) -> Feed:
     execution = await current_execution(client, run_id)
     if execution is None or execution.status != WorkflowExecutionStatus.RUNNING:
         return Feed(client, run_id, None, after=execution and execution.first)
-    try:
-        offset = await client.get_workflow_handle(run_id).query(
-            QUERY_STREAM_END, result_type=int, rpc_timeout=QUERY_TIMEOUT
-        )
-    except UNANSWERED:
-        items = await recorded_items(client, run_id, execution.last, 0)
-        offset = items[-1][0] + 1 if items else 0
-    return Feed(client, run_id, execution.last, offset, after=execution.first)
+    feed = Feed(client, run_id, execution.last, after=execution.first)
+    await feed.skip()
+    return feed
 
 
 async def from_next_execution(client: Client, run_id: str) -> Feed:
@@ -119,6 +120,7 @@ class Feed:
         self._execution = execution or ""
         self.offset = offset
         """Of the next item."""
+        self._settled = 0
         self.chain = after or execution
         """The first execution of the chain that is read, or the one before it as long as there is none."""
 
@@ -136,7 +138,7 @@ class Feed:
         stop = stop or asyncio.Event()
         execution = self._execution or await self._next_execution(stop)
         while execution:
-            self._execution, execution = execution, ""
+            self._execution, self._settled, execution = execution, 0, ""
             async for closing in self._news(stop):
                 async for item in self._read(closed=closing is not None):
                     yield item
@@ -157,10 +159,18 @@ class Feed:
                 await asyncio.wait_for(stop.wait(), pause)
             pause = min(2 * pause, LONGEST_LOOK)
 
+    async def skip(self) -> None:
+        """Go behind everything that has happened until now."""
+        self._settle((await self._handle.fetch_history()).events)
+        try:
+            self.offset = (await self._ask()).end
+        except UNANSWERED:
+            async for _ in self._read(closed=True):
+                pass
+
     async def _news(self, stop: asyncio.Event) -> AsyncGenerator[HistoryEvent | None]:
         """Gives the close event, or None whenever there may be something to read."""
-        handle = self._client.get_workflow_handle(self._run_id, run_id=self._execution)
-        history = handle.fetch_history_events(wait_new_event=True)
+        history = self._handle.fetch_history_events(wait_new_event=True)
         stopped = asyncio.ensure_future(stop.wait())
         try:
             while history.current_page is None or history.next_page_token is not None:
@@ -169,49 +179,66 @@ class Feed:
                 if stop.is_set():
                     page.cancel()
                     await asyncio.gather(page, return_exceptions=True)
+                    self._settle((await self._handle.fetch_history()).events)
                     yield None
                     return
                 await page
                 events = history.current_page or ()
+                news = self._settle(events)
                 if events and events[-1].event_type in CLOSED:
                     yield events[-1]
                     return
-                if any(event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED for event in events):
+                if news:
                     yield None
                     await asyncio.sleep(PAUSE_SECONDS)
         finally:
             stopped.cancel()
             await asyncio.gather(stopped, return_exceptions=True)
 
+    def _settle(self, events: Iterable[HistoryEvent]) -> bool:
+        before = self._settled
+        for event in events:
+            if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED:
+                task = event.workflow_task_completed_event_attributes.started_event_id
+                self._settled = max(self._settled, task)
+        return self._settled > before
+
     async def _read(self, *, closed: bool) -> AsyncGenerator[Item]:
         more = True
         while more:
-            batch, more = (None, False) if closed else await self._queried()
-            if batch is None:
-                batch, more = await self._recorded(), False
-            for item in batch:
+            batch, end = (None, 0) if closed else await self._queried()
+            for item in await self._recorded() if batch is None else batch:
                 self.offset = item.offset + 1
                 yield item
+            more = batch is not None and self.offset < end
 
-    async def _queried(self) -> tuple[list[Item] | None, bool]:
-        handle = self._client.get_workflow_handle(self._run_id, run_id=self._execution)
+    async def _queried(self) -> tuple[list[Item] | None, int]:
+        """Items, and where the log ends; no items when they have to be made again."""
         try:
-            reply = await handle.query(
-                QUERY_STREAM, PollInput(from_offset=self.offset), result_type=PollResult, rpc_timeout=QUERY_TIMEOUT
-            )
+            reply = await self._ask()
         except UNANSWERED:
-            return None, False
-        if reply.items and reply.items[0].offset > self.offset:
-            return None, False  # the worker has dropped what comes before
-        items = [
-            self._item(item.offset, item.topic, Payload.FromString(base64.b64decode(item.data))) for item in reply.items
-        ]
-        return items, reply.more_ready
+            return None, 0
+        first = reply.items[0].offset if reply.items else reply.end
+        if first > self.offset:
+            return None, reply.end  # the worker has dropped what comes before
+        return [self._item(item) for item in reply.items], reply.end
 
     async def _recorded(self) -> list[Item]:
-        items = await recorded_items(self._client, self._run_id, self._execution, self.offset)
-        return [self._item(offset, item.topic, item.data) for offset, item in items]
+        items = await recorded_stream(self._client, self._run_id, self._execution, self._query)
+        return [self._item(item) for item in items]
 
-    def _item(self, offset: int, topic: str, payload: Payload) -> Item:
+    async def _ask(self) -> StreamReply:
+        return await self._handle.query(QUERY_STREAM, self._query, result_type=StreamReply, rpc_timeout=QUERY_TIMEOUT)
+
+    @property
+    def _query(self) -> StreamQuery:
+        return StreamQuery(offset=self.offset, settled=self._settled)
+
+    @property
+    def _handle(self) -> WorkflowHandle[Any, Any]:
+        return self._client.get_workflow_handle(self._run_id, run_id=self._execution)
+
+    def _item(self, item: StreamItem) -> Item:
+        payload = Payload.FromString(base64.b64decode(item.data))
         event = self._client.data_converter.payload_converter.from_payload(payload)
-        return Item(offset, event, written=topic == OUTPUT_TOPIC)
+        return Item(item.offset, event, written=item.topic == OUTPUT_TOPIC)

@@ -8,17 +8,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from temporalio.api.common.v1 import Payload
-from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowHistory
-from temporalio.contrib.workflow_streams import WorkflowStreamItem
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 
 from mastra_temporal.execution.compiler import compile_workflow
 from mastra_temporal.execution.temporal_workflow import MastraWorkflow
-from mastra_temporal.wire import RunStatus, StartEnvelope, WorkflowResult
+from mastra_temporal.wire import RunStatus, StartEnvelope, StreamItem, StreamQuery, WorkflowResult
 
-__all__ = ["recorded_items", "recorded_result", "recorded_run", "recorded_status"]
+__all__ = ["recorded_result", "recorded_run", "recorded_status", "recorded_stream"]
 
 
 async def recorded_result(client: Client, run_id: str) -> WorkflowResult[Any]:
@@ -42,18 +39,11 @@ async def recorded_run(client: Client, run_id: str, execution: str | None = None
     return await replay(client, await client.get_workflow_handle(run_id, run_id=execution).fetch_history())
 
 
-async def recorded_items(
-    client: Client, run_id: str, execution: str, offset: int
-) -> list[tuple[int, WorkflowStreamItem[Payload]]]:
-    """The stream of one execution from an offset on, of an open one as far as its workflow tasks are completed."""
-    history = await client.get_workflow_handle(run_id, run_id=execution).fetch_history()
-    events = list(history.events)
-    if events[-1].event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED:
-        # Should its worker die, another one may do this task with more messages, and in another order.
-        events.pop()
-    if not any(event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED for event in events):
-        return []
-    return (await replay(client, WorkflowHistory(run_id, events))).stream.since(offset)
+async def recorded_stream(client: Client, run_id: str, execution: str, query: StreamQuery) -> list[StreamItem]:
+    """The events of one execution."""
+    if query.settled == 0:
+        return []  # there is nothing to replay yet
+    return (await recorded_run(client, run_id, execution)).stream.read(query, limit=None).items
 
 
 async def replay(client: Client, history: WorkflowHistory) -> MastraWorkflow:

@@ -254,6 +254,21 @@ async def started(run: Any) -> bool:
     return await run.fetch_status() != "pending"
 
 
+async def test_a_journey_in_time_is_a_stream_of_its_own_and_watchers_follow(stage: Stage):
+    async with stage.worker(flow("two", double, double_text)) as mastra:
+        run = await mastra.get_workflow("two").create_run()
+        first = await all_of(run.stream(input_data=1))
+        watched: list[WorkflowEvent] = []
+        unwatch = await run.watch(watched.append)
+        journey = run.time_travel_stream(step="double_text")
+        second = await all_of(journey)
+        assert (await journey.result).result == 4
+        assert kinds(second) == ["workflow-start", "workflow-step-start", "workflow-step-result", "workflow-finish"]
+        await within(unwatch())
+        assert kinds(watched) == ["workflow-step-start", "workflow-step-result", "workflow-step-finish"]
+        assert await all_of(run.observe_stream()) == second != first
+
+
 async def test_what_the_server_ends_is_ended_for_its_readers_too(stage: Stage):
     async with stage.worker(*app(stage.effects)) as mastra:
         run = await mastra.get_workflow("waiting").create_run()
@@ -281,8 +296,8 @@ async def test_a_run_that_is_refused_says_so_in_its_stream(stage: Stage):
 
 
 async def test_what_a_worker_no_longer_holds_is_read_from_the_history(stage: Stage, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(RunStream, "retained", 300)
-    async with stage.worker(flow("asking", *[double] * 1, ask)) as mastra:
+    monkeypatch.setattr(RunStream, "retained", 300)  # bytes: no more than two events
+    async with stage.worker(flow("asking", double, ask)) as mastra:
         run = await mastra.get_workflow("asking").create_run()
         await within(run.start(input_data=1))
         reader = run.observe_stream()
