@@ -69,6 +69,7 @@ from mastra_temporal.run.run import Run
 from mastra_temporal.run.schedules import Reconciliation, ScheduleRecord, Schedules
 from mastra_temporal.run.state import WorkflowState
 from mastra_temporal.run.state_reader import SuspendedStep, WorkflowStateReader, create_workflow_state_reader
+from mastra_temporal.run.stream import Watch, WorkflowEvent, WorkflowRunOutput
 from mastra_temporal.wire import StepResult, WorkflowResult
 from mastra_temporal.worker import run_worker
 
@@ -117,11 +118,14 @@ __all__ = [
     "TimeTravelError",
     "Tool",
     "TripWire",
+    "Watch",
     "Workflow",
+    "WorkflowEvent",
     "WorkflowNotFoundError",
     "WorkflowOptions",
     "WorkflowResult",
     "WorkflowRun",
+    "WorkflowRunOutput",
     "WorkflowRuns",
     "WorkflowState",
     "WorkflowStateReader",

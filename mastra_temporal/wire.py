@@ -13,6 +13,7 @@ from mastra_temporal.definition.graph import WorkflowGraph
 from mastra_temporal.model import CamelModel
 
 __all__ = [
+    "NO_USAGE",
     "CallbackCall",
     "Checkpoint",
     "DataProblem",
@@ -41,6 +42,9 @@ __all__ = [
     "StepOutcome",
     "StepResult",
     "StepStatus",
+    "StreamItem",
+    "StreamQuery",
+    "StreamReply",
     "WorkflowResult",
 ]
 
@@ -112,6 +116,17 @@ class WorkflowResult(CamelModel, Generic[OutT]):
     """On the wire only: the steps did not fit into the result and are read from the history."""
     trace_id: str | None = None
     span_id: str | None = None
+
+
+NO_USAGE = {
+    "inputTokens": 0,
+    "outputTokens": 0,
+    "totalTokens": 0,
+    "cachedInputTokens": 0,
+    "cacheCreationInputTokens": 0,
+    "reasoningTokens": 0,
+}
+"""The token counts of a run: Mastra's agents are not part of this package."""
 
 
 class ProgressSeed(CamelModel):
@@ -392,6 +407,32 @@ class RunStatusReply(CamelModel):
     """The answer of the ``status`` query."""
 
     status: RunStatus
+
+
+class StreamQuery(CamelModel):
+    """Asks for the events of a run."""
+
+    offset: int
+    """Of the first one that is wanted."""
+    settled: int
+    """The last workflow task whose end is recorded, as the id of its started event: what it added is final."""
+
+
+class StreamItem(CamelModel):
+    """One event of a run."""
+
+    offset: int
+    topic: str
+    data: str
+    """The event's ``Payload`` message in base64."""
+
+
+class StreamReply(CamelModel):
+    """Events of a run, as many as fit into one answer."""
+
+    items: list[StreamItem] = []
+    end: int
+    """The offset behind the last one that is settled."""
 
 
 class LookupQuery(CamelModel):

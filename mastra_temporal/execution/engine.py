@@ -11,6 +11,8 @@ from temporalio import workflow
 from mastra_temporal.definition.graph import Entry, NestedEntry, StepEntry, body_id
 from mastra_temporal.execution.attempts import Attempts
 from mastra_temporal.execution.ending import Ending
+from mastra_temporal.execution.events import Events, StepEvents
+from mastra_temporal.execution.resume import resumed
 from mastra_temporal.execution.scope import Progress, RunState, Scope, milliseconds_now
 from mastra_temporal.execution.shown import Shown
 from mastra_temporal.wire import StepResult
@@ -57,6 +59,7 @@ class Engine:
     run: RunState
     attempts: Attempts
     shown: Shown
+    events: Events
     walk: Callable[[Engine, Scope, list[Entry]], Awaitable[Ending]]
     """Executes a workflow from where its scope stands: nested workflows come back to it."""
     step: Callable[[Engine, Scope, StepEntry, Occurrence, Any, Continuation | None], Awaitable[StepResult]]
@@ -92,6 +95,7 @@ class Engine:
             path, name = (".".join((*scope.path, part(body_id(body)))) for part in (occurrence.path, occurrence.key))
             before = self.attempts.scheduled(name)
             self.shown.step(path, scope.active[key])
+            events = self._told(scope, body, input_data, occurrence, resume)
             if isinstance(body, StepEntry):
                 result = await self.step(self, scope, body, occurrence, input_data, resume)
             else:
@@ -101,9 +105,27 @@ class Engine:
                 result = _of_iteration(result, occurrence.iteration, scope.steps.get(body_id(body)))
             progress.results[key] = result
             self.shown.step(path, result, self.attempts.scheduled(name) - before)
+            events.ended(result)
         if occurrence.index is None:
             scope.steps[body_id(body)] = result
         return result
+
+    def _told(
+        self,
+        scope: Scope,
+        body: StepEntry | NestedEntry,
+        input_data: object,
+        occurrence: Occurrence,
+        resume: Continuation | None,
+    ) -> StepEvents:
+        if occurrence.index is not None:
+            return self.events.none()  # the progress of the foreach tells of its items
+        result = StepResult(status="running", payload=input_data, started_at=milliseconds_now())
+        if resume is not None:
+            result = resumed(resume.prior, resume.data)
+        if occurrence.iteration is not None:
+            result = result.model_copy(update={"metadata": {"iterationCount": occurrence.iteration}})
+        return self.events.started(scope, body_id(body), result)
 
 
 def _continuation(

@@ -18,8 +18,10 @@ __all__ = [
     "MEMO_RESOURCE",
     "MEMO_STATUS",
     "NOT_SUSPENDED",
+    "OUTPUT_TOPIC",
     "QUERY_LOOKUP",
     "QUERY_STATUS",
+    "QUERY_STREAM",
     "REFUSED_RUN",
     "RESUME_CLAIMED",
     "RUN_NOT_SUSPENDED",
@@ -42,7 +44,9 @@ ACTIVITY_NOOP = "mastra.noop"
 ACTIVITY_REQUEST_CANCEL = "mastra.request_cancel"
 
 STREAM_TOPIC = "events"
-"""The topic of a run's stream."""
+"""The topic of a run's stream in which the engine tells what it does."""
+OUTPUT_TOPIC = "output"
+"""The topic of what steps write."""
 
 MEMO_CONTINUED_FROM = "mastraContinuedFrom"
 """The execution that this one goes on from after a time travel."""
@@ -58,6 +62,7 @@ SEARCH_WORKFLOW = "MastraWorkflow"
 
 QUERY_LOOKUP = "mastra_lookup"
 QUERY_STATUS = "mastra_status"
+QUERY_STREAM = "mastra_stream"
 UPDATE_OUTCOME = "mastra_outcome"
 UPDATE_RESTART = "mastra_restart"
 UPDATE_RESUME = "mastra_resume"

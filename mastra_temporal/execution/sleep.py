@@ -13,6 +13,7 @@ from mastra_temporal.definition.graph import SleepEntry, SleepUntilEntry
 from mastra_temporal.execution.calls import call_function
 from mastra_temporal.execution.ending import Ending
 from mastra_temporal.execution.engine import Engine
+from mastra_temporal.execution.events import shown
 from mastra_temporal.execution.scope import Progress, Scope, milliseconds_now
 from mastra_temporal.wire import ErrorInfo, StepResult
 
@@ -31,23 +32,26 @@ async def execute(engine: Engine, scope: Scope, progress: Progress, entry: Sleep
     scope.steps[entry.id] = result
     path = ".".join((*scope.path, entry.id))
     engine.shown.step(path, result)
+    events = engine.events.of(scope, entry.id)
     if progress.deadline is None:
+        events.publish("workflow-step-waiting", shown(result))
         scope.step_execution_path.append(entry.id)
         progress.deadline, error = await _deadline(engine, scope, progress, entry, started_at)
         if error is not None:
-            scope.steps[entry.id] = result.model_copy(
+            scope.steps[entry.id] = result = result.model_copy(
                 update={"status": "failed", "error": error, "ended_at": milliseconds_now()}
             )
+            events.ended(result)
             return Ending("failed", error=error)
     await _sleep(engine, entry.id, progress.deadline - milliseconds_now())
     if engine.run.aborted:
         return Ending("canceled")
     if progress.deadline > milliseconds_now():
         return Ending("moved")
-    scope.steps[entry.id] = result = result.model_copy(
-        update={"status": "success", "output": progress.input_data, "ended_at": milliseconds_now()}
-    )
+    ended: dict[str, Any] = {"status": "success", "output": progress.input_data, "ended_at": milliseconds_now()}
+    scope.steps[entry.id] = result = result.model_copy(update=ended)
     engine.shown.step(path, result)
+    events.publish("workflow-step-result", {"status": "success", "output": result.output, "endedAt": result.ended_at})
     return Ending("success", output=progress.input_data, result=progress.input_data)
 
 

@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import Any, NoReturn, Protocol
 
 from temporalio import workflow
-from temporalio.contrib.workflow_streams import WorkflowStream
 from temporalio.exceptions import ApplicationError
 
 from mastra_temporal.definition.graph import WorkflowGraph
@@ -17,6 +16,7 @@ from mastra_temporal.execution.attempts import Attempts
 from mastra_temporal.execution.calls import check_output, enter
 from mastra_temporal.execution.ending import Ending
 from mastra_temporal.execution.engine import Engine
+from mastra_temporal.execution.events import Events, RunStream
 from mastra_temporal.execution.interpreter import walk
 from mastra_temporal.execution.limits import compact, is_small, size_error
 from mastra_temporal.execution.names import (
@@ -25,6 +25,7 @@ from mastra_temporal.execution.names import (
     NOT_SUSPENDED,
     QUERY_LOOKUP,
     QUERY_STATUS,
+    QUERY_STREAM,
     REFUSED_RUN,
     RESUME_CLAIMED,
     RUN_NOT_SUSPENDED,
@@ -49,6 +50,8 @@ from mastra_temporal.wire import (
     RunStatus,
     RunStatusReply,
     StartEnvelope,
+    StreamQuery,
+    StreamReply,
     WorkflowResult,
 )
 
@@ -73,7 +76,7 @@ class MastraWorkflow:
     def __init__(self, envelope: StartEnvelope) -> None:
         """Set the state up before the first message is handled: an update can come before the run method."""
         self._envelope = envelope
-        self._stream = WorkflowStream()
+        self.stream = RunStream()
         run_id = envelope.run_id or workflow.info().workflow_id
         self._run = RunState(
             run_id=run_id,
@@ -83,7 +86,8 @@ class MastraWorkflow:
             aborted=bool(envelope.canceled),
         )
         self._shown = Shown(search_attributes=bool(envelope.search_attributes))
-        self._engine = Engine(self._run, Attempts(), self._shown, walk, step.execute, nested.execute)
+        self._events = Events(self.stream, self._run)
+        self._engine = Engine(self._run, Attempts(), self._shown, self._events, walk, step.execute, nested.execute)
         self._graph: WorkflowGraph | None = envelope.graph
         self._scope: Scope | None = None
         self._suspended: WorkflowResult[Any] | None = None
@@ -107,6 +111,7 @@ class MastraWorkflow:
             self._result = interpretation.result()
         finally:
             self._ended = True
+            self.stream.detach_pollers()
             await self._let_handlers_finish()
         return await self._close(self._result) if self._result is not None else self._go_on_in_new_execution()
 
@@ -116,6 +121,7 @@ class MastraWorkflow:
         Returns:
             The result; None when the run is to go on in a new execution.
         """
+        self._events.begin(self.workflow_id)
         graph, scope = await self._open()
         refused = await callbacks.start(self._engine, scope) if self._envelope.seed is None else None
         if refused is not None:
@@ -133,9 +139,11 @@ class MastraWorkflow:
             ending = await self._checked(scope, ending)
             result = assemble(self._run, scope, ending)
             await callbacks.notify(self._engine, scope, ending)
+            self._events.finish(result)
             if ending.status != "suspended":
                 return result
             await self._stay_suspended(result)
+            self._events.begin(self.workflow_id)
 
     async def _stay_suspended(self, result: WorkflowResult[Any]) -> None:
         """Wait until the run is resumed or canceled. It costs nothing, however long."""
@@ -331,6 +339,11 @@ class MastraWorkflow:
         elif self._run.sleeping and not self._engine.attempts.any_in_flight:
             status = "waiting"
         return RunStatusReply(status=status)
+
+    @workflow.query(name=QUERY_STREAM)
+    def events(self, query: StreamQuery) -> StreamReply:
+        """What has happened in the run, for those who read its stream."""
+        return self.stream.read(query)
 
     @workflow.query(name=QUERY_LOOKUP)
     def lookup(self, query: LookupQuery) -> LookupReply:

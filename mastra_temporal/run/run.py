@@ -11,7 +11,7 @@ import time
 import uuid
 from collections.abc import Generator
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from temporalio.client import (
     Client,
@@ -36,14 +36,14 @@ from mastra_temporal.errors import (
     TimeTravelError,
 )
 from mastra_temporal.execution.names import UPDATE_OUTCOME, outcome_update_id, typescript_workflow_type
-from mastra_temporal.execution.temporal_workflow import MastraWorkflow
 from mastra_temporal.run.faults import explained
 from mastra_temporal.run.open_status import open_status
 from mastra_temporal.run.outcome import closed_result, outcome_of_start, wait_for_outcome
 from mastra_temporal.run.presentation import presentation
-from mastra_temporal.run.recorded import recorded_run
+from mastra_temporal.run.recorded import RecordedRun, recorded_run
 from mastra_temporal.run.restart import clear_sticky_queue, reschedule_lost_steps
 from mastra_temporal.run.resume import StepPath, path_of, resume
+from mastra_temporal.run.streamed import StreamedRun
 from mastra_temporal.run.time_travel import Journey, step_contexts, travel
 from mastra_temporal.validation import admit, admit_resume_data, admit_step_input
 from mastra_temporal.wire import (
@@ -83,7 +83,7 @@ def _ended_meanwhile() -> Generator[None, None, None]:
             raise
 
 
-class Run(Generic[OutT]):
+class Run(StreamedRun[OutT]):
     """One run. Made by `Workflow.create_run`; the run itself lives in Temporal.
 
     Mastra's ``Run``: https://mastra.ai/reference/workflows/run
@@ -347,7 +347,7 @@ class Run(Generic[OutT]):
             context=step_contexts(context),
             nested_contexts={name: step_contexts(steps) for name, steps in (nested_steps_context or {}).items()},
         )
-        seed = travel(journey, self._workflow.graph.entries, {} if recorded is None else recorded.run_state.scopes)
+        seed = travel(journey, self._workflow.graph.entries, {} if recorded is None else recorded.run.scopes)
         envelope = self._continuation(seed, description, recorded, request_context)
         return await self._start_again(envelope.model_copy(update={"per_step": per_step or None}), options)
 
@@ -409,11 +409,11 @@ class Run(Generic[OutT]):
         self,
         seed: RunSeed,
         description: WorkflowExecutionDescription | None,
-        recorded: MastraWorkflow | None,
+        recorded: RecordedRun | None,
         request_context: RequestContext | dict[str, Any] | None,
     ) -> StartEnvelope:
         """What a new execution of this run is started with."""
-        run = None if recorded is None else recorded.run_state
+        run = None if recorded is None else recorded.run
         known = {} if run is None else run.request_context
         return StartEnvelope(
             input_data=seed.scope.init_data,

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic.alias_generators import to_snake
 
-from mastra_temporal import WorkflowRuns, create_workflow_state_reader
+from mastra_temporal import WorkflowResult, WorkflowRunOutput, WorkflowRuns, create_workflow_state_reader
 from tests.conformance.case_log import CaseLog
 from tests.conformance.records import reader_record, renamed, result_record, state_record, thrown_record
 from tests.conformance.session import Session
@@ -163,6 +163,44 @@ def with_times(value: Any) -> Any:
 async def restart(case: CaseRun, action: Action) -> dict[str, Any]:
     run = await case.session.run(action)
     return result_record(await run.restart(**options(RESTART_OPTIONS, action)))
+
+
+async def stream(case: CaseRun, action: Action) -> dict[str, Any]:
+    run = await case.session.run(action)
+    return await drained(run.stream(**options(START_OPTIONS, action)))
+
+
+async def resume_stream(case: CaseRun, action: Action) -> dict[str, Any]:
+    run = await case.session.run(action)
+    return await drained(run.resume_stream(**options(RESUME_OPTIONS, action)))
+
+
+async def time_travel_stream(case: CaseRun, action: Action) -> dict[str, Any]:
+    run = await case.session.run(action)
+    given = {"step": "", **options(TIME_TRAVEL_OPTIONS, action)}
+    return await drained(run.time_travel_stream(**with_times(given)))
+
+
+async def drained(output: WorkflowRunOutput) -> dict[str, Any]:
+    events = [event.model_dump(by_alias=True) async for event in output]
+    return {"events": events, **await outcome(output.result), "streamStatus": output.status}
+
+
+async def watch(case: CaseRun, action: Action) -> dict[str, Any]:
+    run = await case.session.run(action["action"])
+    events: list[dict[str, Any]] = []
+    unwatch = await run.watch(lambda event: events.append(event.model_dump(by_alias=True)))
+    performed = await outcome(case.perform(action["action"]))
+    await unwatch()
+    return {"events": events, **performed}
+
+
+async def outcome(awaited: Awaitable[Any]) -> dict[str, Any]:
+    try:
+        result = await awaited
+    except Exception as error:
+        return {"rejected": thrown_record(error)}
+    return {"result": result_record(result) if isinstance(result, WorkflowResult) else result}
 
 
 async def cancel(case: CaseRun, action: Action) -> None:
@@ -321,10 +359,10 @@ ACTIONS: dict[str, Callable[[CaseRun, Action], Awaitable[Any]]] = {
     "deleteRun": delete_run,
     "reader": read_state,
     "graph": show_graph,
-    "stream": not_supported,
-    "resumeStream": not_supported,
-    "timeTravelStream": not_supported,
-    "watch": not_supported,
+    "stream": stream,
+    "resumeStream": resume_stream,
+    "timeTravelStream": time_travel_stream,
+    "watch": watch,
     "restartAllActive": not_supported,
     "spans": not_supported,
 }
