@@ -223,6 +223,11 @@ async def nothing(case: CaseRun, action: Action) -> None:
     """What concerns Mastra's own storage, which we do not have."""
 
 
+async def graph(case: CaseRun, action: Action) -> dict[str, Any]:
+    workflow = case.session.mastra.get_workflow(action.get("workflow", case.session.builder.id))
+    return {"committed": workflow.committed, "serializedStepGraph": workflow.serialized_step_graph}
+
+
 async def not_supported(case: CaseRun, action: Action) -> None:
     raise NotSupported(f"mastra_temporal has no {action['op']} yet")
 
@@ -254,6 +259,6 @@ ACTIONS: dict[str, Callable[[CaseRun, Action], Awaitable[Any]]] = {
     "restartAllActive": not_supported,
     "deleteRun": not_supported,
     "reader": not_supported,
-    "graph": not_supported,
+    "graph": graph,
     "spans": not_supported,
 }
