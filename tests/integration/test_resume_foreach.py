@@ -55,9 +55,7 @@ class TestSteps:
             "label": {"label": "about b"},
         }
         async with stage.worker(workflow):
-            run, result = await suspended_run(
-                workflow, ["a", "b", "c"], output_options={"include_resume_labels": True}
-            )
+            run, result = await suspended_run(workflow, ["a", "b", "c"], output_options={"include_resume_labels": True})
             assert result.resume_labels == {
                 f"about {name}": {"stepId": "ask", "foreachIndex": index} for index, name in enumerate("abc")
             }
@@ -97,9 +95,7 @@ class TestSteps:
 
 class TestNested:
     async def test_each_item_is_resumed_by_itself(self, stage: Stage):
-        item = flow(
-            passing(stage.effects, "before"), asking(stage.effects), asking(stage.effects, "again"), id="item"
-        )
+        item = flow(passing(stage.effects, "before"), asking(stage.effects), asking(stage.effects, "again"), id="item")
         workflow = each(item, concurrency=3)
         async with stage.worker(workflow):
             run, result = await suspended_run(workflow, ["a", "b", "c"])
@@ -141,9 +137,7 @@ class TestNested:
         item = flow(asking(stage.effects, label=lambda value: value), id="item")
         workflow = each(item, concurrency=3)
         async with stage.worker(workflow):
-            run, result = await suspended_run(
-                workflow, ["a", "b", "c"], output_options={"include_resume_labels": True}
-            )
+            run, result = await suspended_run(workflow, ["a", "b", "c"], output_options={"include_resume_labels": True})
             assert result.resume_labels == {
                 name: {"stepId": "item", "foreachIndex": index} for index, name in enumerate("abc")
             }
