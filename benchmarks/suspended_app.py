@@ -1,12 +1,10 @@
-"""The workflows of `benchmarks.suspended`, and their worker: ``python -m benchmarks.suspended_app CACHED_WORKFLOWS``."""
+"""The workflows of `benchmarks.suspended`, and a worker for them: ``python -m benchmarks.suspended_app CACHED``."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import sys
-from pathlib import Path
 from typing import Any
 
 from mastra_temporal import Mastra, StepContext, create_workflow, step
@@ -21,16 +19,10 @@ async def ask(number: int, ctx: StepContext) -> Any:
     return {"number": number, "data": ctx.resume_data, "suspended_with": ctx.suspend_data["number"]}
 
 
-@step
-async def gate(number: int) -> int:
-    """Wait until somebody makes the file."""
-    while not await asyncio.to_thread(Path(os.environ["SUSPENDED_GATE"]).exists):
-        await asyncio.sleep(0.02)
-    return number
-
-
 approval = create_workflow(id="approval", input_schema=int).then(ask).commit()
-gated = create_workflow(id="gated", input_schema=int).then(gate).then(ask).commit()
+gated = (
+    create_workflow(id="gated", input_schema=int).sleep(lambda milliseconds: milliseconds, id="nap").then(ask).commit()
+)
 mastra = Mastra(workflows=[approval, gated], task_queue="suspended")
 
 

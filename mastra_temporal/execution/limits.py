@@ -79,5 +79,5 @@ def compact(result: WorkflowResult[Any], limit: int = LIMIT - MARGIN) -> Workflo
     """A result that fits: one that is too large leaves its steps to the history, where a reader finds them."""
     if size_of(result) <= limit:
         return result
-    left_out = {"steps": {}, "input": None, "state": None, "suspend_payload": None}
+    left_out: dict[str, Any] = {"steps": {}, "input": None, "state": None, "suspend_payload": None}
     return result.model_copy(update={**left_out, "compacted": True})

@@ -57,10 +57,10 @@ def path_of(step: StepPath) -> list[str]:
     Raises:
         RunError: It is neither text nor a step, nor a list of them.
     """
-    parts: Any = [step] if isinstance(step, (str, Step, Workflow)) else step
-    if not isinstance(parts, Sequence) or not all(isinstance(part, (str, Step, Workflow)) for part in parts):  # pyright: ignore[reportUnknownVariableType]
+    parts = [step] if isinstance(step, (str, Step, Workflow)) else step
+    if not isinstance(parts, (list, tuple)) or not all(isinstance(part, (str, Step, Workflow)) for part in parts):  # pyright: ignore[reportUnnecessaryIsInstance] - users may not check types
         raise RunError(f"`step` is an id, a step, a path like `outer.inner`, or a list of ids and steps; got {step!r}.")
-    ids = [part if isinstance(part, str) else part.id for part in parts]  # pyright: ignore[reportUnknownVariableType]
+    ids = [part if isinstance(part, str) else part.id for part in parts]
     return ids[0].split(".") if len(ids) == 1 else ids
 
 

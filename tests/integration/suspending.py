@@ -17,7 +17,8 @@ def asking(effects: Effects | None = None, id: str = "ask", label: Any = None, *
         if effects is not None:
             effects.add(f"{ctx.idempotency_key.partition('/')[2]} {'fresh' if ctx.suspend_data is None else 'resumed'}")
         if ctx.suspend_data is None:
-            return await ctx.suspend({"about": value}, resume_label=label(value) if callable(label) else label)
+            named: Any = label(value) if callable(label) else label
+            return await ctx.suspend({"about": value}, resume_label=named)
         return [value, ctx.resume_data]
 
     return create_step(id=id, execute=ask, **settings)

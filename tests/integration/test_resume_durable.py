@@ -122,7 +122,7 @@ class TestRetried:
             return ctx.resume_data
 
         twice: dict[str, Any] = {"retry_config": {"attempts": 2, "delay": 1}}
-        step = create_step(id="ask", execute=ask, **({"retries": 2} if where == "step" else {}))
+        step = create_step(id="ask", execute=ask, retries=2 if where == "step" else None)
         workflow = {
             "step": flow(step),
             "workflow": flow(step, **twice),
