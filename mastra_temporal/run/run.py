@@ -33,9 +33,15 @@ from mastra_temporal.errors import (
     RunError,
     RunNotActiveError,
     RunNotFoundError,
+    RunNotSuspendedError,
     TimeTravelError,
 )
-from mastra_temporal.execution.names import UPDATE_OUTCOME, outcome_update_id, typescript_workflow_type
+from mastra_temporal.execution.names import (
+    NOT_SUSPENDED,
+    UPDATE_OUTCOME,
+    outcome_update_id,
+    typescript_workflow_type,
+)
 from mastra_temporal.run.faults import explained
 from mastra_temporal.run.open_status import open_status
 from mastra_temporal.run.outcome import closed_result, outcome_of_start, wait_for_outcome
@@ -446,6 +452,10 @@ class Run(StreamedRun[OutT]):
         request_context: RequestContext | dict[str, Any] | None,
         per_step: bool,
     ) -> ResumeRequest:
+        if label is not None and not isinstance(label, str):  # pyright: ignore[reportUnnecessaryIsInstance] - users may not check types
+            raise RunError(f"{self.label}: `label` is text, got {label!r}.")
+        if for_each_index is not None and not isinstance(for_each_index, int):  # pyright: ignore[reportUnnecessaryIsInstance] - likewise
+            raise RunError(f"{self.label}: `for_each_index` is a whole number from 0, got {for_each_index!r}.")
         return ResumeRequest(
             step=None if step is None else path_of(step),
             label=label,
@@ -462,6 +472,8 @@ class Run(StreamedRun[OutT]):
             How often it has been resumed now.
         """
         description = await self._describe()
+        if description is None and self._canceled_before_start:
+            raise RunNotSuspendedError(NOT_SUSPENDED)
         if description is None:
             raise RunNotFoundError(f"No snapshot found for this workflow run: {self.workflow_id} {self.run_id}")
         generation = await resume(self.client, description, request)
