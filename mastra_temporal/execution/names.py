@@ -10,6 +10,7 @@ __all__ = [
     "ACTIVITY_FUNCTION",
     "ACTIVITY_NOOP",
     "ACTIVITY_REQUEST_CANCEL",
+    "ACTIVITY_STILL_LOST",
     "FAILED_RUN",
     "FAILED_STEP",
     "INVALID_DATA",
@@ -33,6 +34,7 @@ ACTIVITY_ENTER = "mastra.enter"
 ACTIVITY_FUNCTION = "mastra.function"
 ACTIVITY_NOOP = "mastra.noop"
 ACTIVITY_REQUEST_CANCEL = "mastra.request_cancel"
+ACTIVITY_STILL_LOST = "mastra.still_lost"
 
 STREAM_TOPIC = "events"
 """The topic of a run's stream."""

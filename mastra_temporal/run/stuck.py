@@ -1,0 +1,188 @@
+"""Runs whose workflow task fails again and again, as after a bad deploy: how to tell, and how to get them out at once.
+
+The server tries such a task again, ever more slowly, and refuses updates meanwhile. A good worker is enough to heal the
+run in time. A reset to the last failure heals it now: everything recorded before is kept. A reset starts the activities
+under way once more, and cuts off what was recorded since; so it waits until no step is alive, and until nothing would
+be lost. Two resets at once would both happen: the server has no protection against that, so we take a lock.
+"""
+
+# pyright: reportUnknownMemberType=false
+# Some of the SDK's overloads are not fully typed.
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import logging
+import uuid
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from datetime import timedelta
+from typing import TypeVar
+
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.enums.v1 import EventType, PendingActivityState, WorkflowTaskFailedCause
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.api.workflowservice.v1 import (
+    DescribeWorkflowExecutionResponse,
+    GetWorkflowExecutionHistoryReverseRequest,
+    ResetWorkflowExecutionRequest,
+)
+from temporalio.client import Client
+from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError
+
+from mastra_temporal.run.liveness import Verdicts, describe
+
+__all__ = ["is_stuck", "patiently", "reset_stuck_run"]
+
+_logger = logging.getLogger("mastra_temporal.restart")
+
+T = TypeVar("T")
+
+POLL_SECONDS = 1.0
+LOCK_POLL_SECONDS = 0.1
+LOCK_TIMEOUT = timedelta(seconds=15)
+"""The lock of a process that died while it held it is free after this time."""
+LOCK_TYPE = "mastra.restart-lock"
+RECENT_EVENTS = 50
+
+CARRIED_OVER = {
+    EventType.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED,
+    EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED,
+    EventType.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT,
+    EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED,
+}
+"""Events after the last failure that a reset loses without harm, or applies again."""
+NOT_OF_A_WORKER = {
+    WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_RESET_WORKFLOW,
+    WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND,
+}
+
+
+def is_stuck(description: DescribeWorkflowExecutionResponse) -> bool:
+    """Whether a run's workflow task failed or timed out, and is to be tried again."""
+    return description.pending_workflow_task.attempt >= 2
+
+
+async def reset_stuck_run(client: Client, run_id: str, *, force: bool) -> bool:
+    """Reset a run to its last failed workflow task, as soon as that repeats no step. One of all callers does so.
+
+    Returns:
+        Whether it was this caller. If not, the run has recovered, or was never stuck in this way.
+    """
+    told, first = False, ""
+    while True:
+        description = await describe(client, run_id)
+        execution = description.workflow_execution_info.execution
+        first = first or execution.run_id
+        if not is_stuck(description) or execution.run_id != first:
+            return False
+        events = await _recent_events(client, execution)
+        failure = next((event for event in events if _is_failure(event)), None)
+        if failure is None or any(
+            event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED and event.event_id > failure.event_id
+            for event in events
+        ):
+            return False
+        if not told:
+            told = True
+            reason = failure.workflow_task_failed_event_attributes.failure.message
+            _logger.warning("run `%s`: its workflow task fails again and again (%s); resetting it", run_id, reason)
+        last = next(event for event in events if event.event_type not in CARRIED_OVER)
+        if last.event_id == failure.event_id and (force or not await _any_step_alive(client, run_id, description)):
+            async with _locked(client, run_id) as mine:
+                if mine and await _still(client, run_id, description):
+                    await _reset(client, execution, failure.event_id)
+                    return True
+            await asyncio.sleep(LOCK_POLL_SECONDS)
+        else:
+            await asyncio.sleep(POLL_SECONDS)
+
+
+async def patiently(update: Callable[[], Awaitable[T]]) -> T:
+    """Send an update again and again, as long as it is refused because the run's workflow task fails."""
+    told = False
+    while True:
+        try:
+            return await update()
+        except RPCError as error:
+            if "Workflow Task in failed state" not in error.message:
+                raise
+        if not told:
+            told = True
+            _logger.warning("the run's workflow task fails: waiting for a worker that can go on with it")
+        await asyncio.sleep(POLL_SECONDS)
+
+
+async def _recent_events(client: Client, execution: WorkflowExecution) -> list[HistoryEvent]:
+    """The last events, latest first."""
+    reply = await client.workflow_service.get_workflow_execution_history_reverse(
+        GetWorkflowExecutionHistoryReverseRequest(
+            namespace=client.namespace, execution=execution, maximum_page_size=RECENT_EVENTS
+        )
+    )
+    return list(reply.history.events)
+
+
+def _is_failure(event: HistoryEvent) -> bool:
+    failed = event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED
+    return failed and event.workflow_task_failed_event_attributes.cause not in NOT_OF_A_WORKER
+
+
+async def _any_step_alive(client: Client, run_id: str, description: DescribeWorkflowExecutionResponse) -> bool:
+    workers = {
+        item.last_worker_identity
+        for item in description.pending_activities
+        if item.state == PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
+    }
+    return bool(workers - await Verdicts(client).gone(run_id, sorted(workers)))
+
+
+async def _still(client: Client, run_id: str, seen: DescribeWorkflowExecutionResponse) -> bool:
+    """Whether nothing has happened to the run since: the task's attempts leave the number of events alone."""
+    now = await describe(client, run_id)
+    return (
+        is_stuck(now)
+        and now.workflow_execution_info.execution == seen.workflow_execution_info.execution
+        and now.workflow_execution_info.history_length == seen.workflow_execution_info.history_length
+    )
+
+
+async def _reset(client: Client, execution: WorkflowExecution, event_id: int) -> None:
+    await client.workflow_service.reset_workflow_execution(
+        ResetWorkflowExecutionRequest(
+            namespace=client.namespace,
+            workflow_execution=execution,
+            reason="restart(): the workflow task failed again and again",
+            workflow_task_finish_event_id=event_id,
+            request_id=str(uuid.uuid4()),
+            identity=client.identity,
+        )
+    )
+
+
+@contextlib.asynccontextmanager
+async def _locked(client: Client, run_id: str) -> AsyncGenerator[bool]:
+    """A lock among all processes: a workflow id, the one thing that the server gives to only one of many.
+
+    No worker polls the lock's task queue. It exists for some milliseconds.
+    """
+    name = f"{LOCK_TYPE}-{hashlib.sha256(run_id.encode()).hexdigest()[:32]}"
+    try:
+        handle = await client.start_workflow(
+            LOCK_TYPE,
+            id=name,
+            task_queue=LOCK_TYPE,
+            execution_timeout=LOCK_TIMEOUT,
+            id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+        )
+    except WorkflowAlreadyStartedError:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        with contextlib.suppress(RPCError):
+            await handle.terminate("the reset is done")
