@@ -60,6 +60,7 @@ from mastra_temporal.errors import (
     WorkflowNotFoundError,
 )
 from mastra_temporal.plugin import MastraPlugin
+from mastra_temporal.run.bulk import RestartedRun, RestartReport
 from mastra_temporal.run.mastra import Mastra
 from mastra_temporal.run.run import Run
 from mastra_temporal.wire import StepResult, WorkflowResult
@@ -79,6 +80,8 @@ __all__ = [
     "OutputOptions",
     "PayloadTooLargeError",
     "RequestContext",
+    "RestartReport",
+    "RestartedRun",
     "ResumeAlreadyClaimedError",
     "RetryConfig",
     "Run",

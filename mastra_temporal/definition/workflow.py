@@ -40,6 +40,7 @@ from mastra_temporal.definition.suggest import did_you_mean
 from mastra_temporal.errors import DefinitionError
 
 if TYPE_CHECKING:
+    from mastra_temporal.run.bulk import RestartReport
     from mastra_temporal.run.run import Run
 
 __all__ = ["Workflow", "WorkflowFunction"]
@@ -58,6 +59,10 @@ class Runner(Protocol):
 
     async def create_run(self, workflow: Any, *, run_id: str | None, resource_id: str | None) -> Any:
         """Make a run of the workflow."""
+        ...
+
+    async def restart_all_runs_of(self, workflow: Any) -> Any:
+        """Restart all orphaned runs of the workflow."""
         ...
 
 
@@ -392,17 +397,28 @@ class Workflow(Generic[InT, OutT, CurrentT]):
             DefinitionError: The workflow is not committed or not registered with a ``Mastra`` object.
             ServerUnreachableError: A ``run_id`` was given and no server answers.
         """
-        if self._runner is None:
-            raise DefinitionError(
-                f"{self._owner} is not registered: list it in Mastra(workflows=[...]) before making a run of it."
-            )
-        return await self._runner.create_run(self, run_id=run_id, resource_id=resource_id)
+        return await self._registered().create_run(self, run_id=run_id, resource_id=resource_id)
+
+    async def restart_all_active_workflow_runs(self) -> RestartReport:
+        """Restart all runs of this workflow that lost their workers, whatever ``auto_restart_active_runs`` says.
+
+        Returns as soon as each is moving again. Mastra's ``restartAllActiveWorkflowRuns()``; see
+        `Mastra.restart_all_active_workflow_runs`.
+        """
+        return await self._registered().restart_all_runs_of(self)
 
     def bind(self, runner: Runner) -> None:
         """Register the workflow with what makes its runs. Called by ``Mastra``."""
         self._runner = runner
 
     # Helpers
+
+    def _registered(self) -> Runner:
+        if self._runner is None:
+            raise DefinitionError(
+                f"{self._owner} is not registered: list it in Mastra(workflows=[...]) before making a run of it."
+            )
+        return self._runner
 
     @property
     def _owner(self) -> str:

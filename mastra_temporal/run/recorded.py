@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from temporalio.client import Client, WorkflowHistory
+from temporalio.client import Client, WorkflowExecutionDescription, WorkflowHistory
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 
 from mastra_temporal.execution.compiler import compile_workflow
 from mastra_temporal.execution.temporal_workflow import MastraWorkflow
 from mastra_temporal.wire import RunStatus, StartEnvelope, WorkflowResult
 
-__all__ = ["recorded_result", "recorded_run", "recorded_status"]
+__all__ = ["recorded_result", "recorded_run", "recorded_status", "settled_status"]
 
 
 async def recorded_result(client: Client, run_id: str) -> WorkflowResult[Any]:
@@ -26,6 +26,13 @@ async def recorded_result(client: Client, run_id: str) -> WorkflowResult[Any]:
 async def recorded_status(client: Client, run_id: str) -> RunStatus:
     """The status of an open run."""
     return (await recorded_run(client, run_id)).status().status
+
+
+async def settled_status(description: WorkflowExecutionDescription) -> RunStatus | None:
+    """The status of an open run, as far as the server knows it without its worker."""
+    if description.raw_description.workflow_extended_info.cancel_requested:
+        return "canceled"
+    return "suspended" if (await description.memo()).get("mastraStatus") == "suspended" else None
 
 
 async def recorded_run(client: Client, run_id: str, execution: str | None = None) -> MastraWorkflow:

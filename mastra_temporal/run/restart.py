@@ -91,7 +91,7 @@ async def revive(
 
 
 async def release(client: Client, run_id: str) -> None:
-    """Let a canceled run end without the steps that nobody is running: dead workers', and those that wait to be tried."""
+    """Let a canceled run end without the steps that nobody runs: of dead workers, or waiting for a retry."""
     with contextlib.suppress(WorkflowUpdateFailedError):
         await clear_sticky_queue(client, run_id)
         pending = list((await describe(client, run_id)).pending_activities)

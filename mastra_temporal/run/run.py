@@ -40,7 +40,7 @@ from mastra_temporal.execution.temporal_workflow import MastraWorkflow
 from mastra_temporal.run.faults import explained
 from mastra_temporal.run.outcome import closed_result, outcome_of_start, wait_for_outcome
 from mastra_temporal.run.queues import warning_when_unattended
-from mastra_temporal.run.recorded import recorded_run, recorded_status
+from mastra_temporal.run.recorded import recorded_run, recorded_status, settled_status
 from mastra_temporal.run.restart import release, revive
 from mastra_temporal.run.resume import StepPath, path_of, resume
 from mastra_temporal.run.time_travel import Journey, step_contexts, travel
@@ -223,9 +223,8 @@ class Run(Generic[OutT]):
             await self.client.get_workflow_handle(self.run_id).cancel()
         self.status = "canceled"
         # With no worker at all nobody can answer now; the next worker ends the run.
-        with contextlib.suppress(asyncio.TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
-            with _ended_meanwhile():
-                await asyncio.wait_for(release(self.client, self.run_id), PATIENCE_SECONDS)
+        with _ended_meanwhile(), contextlib.suppress(asyncio.TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
+            await asyncio.wait_for(release(self.client, self.run_id), PATIENCE_SECONDS)
         return "accepted"
 
     @explained
@@ -386,10 +385,15 @@ class Run(Generic[OutT]):
             result = await self._outcome()
             self._require_active(result.status)
             return result
-        self._require_active(await self._settled_status(description) or "running")
+        self._require_active(await settled_status(description) or "running")
         async with warning_when_unattended(self.client, self.run_id):
             await revive(self.client, self.run_id, request_context=request_context, force=force)
             return await self._outcome()
+
+    @explained
+    async def join(self) -> WorkflowResult[OutT]:
+        """Wait until the run has ended or is suspended, and leave it alone. What `RestartReport.wait` does."""
+        return self._shown(await self._outcome(), OutputOptions(include_state=True))
 
     @explained
     async def fetch_status(self) -> RunStatus:
@@ -552,14 +556,8 @@ class Run(Generic[OutT]):
             await asyncio.sleep(START_POLL_SECONDS)
         return None
 
-    async def _settled_status(self, description: WorkflowExecutionDescription) -> RunStatus | None:
-        """The status of an open run, as far as the server knows it without its worker."""
-        if description.raw_description.workflow_extended_info.cancel_requested:
-            return "canceled"
-        return "suspended" if (await description.memo()).get("mastraStatus") == "suspended" else None
-
     async def _open_status(self, description: WorkflowExecutionDescription) -> RunStatus:
-        settled = await self._settled_status(description)
+        settled = await settled_status(description)
         if settled is not None:
             return settled
         try:

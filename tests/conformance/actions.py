@@ -158,6 +158,12 @@ async def restart(case: CaseRun, action: Action) -> dict[str, Any]:
     return result_record(await run.restart(**options(RESTART_OPTIONS, action)))
 
 
+async def restart_all_active(case: CaseRun, action: Action) -> None:
+    mastra = case.session.mastra
+    whose: Any = mastra if action.get("all") else mastra.get_workflow(action.get("workflow", case.session.builder.id))
+    await (await whose.restart_all_active_workflow_runs()).wait()
+
+
 async def cancel(case: CaseRun, action: Action) -> None:
     run = await case.session.run(action)
     await run.cancel()
@@ -232,6 +238,7 @@ ACTIONS: dict[str, Callable[[CaseRun, Action], Awaitable[Any]]] = {
     "start": start,
     "startAsync": start_async,
     "restart": restart,
+    "restartAllActive": restart_all_active,
     "resume": resume,
     "timeTravel": time_travel,
     "cancel": cancel,
@@ -251,7 +258,6 @@ ACTIONS: dict[str, Callable[[CaseRun, Action], Awaitable[Any]]] = {
     "getRun": not_supported,
     "listRunIds": not_supported,
     "listActive": not_supported,
-    "restartAllActive": not_supported,
     "deleteRun": not_supported,
     "reader": not_supported,
     "graph": not_supported,
