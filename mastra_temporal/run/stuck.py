@@ -2,8 +2,9 @@
 
 The server tries such a task again, ever more slowly, and refuses updates meanwhile. A good worker is enough to heal the
 run in time. A reset to the last failure heals it now: everything recorded before is kept. A reset starts the activities
-under way once more, and cuts off what was recorded since; so it waits until no step is alive, and until nothing would
-be lost. Two resets at once would both happen: the server has no protection against that, so we take a lock.
+under way once more, and cuts off what was recorded since, or waits to be; so it is made when no step is alive, and
+nothing would be lost. Two resets at once would both happen, the server does not protect a run from that: so we take a
+lock.
 """
 
 # pyright: reportUnknownMemberType=false
@@ -25,7 +26,6 @@ from temporalio.api.enums.v1 import EventType, PendingActivityState, WorkflowTas
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.api.workflowservice.v1 import (
     DescribeWorkflowExecutionResponse,
-    GetWorkflowExecutionHistoryReverseRequest,
     ResetWorkflowExecutionRequest,
 )
 from temporalio.client import Client
@@ -46,15 +46,24 @@ LOCK_POLL_SECONDS = 0.1
 LOCK_TIMEOUT = timedelta(seconds=15)
 """The lock of a process that died while it held it is free after this time."""
 LOCK_TYPE = "mastra.restart-lock"
-RECENT_EVENTS = 50
 
 CARRIED_OVER = {
     EventType.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED,
     EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED,
-    EventType.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT,
     EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED,
 }
 """Events after the last failure that a reset loses without harm, or applies again."""
+TASK_ENDS = {
+    EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED,
+    EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED,
+    EventType.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT,
+}
+ACTIVITY_ENDS = {
+    EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED,
+    EventType.EVENT_TYPE_ACTIVITY_TASK_FAILED,
+    EventType.EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT,
+    EventType.EVENT_TYPE_ACTIVITY_TASK_CANCELED,
+}
 NOT_OF_A_WORKER = {
     WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_RESET_WORKFLOW,
     WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND,
@@ -79,19 +88,16 @@ async def reset_stuck_run(client: Client, run_id: str, *, force: bool) -> bool:
         first = first or execution.run_id
         if not is_stuck(description) or execution.run_id != first:
             return False
-        events = await _recent_events(client, execution)
-        failure = next((event for event in events if _is_failure(event)), None)
-        if failure is None or any(
-            event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED and event.event_id > failure.event_id
-            for event in events
-        ):
+        events = await _events(client, execution)
+        tasks = [event for event in events if event.event_type in TASK_ENDS]
+        if not tasks or not _is_failure(failure := tasks[-1]):
             return False
         if not told:
             told = True
             reason = failure.workflow_task_failed_event_attributes.failure.message
             _logger.warning("run `%s`: its workflow task fails again and again (%s); resetting it", run_id, reason)
-        last = next(event for event in events if event.event_type not in CARRIED_OVER)
-        if last.event_id == failure.event_id and (force or not await _any_step_alive(client, run_id, description)):
+        loses_nothing = _all_before(events, failure) and not _any_ended_unrecorded(events, description)
+        if loses_nothing and (force or not await _any_step_alive(client, run_id, description)):
             async with _locked(client, run_id) as mine:
                 if mine and await _still(client, run_id, description):
                     await _reset(client, execution, failure.event_id)
@@ -116,19 +122,33 @@ async def patiently(update: Callable[[], Awaitable[T]]) -> T:
         await asyncio.sleep(POLL_SECONDS)
 
 
-async def _recent_events(client: Client, execution: WorkflowExecution) -> list[HistoryEvent]:
-    """The last events, latest first."""
-    reply = await client.workflow_service.get_workflow_execution_history_reverse(
-        GetWorkflowExecutionHistoryReverseRequest(
-            namespace=client.namespace, execution=execution, maximum_page_size=RECENT_EVENTS
-        )
-    )
-    return list(reply.history.events)
+async def _events(client: Client, execution: WorkflowExecution) -> list[HistoryEvent]:
+    handle = client.get_workflow_handle(execution.workflow_id, run_id=execution.run_id)
+    return [event async for event in handle.fetch_history_events()]
 
 
 def _is_failure(event: HistoryEvent) -> bool:
     failed = event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED
     return failed and event.workflow_task_failed_event_attributes.cause not in NOT_OF_A_WORKER
+
+
+def _all_before(events: list[HistoryEvent], failure: HistoryEvent) -> bool:
+    """Whether nothing was recorded after the failure that a reset would cut off."""
+    after = (event for event in events if event.event_id > failure.event_id)
+    return all(event.event_type in CARRIED_OVER for event in after)
+
+
+def _any_ended_unrecorded(events: list[HistoryEvent], description: DescribeWorkflowExecutionResponse) -> bool:
+    """Whether a step has ended, and the server keeps its result back until the workflow task under way is over."""
+    names = {
+        event.event_id: event.activity_task_scheduled_event_attributes.activity_id
+        for event in events
+        if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED
+    }
+    for event in events:
+        if event.event_type in ACTIVITY_ENDS:
+            names.pop(getattr(event, event.WhichOneof("attributes") or "").scheduled_event_id, None)
+    return bool(set(names.values()) - {item.activity_id for item in description.pending_activities})
 
 
 async def _any_step_alive(client: Client, run_id: str, description: DescribeWorkflowExecutionResponse) -> bool:
@@ -147,6 +167,7 @@ async def _still(client: Client, run_id: str, seen: DescribeWorkflowExecutionRes
         is_stuck(now)
         and now.workflow_execution_info.execution == seen.workflow_execution_info.execution
         and now.workflow_execution_info.history_length == seen.workflow_execution_info.history_length
+        and len(now.pending_activities) == len(seen.pending_activities)
     )
 
 
