@@ -28,7 +28,7 @@ from temporalio.api.workflowservice.v1 import (
     DescribeWorkflowExecutionResponse,
     ResetWorkflowExecutionRequest,
 )
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowUpdateRPCTimeoutOrCancelledError
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
@@ -42,7 +42,7 @@ _logger = logging.getLogger("mastra_temporal.restart")
 T = TypeVar("T")
 
 POLL_SECONDS = 1.0
-LOCK_POLL_SECONDS = 0.1
+SHORT_POLL_SECONDS = 0.1
 LOCK_TIMEOUT = timedelta(seconds=15)
 """The lock of a process that died while it held it is free after this time."""
 LOCK_TYPE = "mastra.restart-lock"
@@ -102,17 +102,24 @@ async def reset_stuck_run(client: Client, run_id: str, *, force: bool) -> bool:
                 if mine and await _still(client, run_id, description):
                     await _reset(client, execution, failure.event_id)
                     return True
-            await asyncio.sleep(LOCK_POLL_SECONDS)
+            await asyncio.sleep(SHORT_POLL_SECONDS)
         else:
             await asyncio.sleep(POLL_SECONDS)
 
 
 async def patiently(update: Callable[[], Awaitable[T]]) -> T:
-    """Send an update again and again, as long as it is refused because the run's workflow task fails."""
+    """Send an update until it is answered. It must have an id of its own: then it is handled once.
+
+    It is sent again while it is refused because the run's workflow task fails, and after the server has closed the
+    connection on which its answer was awaited.
+    """
     told = False
     while True:
         try:
             return await update()
+        except WorkflowUpdateRPCTimeoutOrCancelledError:
+            await asyncio.sleep(SHORT_POLL_SECONDS)
+            continue
         except RPCError as error:
             if "Workflow Task in failed state" not in error.message:
                 raise
