@@ -252,6 +252,11 @@ class MastraWorkflow:
         """The scope of the run's own workflow, once it has been entered."""
         return self._scope
 
+    @property
+    def generation(self) -> int:
+        """How often the run has been resumed."""
+        return self._generation
+
     def snapshot(self) -> WorkflowResult[Any]:
         """The results as far as the run has come."""
         if self._scope is None:

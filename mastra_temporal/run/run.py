@@ -41,6 +41,7 @@ from mastra_temporal.run.faults import explained
 from mastra_temporal.run.outcome import closed_result, outcome_of_start, wait_for_outcome
 from mastra_temporal.run.queues import warning_when_unattended
 from mastra_temporal.run.recorded import recorded_run, recorded_status, settled_status
+from mastra_temporal.run.reopen import is_closed_by_temporal, reopen
 from mastra_temporal.run.restart import release, revive
 from mastra_temporal.run.resume import StepPath, path_of, resume
 from mastra_temporal.run.time_travel import Journey, step_contexts, travel
@@ -381,6 +382,9 @@ class Run(Generic[OutT]):
         description = await self._describe()
         if description is None:
             raise RunNotActiveError(NOT_ACTIVE)
+        if is_closed_by_temporal(description):
+            await reopen(self.client, description, request_context, self._start_options())
+            return await self._outcome()
         if description.status != WorkflowExecutionStatus.RUNNING:
             result = await self._outcome()
             self._require_active(result.status)

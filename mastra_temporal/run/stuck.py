@@ -13,12 +13,9 @@ lock.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import hashlib
 import logging
 import uuid
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from datetime import timedelta
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from temporalio.api.common.v1 import WorkflowExecution
@@ -29,11 +26,10 @@ from temporalio.api.workflowservice.v1 import (
     ResetWorkflowExecutionRequest,
 )
 from temporalio.client import Client, WorkflowUpdateRPCTimeoutOrCancelledError
-from temporalio.common import WorkflowIDConflictPolicy
-from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
 from mastra_temporal.run.liveness import Verdicts, describe
+from mastra_temporal.run.lock import locked
 
 __all__ = ["is_stuck", "patiently", "reset_stuck_run"]
 
@@ -43,9 +39,6 @@ T = TypeVar("T")
 
 POLL_SECONDS = 1.0
 SHORT_POLL_SECONDS = 0.1
-LOCK_TIMEOUT = timedelta(seconds=15)
-"""The lock of a process that died while it held it is free after this time."""
-LOCK_TYPE = "mastra.restart-lock"
 
 CARRIED_OVER = {
     EventType.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED,
@@ -98,7 +91,7 @@ async def reset_stuck_run(client: Client, run_id: str, *, force: bool) -> bool:
             _logger.warning("run `%s`: its workflow task fails again and again (%s); resetting it", run_id, reason)
         loses_nothing = _all_before(events, failure) and not _any_ended_unrecorded(events, description)
         if loses_nothing and (force or not await _any_step_alive(client, run_id, description)):
-            async with _locked(client, run_id) as mine:
+            async with locked(client, run_id) as mine:
                 if mine and await _still(client, run_id, description):
                     await _reset(client, execution, failure.event_id)
                     return True
@@ -189,28 +182,3 @@ async def _reset(client: Client, execution: WorkflowExecution, event_id: int) ->
             identity=client.identity,
         )
     )
-
-
-@contextlib.asynccontextmanager
-async def _locked(client: Client, run_id: str) -> AsyncGenerator[bool]:
-    """A lock among all processes: a workflow id, the one thing that the server gives to only one of many.
-
-    No worker polls the lock's task queue. It exists for some milliseconds.
-    """
-    name = f"{LOCK_TYPE}-{hashlib.sha256(run_id.encode()).hexdigest()[:32]}"
-    try:
-        handle = await client.start_workflow(
-            LOCK_TYPE,
-            id=name,
-            task_queue=LOCK_TYPE,
-            execution_timeout=LOCK_TIMEOUT,
-            id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
-        )
-    except WorkflowAlreadyStartedError:
-        yield False
-        return
-    try:
-        yield True
-    finally:
-        with contextlib.suppress(RPCError):
-            await handle.terminate("the reset is done")

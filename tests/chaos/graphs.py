@@ -117,7 +117,7 @@ class Generator:
         return self.filled(f"{self.name}-{self.new_id('w')}", depth=depth + 1, most=2)
 
     def a_step(self) -> Any:
-        step_id, seconds = self.new_id("s"), self.chance.choice([0.0, 0.05, 0.2, 0.2, 0.5, 1.0, 3.0])
+        step_id, seconds = self.new_id("s"), self.chance.choice([0.0, 0.05, 0.2, 0.2, 0.5, 0.5, 2.0])
         kind = self.chance.choice(["plain", "plain", "thread", "fails", "checkpoint"])
         body = self.in_thread(seconds) if kind == "thread" else self.on_loop(seconds, kind)
         return create_step(id=step_id, execute=body, retries=2 if kind == "fails" else 0)

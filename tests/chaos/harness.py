@@ -29,7 +29,7 @@ from tests.support import PROCESSES, Build, Effects
 WORKERS = 3
 AT_A_TIME = 20
 INPUT = 1
-RUN_SECONDS = 240
+RUN_SECONDS = 300
 """How long a run may take at most: then it counts as lost."""
 AWAY = (RPCError, MastraError, asyncio.TimeoutError, OSError)
 
@@ -161,7 +161,9 @@ class Chaos:
             try:
                 result = await asyncio.wait_for(self.brought_to_its_end(run, how, chance), RUN_SECONDS)
             except asyncio.TimeoutError:
-                self.report.faults.append(f"{run_id} ({how}) was not over after {RUN_SECONDS} s")
+                self.report.faults.append(
+                    f"{run_id} ({how}) was not over after {RUN_SECONDS} s: {await self.state(run_id)}"
+                )
                 return
             history = await persistently(self.client.get_workflow_handle(run_id).fetch_history)
             attempts = Journal(self.effects.folder).attempts()
@@ -174,6 +176,14 @@ class Chaos:
             self.report.done["attempts of steps"] += sum(
                 len(own) for key, own in attempts.items() if key.startswith(prefix)
             )
+
+    async def state(self, run_id: str) -> str:
+        """Where a run is that is not over, for whoever has to find out why."""
+        handle = self.client.get_workflow_handle(run_id)
+        description = (await persistently(handle.describe)).raw_description
+        events = (await persistently(handle.fetch_history)).events
+        last = [f"{event.event_id} {event.WhichOneof('attributes')}" for event in events[-20:]]
+        return f"{description.pending_activities} {description.pending_workflow_task} {last}"
 
     async def brought_to_its_end(self, run: Run[Any], how: str, chance: Random) -> WorkflowResult[Any]:
         while True:
