@@ -62,6 +62,8 @@ from mastra_temporal.errors import (
 from mastra_temporal.plugin import MastraPlugin
 from mastra_temporal.run.mastra import Mastra
 from mastra_temporal.run.run import Run
+from mastra_temporal.tracing.context import TracingContext, TracingSpan
+from mastra_temporal.tracing.options import TracingOptions
 from mastra_temporal.wire import StepResult, WorkflowResult
 from mastra_temporal.worker import run_worker
 
@@ -99,6 +101,9 @@ __all__ = [
     "StepWriter",
     "SyncStepContext",
     "TimeTravelError",
+    "TracingContext",
+    "TracingOptions",
+    "TracingSpan",
     "TripWire",
     "Workflow",
     "WorkflowNotFoundError",

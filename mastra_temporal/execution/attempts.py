@@ -19,6 +19,8 @@ from temporalio.exceptions import CancelledError
 
 from mastra_temporal.execution.limits import TaskBudget, size_of
 from mastra_temporal.execution.names import ACTIVITY_NOOP
+from mastra_temporal.execution.trace import LostSpan
+from mastra_temporal.tracing.headers import Carrier, earlier_attempts, outgoing
 from mastra_temporal.wire import Checkpoint, LostAttempt, RestartRequest
 
 __all__ = ["ActivityPlan", "Attempts"]
@@ -50,7 +52,10 @@ class InFlight:
 
     handle: workflow.ActivityHandle[Any]
     settled: asyncio.Future[Literal["done", "lost"]]
+    context: Carrier
+    """The trace context that it was given."""
     carried: Checkpoint | None = None
+    tried: int = 0
 
     def settle(self, how: Literal["done", "lost"]) -> None:
         if not self.settled.done():
@@ -85,9 +90,11 @@ class Attempts:
             ActivityError: The activity failed, or was cancelled because the run was.
             CancelledError: The attempt was lost, and the run canceled: it is not tried again.
         """
+        tried = 0
         while True:
             await self._budget.take(size_of(call))
             activity_id = self._next_id(name)
+            earlier_attempts.set(tried)
             handle = workflow.start_activity(
                 plan.activity_type,
                 call,
@@ -102,7 +109,7 @@ class Attempts:
                 # The step's real result counts also when the run is being canceled.
                 cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
             )
-            attempt = InFlight(handle, asyncio.get_running_loop().create_future())
+            attempt = InFlight(handle, asyncio.get_running_loop().create_future(), _trace_context())
             handle.add_done_callback(lambda _, attempt=attempt: attempt.settle("done"))
             self._in_flight[activity_id] = attempt
             if self.aborted:
@@ -114,6 +121,7 @@ class Attempts:
                 del self._in_flight[activity_id]
             if self.aborted:
                 raise CancelledError("The worker of this attempt is gone, and the run was canceled.")
+            tried += attempt.tried
             if attempt.carried is not None:
                 call = call.model_copy(update={"carried": attempt.carried})
 
@@ -123,27 +131,32 @@ class Attempts:
         for attempt in self._in_flight.values():
             attempt.handle.cancel()
 
-    async def restart(self, request: RestartRequest) -> int:
+    async def restart(self, request: RestartRequest) -> list[LostSpan]:
         """Take the named attempts for lost, as far as they are still in flight.
 
         Returns:
-            How many were.
+            Those that were.
         """
         await workflow.execute_local_activity(ACTIVITY_NOOP, start_to_close_timeout=timedelta(seconds=10))
         lost = [attempt for attempt in request.attempts if attempt.activity_id in self._in_flight]
-        for attempt in lost:
-            self._lose(attempt)
-        return len(lost)
+        return [self._lose(attempt) for attempt in lost]
 
-    def _lose(self, lost: LostAttempt) -> None:
+    def _lose(self, lost: LostAttempt) -> LostSpan:
         attempt = self._in_flight[lost.activity_id]
         attempt.carried = lost.carried
+        attempt.tried = lost.attempt
         # It may be alive after all and end some day: its end is nobody's business any more.
         attempt.handle.add_done_callback(lambda handle: handle.cancelled() or handle.exception())
         attempt.handle.cancel()
         attempt.settle("lost")
+        return LostSpan(lost.activity_id, lost.attempt, attempt.context)
 
     def _next_id(self, name: str) -> str:
         number = self._scheduled.get(name, 0) + 1
         self._scheduled[name] = number
         return name if number == 1 else f"{name}#{number}"
+
+
+def _trace_context() -> Carrier:
+    carry = outgoing.get()
+    return {} if carry is None else carry()[1]

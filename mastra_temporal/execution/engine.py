@@ -12,6 +12,7 @@ from mastra_temporal.definition.graph import Entry, NestedEntry, StepEntry, body
 from mastra_temporal.execution.attempts import Attempts
 from mastra_temporal.execution.ending import Ending
 from mastra_temporal.execution.scope import Progress, RunState, Scope
+from mastra_temporal.execution.trace import RunTrace
 from mastra_temporal.wire import StepResult
 
 __all__ = ["Continuation", "Engine", "Occurrence", "settle_bail", "unfinished"]
@@ -54,6 +55,7 @@ class Engine:
 
     run: RunState
     attempts: Attempts
+    trace: RunTrace
     walk: Callable[[Engine, Scope, list[Entry]], Awaitable[Ending]]
     """Executes a workflow from where its scope stands: nested workflows come back to it."""
     step: Callable[[Engine, Scope, StepEntry, Occurrence, Any, Continuation | None], Awaitable[StepResult]]
@@ -85,10 +87,12 @@ class Engine:
         result = progress.results.get(key)
         if result is None or unfinished(result) or key in progress.resuming:
             resume = _continuation(scope, progress, key, result, input_data)
-            if isinstance(body, StepEntry):
-                result = await self.step(self, scope, body, occurrence, input_data, resume)
-            else:
-                result = await self.nested(self, scope, progress, body, occurrence, input_data, resume)
+            with self.trace.step(scope, body_id(body), input_data) as span:
+                if isinstance(body, StepEntry):
+                    result = await self.step(self, scope, body, occurrence, input_data, resume)
+                else:
+                    result = await self.nested(self, scope, progress, body, occurrence, input_data, resume)
+                span.result(result)
             if occurrence.iteration is not None:
                 result = _of_iteration(result, occurrence.iteration, scope.steps.get(body_id(body)))
             progress.results[key] = result

@@ -16,6 +16,7 @@ from mastra_temporal.execution.ending import META, Ending, ending_of, meta_of
 from mastra_temporal.execution.engine import Engine, Occurrence, settle_bail, unfinished
 from mastra_temporal.execution.resume import resumed
 from mastra_temporal.execution.scope import Progress, Scope, milliseconds_now
+from mastra_temporal.execution.spans import here
 from mastra_temporal.wire import ErrorInfo, StepResult
 
 __all__ = ["execute", "recorded_items"]
@@ -33,6 +34,7 @@ async def execute(engine: Engine, scope: Scope, progress: Progress, entry: Forea
     concurrency, error = await _concurrency(engine, scope, progress, entry, step_id)
     if error is not None:
         return Ending("failed", error=error)
+    here().note(concurrency=concurrency)
     await _work(engine, scope, progress, entry, items, concurrency)
     keys = [Occurrence(index=index).key(step_id) for index in range(len(items))]
     results = [progress.results.get(key) for key in keys]

@@ -14,6 +14,7 @@ from mastra_temporal.execution.calls import call_function
 from mastra_temporal.execution.ending import Ending
 from mastra_temporal.execution.engine import Engine
 from mastra_temporal.execution.scope import Progress, Scope, milliseconds_now
+from mastra_temporal.execution.spans import here
 from mastra_temporal.wire import ErrorInfo, StepResult
 
 __all__ = ["execute"]
@@ -34,6 +35,8 @@ async def execute(engine: Engine, scope: Scope, progress: Progress, entry: Sleep
                 update={"status": "failed", "error": error, "ended_at": milliseconds_now()}
             )
             return Ending("failed", error=error)
+    if entry.fn is not None:
+        here().note(duration_ms=max(0, progress.deadline - started_at))
     await _sleep(engine, entry.id, progress.deadline - milliseconds_now())
     if engine.run.aborted:
         return Ending("canceled")

@@ -36,6 +36,7 @@ from mastra_temporal.execution.result import assemble
 from mastra_temporal.execution.resume import NoSuspendedStepError, SuspendedStep, targets
 from mastra_temporal.execution.scope import RunState, Scope
 from mastra_temporal.execution.seed import restore, seed_of
+from mastra_temporal.execution.trace import RunTrace
 from mastra_temporal.wire import (
     EnterCall,
     LookupQuery,
@@ -81,7 +82,8 @@ class MastraWorkflow:
             per_step=bool(envelope.per_step),
             aborted=bool(envelope.canceled),
         )
-        self._engine = Engine(self._run, Attempts(), walk, step.execute, nested.execute)
+        self._trace = RunTrace(self._run)
+        self._engine = Engine(self._run, Attempts(), self._trace, walk, step.execute, nested.execute)
         self._graph: WorkflowGraph | None = envelope.graph
         self._scope: Scope | None = None
         self._suspended: WorkflowResult[Any] | None = None
@@ -93,6 +95,7 @@ class MastraWorkflow:
 
     async def execute(self) -> WorkflowResult[Any]:
         """Run to the end. The generated class's run method."""
+        self._trace.begin(self.workflow_id, self._envelope.tracing_options)
         interpretation = asyncio.create_task(self._interpret())
         while not interpretation.done():
             try:
@@ -100,6 +103,7 @@ class MastraWorkflow:
             except asyncio.CancelledError:
                 # A cancelled run ends by itself: steps in flight keep their results.
                 self._cancel_requested = True
+                self._trace.canceled = True
                 self._engine.abort()
         try:
             self._result = interpretation.result()
@@ -115,7 +119,24 @@ class MastraWorkflow:
             The result; None when the run is to go on in a new execution.
         """
         graph, scope = await self._open()
-        refused = await callbacks.start(self._engine, scope) if self._envelope.seed is None else None
+        while True:
+            resumed = self._generation > 0
+            with self._trace.leg(scope, resumed=resumed, goes_on=self._envelope.seed is not None) as span:
+                ending = await self._run_leg(graph, scope, begins=not resumed)
+                span.ending(ending)
+                if ending.status == "moved":
+                    self._moved = True
+                    return None
+                result = assemble(self._run, scope, ending).model_copy(update=self._trace.ids)
+            if ending.status != "suspended":
+                return result
+            await self._stay_suspended(result)
+
+    async def _run_leg(self, graph: WorkflowGraph, scope: Scope, *, begins: bool) -> Ending:
+        """Walk the graph until the run ends or is suspended, with the callbacks around it."""
+        refused = None
+        if begins and self._envelope.seed is None:
+            refused = await callbacks.start(self._engine, scope)
         if refused is not None:
             raise ApplicationError(
                 f"on_start of workflow `{self.workflow_id}` raised: {refused.get('message')}",
@@ -123,17 +144,12 @@ class MastraWorkflow:
                 type=REFUSED_RUN,
                 non_retryable=True,
             )
-        while True:
-            ending = await walk(self._engine, scope, graph.entries)
-            if ending.status == "moved":
-                self._moved = True
-                return None
-            ending = await self._checked(scope, ending)
-            result = assemble(self._run, scope, ending)
-            await callbacks.notify(self._engine, scope, ending)
-            if ending.status != "suspended":
-                return result
-            await self._stay_suspended(result)
+        ending = await walk(self._engine, scope, graph.entries)
+        if ending.status == "moved":
+            return ending
+        ending = await self._checked(scope, ending)
+        await callbacks.notify(self._engine, scope, ending)
+        return ending
 
     async def _stay_suspended(self, result: WorkflowResult[Any]) -> None:
         """Wait until the run is resumed or canceled. It costs nothing, however long."""
@@ -284,6 +300,7 @@ class MastraWorkflow:
         """Let suspended steps run again. Answered at once."""
         for suspended in self._resumable(request):
             suspended.mark(request.resume_data)
+        self._trace.adopt(request.resume_data)
         self._run.request_context.update(request.request_context or {})
         self._run.per_step = bool(request.per_step)
         self._generation += 1
@@ -311,7 +328,11 @@ class MastraWorkflow:
     async def restart(self, request: RestartRequest) -> int:
         """Schedule steps again whose workers are gone. Returns how many of them were still in flight."""
         self._run.request_context.update(request.request_context or {})
-        return await self._engine.attempts.restart(request)
+        self._trace.adopt()
+        lost = await self._engine.attempts.restart(request)
+        if self._scope is not None:
+            self._trace.restart(self._scope, lost)
+        return len(lost)
 
     @workflow.query(name=QUERY_STATUS)
     def status(self) -> RunStatusReply:

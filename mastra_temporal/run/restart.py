@@ -52,7 +52,10 @@ async def reschedule_lost_steps(
             return 0
         await clear_sticky_queue(client, run_id)
         attempts = [
-            LostAttempt(activity_id=activity.activity_id, carried=await _carried(client, activity)) for activity in lost
+            LostAttempt(
+                activity_id=activity.activity_id, attempt=activity.attempt, carried=await _carried(client, activity)
+            )
+            for activity in lost
         ]
         return await client.get_workflow_handle(run_id).execute_update(
             UPDATE_RESTART,

@@ -43,6 +43,9 @@ from mastra_temporal.run.recorded import recorded_run, recorded_status
 from mastra_temporal.run.restart import clear_sticky_queue, reschedule_lost_steps
 from mastra_temporal.run.resume import StepPath, path_of, resume
 from mastra_temporal.run.time_travel import Journey, step_contexts, travel
+from mastra_temporal.tracing.calls import traced
+from mastra_temporal.tracing.context import TracingContext
+from mastra_temporal.tracing.options import TracingOptions
 from mastra_temporal.validation import admit, admit_resume_data, admit_step_input
 from mastra_temporal.wire import (
     OutcomeReply,
@@ -121,6 +124,7 @@ class Run(Generic[OutT]):
         return f"Run(workflow_id={self.workflow_id!r}, run_id={self.run_id!r}, status={self.status!r})"
 
     @explained
+    @traced
     async def start(
         self,
         *,
@@ -129,6 +133,8 @@ class Run(Generic[OutT]):
         request_context: RequestContext | dict[str, Any] | None = None,
         output_options: OutputOptions | dict[str, Any] | None = None,
         per_step: bool = False,
+        tracing_options: TracingOptions | dict[str, Any] | None = None,
+        tracing_context: TracingContext | None = None,
     ) -> WorkflowResult[OutT]:
         """Start the run and wait until it has ended or is suspended. Mastra's ``run.start()``.
 
@@ -141,9 +147,12 @@ class Run(Generic[OutT]):
             request_context: Values that steps can read and change.
             output_options: Whether the result carries the state and the resume labels.
             per_step: Stop after the first entry, with status ``paused``.
+            tracing_options: How the run is traced. They travel as a Temporal header.
+            tracing_context: The span that the run becomes a child of; by default the current OpenTelemetry span.
 
         Raises:
             SchemaValidationError: Something does not match its schema; nothing was started.
+            SerializationError: The tracing options' metadata cannot be written as JSON; nothing was started.
             RunAlreadyStartedError: The run exists with another input.
             RunRefusedError: ``on_start`` raised; no step ran.
         """
@@ -180,6 +189,7 @@ class Run(Generic[OutT]):
         return self._shown(await outcome_of_start(client, self.run_id, first), options)
 
     @explained
+    @traced
     async def start_async(
         self,
         *,
@@ -187,6 +197,8 @@ class Run(Generic[OutT]):
         initial_state: Any = None,
         request_context: RequestContext | dict[str, Any] | None = None,
         per_step: bool = False,
+        tracing_options: TracingOptions | dict[str, Any] | None = None,
+        tracing_context: TracingContext | None = None,
     ) -> str:
         """Start the run and return its id at once. Mastra's ``run.startAsync()``.
 
@@ -227,6 +239,7 @@ class Run(Generic[OutT]):
         return "accepted"
 
     @explained
+    @traced
     async def resume(
         self,
         *,
@@ -237,6 +250,8 @@ class Run(Generic[OutT]):
         request_context: RequestContext | dict[str, Any] | None = None,
         output_options: OutputOptions | dict[str, Any] | None = None,
         per_step: bool = False,
+        tracing_options: TracingOptions | dict[str, Any] | None = None,
+        tracing_context: TracingContext | None = None,
     ) -> WorkflowResult[OutT]:
         """Continue a suspended run and wait until it has ended or is suspended again. Mastra's ``run.resume()``.
 
@@ -252,6 +267,8 @@ class Run(Generic[OutT]):
             request_context: Values that win over the recorded ones.
             output_options: Whether the result carries the state and the resume labels.
             per_step: Stop after the entry that is resumed, with status ``paused``.
+            tracing_options: How the run is traced from here on.
+            tracing_context: A span to link the run's new span to; by default the current OpenTelemetry span.
 
         Raises:
             RunNotSuspendedError: There is nothing to resume, or it is not clear what: the message lists it.
@@ -265,6 +282,7 @@ class Run(Generic[OutT]):
         return self._shown(await wait_for_outcome(self.client, self.run_id, generation), options)
 
     @explained
+    @traced
     async def resume_async(
         self,
         *,
@@ -274,6 +292,8 @@ class Run(Generic[OutT]):
         for_each_index: int | None = None,
         request_context: RequestContext | dict[str, Any] | None = None,
         per_step: bool = False,
+        tracing_options: TracingOptions | dict[str, Any] | None = None,
+        tracing_context: TracingContext | None = None,
     ) -> str:
         """Continue a suspended run and return its id at once. Mastra's ``run.resumeAsync()``.
 
@@ -283,6 +303,7 @@ class Run(Generic[OutT]):
         return self.run_id
 
     @explained
+    @traced
     async def time_travel(
         self,
         *,
@@ -295,6 +316,8 @@ class Run(Generic[OutT]):
         request_context: RequestContext | dict[str, Any] | None = None,
         output_options: OutputOptions | dict[str, Any] | None = None,
         per_step: bool = False,
+        tracing_options: TracingOptions | dict[str, Any] | None = None,
+        tracing_context: TracingContext | None = None,
     ) -> WorkflowResult[OutT]:
         """Run again from a step of your choice, with what was recorded before it. Mastra's ``run.timeTravel()``.
 
@@ -312,6 +335,8 @@ class Run(Generic[OutT]):
             request_context: Values that win over the recorded ones.
             output_options: Whether the result carries the state and the resume labels.
             per_step: Stop after the first entry, with status ``paused``.
+            tracing_options: How the new execution is traced.
+            tracing_context: The span that it becomes a child of; by default the current OpenTelemetry span.
 
         Raises:
             TimeTravelError: The step does not exist, what precedes it was not recorded, or the run is running.
@@ -343,12 +368,15 @@ class Run(Generic[OutT]):
         return await self._start_again(envelope.model_copy(update={"per_step": per_step or None}), options)
 
     @explained
+    @traced
     async def restart(
         self,
         *,
         request_context: RequestContext | dict[str, Any] | None = None,
         force: bool = False,
         timeout: timedelta | None = None,
+        tracing_options: TracingOptions | dict[str, Any] | None = None,
+        tracing_context: TracingContext | None = None,
     ) -> WorkflowResult[OutT]:
         """Resume a run that lost its worker from its recorded history. Mastra's ``run.restart()``.
 
@@ -360,6 +388,8 @@ class Run(Generic[OutT]):
             force: Do not ask whether the workers are alive: schedule the active steps again at once. A worker that is
                 alive after all gets an abort signal.
             timeout: How long to wait for the result.
+            tracing_options: How the run is traced from here on. They reach every step that is scheduled afterwards.
+            tracing_context: A span to link the restarted part to; by default the current OpenTelemetry span.
 
         Raises:
             RunNotActiveError: The run was never started, is suspended, canceled or paused.

@@ -14,6 +14,7 @@ from pydantic.alias_generators import to_snake
 from tests.conformance.case_log import CaseLog
 from tests.conformance.records import renamed, result_record, thrown_record
 from tests.conformance.session import Session
+from tests.conformance.spans import SpanLog
 
 Action = dict[str, Any]
 POLL = 0.005
@@ -36,6 +37,7 @@ class CaseRun:
         self.begun: dict[str, asyncio.Task[dict[str, Any]]] = {}
         self.names: dict[str, str] = {}
         self.task_queue = f"conformance-{uuid.uuid4()}"
+        self.spans = SpanLog() if self.definition.get("observability") else None
         self.session: Session
 
     async def records(self) -> list[dict[str, Any]]:
@@ -54,7 +56,9 @@ class CaseRun:
 
     async def open(self) -> Session:
         killable = any(action["op"] == "crash" for action in self.case["actions"])
-        session = await Session.open(self.definition, self.log, self.task_queue, self.run_ids, killable=killable)
+        session = await Session.open(
+            self.definition, self.log, self.task_queue, self.run_ids, killable=killable, spans=self.spans
+        )
         self.names |= session.builder.generated_ids()
         return session
 
@@ -118,10 +122,11 @@ TIME_TRAVEL_OPTIONS = {
     "perStep": "per_step",
 }
 RESTART_OPTIONS = {"requestContext": "request_context"}
+TRACING = {"tracingOptions": "tracing_options"}
 
 
 def options(names: dict[str, str], action: Action) -> dict[str, Any]:
-    given = {names[name]: action[name] for name in names if name in action}
+    given = {parameter: action[name] for name, parameter in {**names, **TRACING}.items() if name in action}
     if "output_options" in given:
         given["output_options"] = {to_snake(name): value for name, value in given["output_options"].items()}
     return given
@@ -219,6 +224,10 @@ async def kill_in_time(case: CaseRun, action: Action) -> None:
         case.session.worker.kill()
 
 
+async def spans(case: CaseRun, action: Action) -> dict[str, Any]:
+    return {"spans": case.spans.take() if case.spans else []}
+
+
 async def nothing(case: CaseRun, action: Action) -> None:
     """What concerns Mastra's own storage, which we do not have."""
 
@@ -255,5 +264,5 @@ ACTIONS: dict[str, Callable[[CaseRun, Action], Awaitable[Any]]] = {
     "deleteRun": not_supported,
     "reader": not_supported,
     "graph": not_supported,
-    "spans": not_supported,
+    "spans": spans,
 }
