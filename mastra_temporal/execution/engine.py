@@ -11,6 +11,7 @@ from temporalio import workflow
 from mastra_temporal.definition.graph import Entry, NestedEntry, StepEntry, body_id
 from mastra_temporal.execution.attempts import Attempts
 from mastra_temporal.execution.ending import Ending
+from mastra_temporal.execution.metrics import measure_step
 from mastra_temporal.execution.scope import Progress, RunState, Scope
 from mastra_temporal.execution.trace import RunTrace
 from mastra_temporal.wire import StepResult
@@ -93,6 +94,7 @@ class Engine:
                 else:
                     result = await self.nested(self, scope, progress, body, occurrence, input_data, resume)
                 span.result(result)
+            measure_step(scope.workflow_id, body_id(body), result)
             if occurrence.iteration is not None:
                 result = _of_iteration(result, occurrence.iteration, scope.steps.get(body_id(body)))
             progress.results[key] = result

@@ -19,6 +19,7 @@ from mastra_temporal.execution.ending import Ending
 from mastra_temporal.execution.engine import Engine
 from mastra_temporal.execution.interpreter import walk
 from mastra_temporal.execution.limits import compact, is_small, size_error
+from mastra_temporal.execution.metrics import count_restart, count_run, measure_suspension
 from mastra_temporal.execution.names import (
     ACTIVITY_REQUEST_CANCEL,
     FAILED_RUN,
@@ -32,9 +33,9 @@ from mastra_temporal.execution.names import (
     UPDATE_RESTART,
     UPDATE_RESUME,
 )
-from mastra_temporal.execution.result import assemble
+from mastra_temporal.execution.result import assemble, run_status
 from mastra_temporal.execution.resume import NoSuspendedStepError, SuspendedStep, targets
-from mastra_temporal.execution.scope import RunState, Scope
+from mastra_temporal.execution.scope import RunState, Scope, milliseconds_now
 from mastra_temporal.execution.seed import restore, seed_of
 from mastra_temporal.execution.trace import RunTrace
 from mastra_temporal.wire import (
@@ -127,6 +128,7 @@ class MastraWorkflow:
                 if ending.status == "moved":
                     self._moved = True
                     return None
+                count_run(self.workflow_id, run_status(ending))
                 result = assemble(self._run, scope, ending).model_copy(update=self._trace.ids)
             if ending.status != "suspended":
                 return result
@@ -153,11 +155,12 @@ class MastraWorkflow:
 
     async def _stay_suspended(self, result: WorkflowResult[Any]) -> None:
         """Wait until the run is resumed or canceled. It costs nothing, however long."""
-        generation = self._generation
+        generation, since = self._generation, milliseconds_now()
         self._suspended = result
         workflow.upsert_memo({"mastraStatus": "suspended", "mastraGeneration": generation})
         await workflow.wait_condition(lambda: self._run.aborted or self._generation > generation)
         if self._generation > generation:
+            measure_suspension(self.workflow_id, milliseconds_now() - since)
             workflow.upsert_memo({"mastraStatus": "running", "mastraGeneration": self._generation})
 
     async def _open(self) -> tuple[WorkflowGraph, Scope]:
@@ -332,6 +335,7 @@ class MastraWorkflow:
         lost = await self._engine.attempts.restart(request)
         if self._scope is not None:
             self._trace.restart(self._scope, lost)
+        count_restart(self.workflow_id, len(lost))
         return len(lost)
 
     @workflow.query(name=QUERY_STATUS)

@@ -29,10 +29,12 @@ from mastra_temporal.definition.options import OutputOptions, parse_options
 from mastra_temporal.definition.schema import SchemaError, to_json
 from mastra_temporal.definition.workflow import Workflow
 from mastra_temporal.errors import (
+    ConfigurationError,
     RunAlreadyStartedError,
     RunError,
     RunNotActiveError,
     RunNotFoundError,
+    SchemaValidationError,
     TimeTravelError,
 )
 from mastra_temporal.execution.names import QUERY_STATUS, UPDATE_OUTCOME, outcome_update_id, typescript_workflow_type
@@ -46,6 +48,7 @@ from mastra_temporal.run.time_travel import Journey, step_contexts, travel
 from mastra_temporal.tracing.calls import traced
 from mastra_temporal.tracing.context import TracingContext
 from mastra_temporal.tracing.options import TracingOptions
+from mastra_temporal.tracing.refusal import record_refusal
 from mastra_temporal.validation import admit, admit_resume_data, admit_step_input
 from mastra_temporal.wire import (
     OutcomeReply,
@@ -497,7 +500,19 @@ class Run(Generic[OutT]):
         per_step: bool,
     ) -> StartEnvelope:
         context = self._request_context(request_context)
-        data, state = admit(self._workflow, input_data, initial_state, context)
+        try:
+            data, state = admit(self._workflow, input_data, initial_state, context)
+        except SchemaValidationError as error:
+            with contextlib.suppress(ConfigurationError):  # without a client nobody traces
+                record_refusal(
+                    self.client,
+                    error,
+                    workflow_id=self.workflow_id,
+                    run_id=self.run_id,
+                    resource_id=self.resource_id,
+                    input_data=input_data,
+                )
+            raise
         return StartEnvelope(
             input_data=data,
             initial_state=state or None,

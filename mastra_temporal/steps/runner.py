@@ -113,6 +113,8 @@ class Attempt:
         )
         if retryable:
             self.heartbeat.count_failure()
+            labels = {"workflow_id": self.call.workflow_id, "step_id": self.step.id}
+            activity.metric_meter().create_counter("mastra_step_retries", "Failures that are retried").add(1, labels)
         info = error_info(error)
         details = StepFailure(
             error=info,

@@ -46,21 +46,21 @@ class TracingHeaders(ClientInterceptor, WorkerInterceptor):
 
     def __init__(self, tracing: Tracing | None) -> None:
         """Create the interceptor of a process that traces in this way, or not at all."""
-        self._tracing = tracing
+        self.tracing = tracing
 
     def intercept_client(self, next: OutboundInterceptor) -> OutboundInterceptor:
         """See base class."""
-        return _Client(next, self._tracing)
+        return _Client(next, self.tracing)
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
         """See base class."""
-        return _Activity(next, self._tracing)
+        return _Activity(next, self.tracing)
 
     def workflow_interceptor_class(self, input: WorkflowInterceptorClassInput) -> type[WorkflowInboundInterceptor]:
         """See base class."""
 
         class OfThisWorker(_Workflow):
-            tracing = self._tracing
+            tracing = self.tracing
 
         return OfThisWorker
 

@@ -41,16 +41,14 @@ class SpanLog:
         """The spans since the last call, in start order."""
         spans = self._exporter.get_finished_spans()
         self._exporter.clear()
-        self._names |= {span.get_span_context().span_id: span.name for span in spans}
-        started = sorted(spans, key=lambda span: self._started.numbers[span.get_span_context().span_id])
+        self._names |= {id_of(span): span.name for span in spans}
+        started = sorted(spans, key=lambda span: self._started.numbers[id_of(span)])
         return [self._record(span, started) for span in started]
 
     def _record(self, span: ReadableSpan, spans: list[ReadableSpan]) -> dict[str, Any]:
         attributes = dict(span.attributes or {})
         kind = str(attributes["mastra.span.type"])
-        parent = span.parent and next(
-            (other for other in spans if other.get_span_context().span_id == span.parent.span_id), None
-        )
+        parent = span.parent and next((other for other in spans if id_of(other) == span.parent.span_id), None)
         within_a_step = parent is not None and (parent.attributes or {})["mastra.span.type"] == "workflow_step"
         record: dict[str, Any] = {
             "started": True,
@@ -75,6 +73,11 @@ class SpanLog:
             name = "Error" if kind == "workflow_step" else errors[0]["exception.type"]
             record["error"] = {"message": errors[0]["exception.message"], "name": name}
         return record
+
+
+def id_of(span: ReadableSpan) -> int:
+    assert span.context is not None
+    return span.context.span_id
 
 
 def own_attributes(attributes: dict[str, Any]) -> dict[str, Any]:
