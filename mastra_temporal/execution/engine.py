@@ -88,7 +88,7 @@ class Engine:
         result = progress.results.get(key)
         if result is None or unfinished(result) or key in progress.resuming:
             resume = _continuation(scope, progress, key, result, input_data)
-            with self.trace.step(scope, body_id(body), input_data) as span:
+            with self.trace.step(scope, body_id(body), input_data, execution=occurrence.path(body_id(body))) as span:
                 if isinstance(body, StepEntry):
                     result = await self.step(self, scope, body, occurrence, input_data, resume)
                 else:

@@ -57,7 +57,9 @@ def entry_span(trace: RunTrace, scope: Scope, progress: Progress, entry: Entry) 
 
 def conclude(span: RunSpan, scope: Scope, entry: Entry, ending: Ending) -> None:
     """Record how an entry ended."""
-    if isinstance(entry, MappingEntry):
+    if ending.status == "moved":
+        span.move()
+    elif isinstance(entry, MappingEntry):
         span.ending(ending)
     elif isinstance(entry, LoopEntry):
         if ending.status == "success":

@@ -86,6 +86,9 @@ class RunSpan:
 
     def result(self, result: StepResult) -> None:
         """Record how a step ended."""
+        if result.status == "running":
+            self.move()
+            return
         self.note(status=result.status)
         if result.status == "failed":
             self.fail(result.error)
@@ -94,6 +97,9 @@ class RunSpan:
 
     def ending(self, ending: Ending) -> None:
         """Record how a workflow, or a mapping, ended."""
+        if ending.status == "moved":
+            self.move()
+            return
         self.note(status="success" if ending.status == "bailed" else ending.status)
         if ending.status in ("failed", "tripwire"):
             self.fail(ending.error or ending.tripwire)
@@ -114,6 +120,9 @@ class RunSpan:
 
     def end(self) -> None:
         """End a span that has no block of its own."""
+
+    def move(self) -> None:
+        """Leave the span open: the run goes on in a new execution, and with it this span."""
 
 
 NO_SPAN = RunSpan()
@@ -138,6 +147,7 @@ class OpenedSpan(RunSpan):
         self._place = place
         self._start_time = place.start_time or workflow.time_ns()
         self._tracing: Tracing = trace.require_tracing()
+        self._moves = False
 
     @property
     def context(self) -> SpanContext:
@@ -147,7 +157,6 @@ class OpenedSpan(RunSpan):
     def __enter__(self) -> Self:
         self._token = self._tracing.attach(self._span)
         self._here = _here.set(self)
-        self._trace.open[self._key] = self
         return self
 
     def __exit__(
@@ -157,7 +166,9 @@ class OpenedSpan(RunSpan):
             return  # a cached run of a worker that shut down: its coroutines are collected, the run goes on elsewhere
         self._tracing.detach(self._token)
         _here.reset(self._here)
-        if error is None or workflow.is_failure_exception(error):
+        if self._moves:
+            self._trace.moved[self._key] = self
+        elif error is None or workflow.is_failure_exception(error):
             if isinstance(error, ApplicationError):
                 self.fail({"name": error.type or "Error", "message": error.message})
             self.end()
@@ -166,8 +177,11 @@ class OpenedSpan(RunSpan):
         """Unless another worker did when this happened first."""
         if self._trace.canceled:
             self._span.set_attribute("mastra.status", "canceled")
-        self._trace.open.pop(self._key, None)
         self._span.end(workflow.time_ns())
+
+    def move(self) -> None:
+        """See base class."""
+        self._moves = True
 
     def note(self, **attributes: Any) -> None:
         """See base class."""
@@ -220,7 +234,7 @@ class Leg(RunSpan):
     ) -> None:
         if workflow.in_workflow() and (error is None or workflow.is_failure_exception(error)):
             for restarted in self._trace.end_restarted():
-                if self._ending is not None:
+                if self._ending is not None and self._ending.status != "moved":
                     restarted.ending(self._ending)
                 restarted.end()
         self._span.__exit__(kind, error, traceback)

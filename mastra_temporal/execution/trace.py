@@ -18,6 +18,7 @@ from mastra_temporal.execution.spans import NO_SPAN, RUN, STEP, Leg, OpenedSpan,
 from mastra_temporal.tracing.attributes import json_text, metadata_attributes
 from mastra_temporal.tracing.headers import (
     Carrier,
+    OpenSpan,
     Received,
     TracingHeader,
     earlier_attempts,
@@ -63,9 +64,12 @@ class RunTrace:
         self._restarted: list[OpenedSpan] = []
         self._legs: set[int] = set()
         self._of_leg: dict[str, Any] = {}
+        self._carried: dict[str, OpenSpan] = {}
+        self._carried_leg: dict[str, Any] = {}
         self._numbers = Counter[str]()
         self._fields = LogFields(run_id=run.run_id)
-        self.open: dict[str, OpenedSpan] = {}
+        self.moved: dict[str, OpenedSpan] = {}
+        """What the next execution goes on with."""
         self.canceled = False
         """The run was canceled from outside: what is open ends as canceled, as in Mastra."""
 
@@ -81,6 +85,7 @@ class RunTrace:
         came = received.get()
         self._tracing = came.tracing
         self._seed = workflow.random_seed()
+        self._carried, self._carried_leg = came.header.open or {}, came.header.leg or {}
         self._fields.workflow_id = workflow_id
         self._fields.trace_id = trace_id_of(came.context)
         options = came.header.parsed_options() or TracingHeader(options=foreign_options).parsed_options()
@@ -102,8 +107,7 @@ class RunTrace:
     def _adopt(self, came: Received, options: TracingOptions | None) -> None:
         self._came = came
         self._is_new_call = True
-        if options is not None:
-            self.options = options.over(self.options)
+        self.options = (options or TracingOptions()).over(self.options)
 
     def _content(self, *, continuing: bool = False) -> tuple[TracingHeader, Carrier]:
         header = TracingHeader(
@@ -112,7 +116,8 @@ class RunTrace:
             earlier_attempts=earlier_attempts.get() or None,
         )
         if continuing:
-            header.open = {key: span.for_the_next_execution() for key, span in self.open.items()} or None
+            header.open = {key: span.for_the_next_execution() for key, span in self.moved.items()} or None
+            header.leg = self._of_leg or None
         parent = self._parent()
         return header, self._came.context if parent is None else self._carrier(parent)
 
@@ -151,7 +156,8 @@ class RunTrace:
         if self._tracing is None:
             return NO_SPAN
         before = self._leg
-        self._of_leg = {}
+        self._of_leg = self._carried_leg
+        self._carried_leg = {}
         if resumed and before is not None:
             self._of_leg = {"resumed": True, "resumedFromSpanId": f"{before.context.span_id:016x}"}
         self._first = self._open_leg(scope, " (resumed)" if resumed else "", before)
@@ -163,7 +169,6 @@ class RunTrace:
         links = [link for attempt in lost if (link := self._lost_span(attempt)) is not None]
         if links and self._first is not None:
             leg = self._open_leg(scope, " (restarted)", self._first, links)
-            self.open[f"restarted {len(self._restarted)}"] = leg
             self._restarted.append(leg)
 
     def end_restarted(self) -> list[OpenedSpan]:
@@ -222,7 +227,7 @@ class RunTrace:
 
     def _goes_on(self, key: str) -> Place | None:
         """The place of a span that the execution before this one left open."""
-        open = (self._came.header.open or {}).pop(key, None)
+        open = self._carried.pop(key, None)
         if open is None or self._tracing is None:
             return None
         span = self._tracing.named({"traceparent": open.span})
@@ -233,10 +238,20 @@ class RunTrace:
 
     # Spans below a leg
 
-    def step(self, scope: Scope, step_id: str, input_data: Any, **attributes: Any) -> RunSpan:
-        """The span of one execution of a step, a nested workflow or a mapping, retries and restarts included."""
-        name = f"workflow step: '{step_id}'"
-        return self.span(scope, STEP, name, input_data=input_data, entity=(STEP, step_id), **attributes)
+    def step(
+        self, scope: Scope, step_id: str, input_data: Any, *, execution: str | None = None, **attributes: Any
+    ) -> RunSpan:
+        """The span of one execution of a step, a nested workflow or a mapping, retries and restarts included.
+
+        Args:
+            scope: The workflow that it is part of.
+            step_id: The step.
+            input_data: Its input.
+            execution: What tells this execution from others of the step, where there are any.
+            attributes: More of them.
+        """
+        name, entity = f"workflow step: '{step_id}'", (STEP, step_id)
+        return self.span(scope, STEP, name, key=execution, input_data=input_data, entity=entity, **attributes)
 
     def nested(self, scope: Scope, *, resumed: bool) -> RunSpan:
         """The span of a nested workflow, below that of the step that it is."""
@@ -249,6 +264,7 @@ class RunTrace:
         type: str,
         name: str,
         *,
+        key: str | None = None,
         input_data: Any = None,
         entity: tuple[str, str] | None = None,
         **attributes: Any,
@@ -259,13 +275,14 @@ class RunTrace:
             scope: The workflow that it is part of.
             type: Mastra's type of span.
             name: Its name.
+            key: What tells it from others of its entry, by default the name.
             input_data: Its input.
             entity: Type and id of what it is about, by default the workflow.
             attributes: What belongs to its type.
         """
         if self._tracing is None:
             return NO_SPAN
-        key = "/".join((*scope.path, str(scope.position), name))
+        key = "/".join((*scope.path, str(scope.position), type, key or name))
         entity = entity or (RUN, scope.workflow_id)
         place = self._goes_on(key) or Place(self._parent())
         span = self._start(scope, type, name, key=key, place=place, entity=entity)

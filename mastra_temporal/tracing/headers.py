@@ -68,6 +68,9 @@ class TracingHeader(CamelModel):
     earlier_attempts: int | None = None
     """How often the step of an activity was tried before it was scheduled again by a restart."""
     open: dict[str, OpenSpan] | None = None
+    """For the next execution of a run that continues as new: what it goes on with, by keys of its own."""
+    leg: dict[str, Any] | None = None
+    """Likewise: what all spans of the leg carry."""
 
     def parsed_options(self) -> TracingOptions | None:
         """The options; None when there are none, or another version's."""
