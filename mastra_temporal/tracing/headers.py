@@ -73,11 +73,12 @@ class TracingHeader(CamelModel):
     """Likewise: what all spans of the leg carry."""
 
     def parsed_options(self) -> TracingOptions | None:
-        """The options; None when there are none, or another version's."""
+        """The options, those of ours that another version or language knows too; None when there are none."""
         if self.options is None:
             return None
+        ours = {field.alias for field in TracingOptions.model_fields.values()}
         try:
-            return TracingOptions.model_validate(self.options)
+            return TracingOptions.model_validate({name: self.options[name] for name in self.options if name in ours})
         except DefinitionError:
             return None
 

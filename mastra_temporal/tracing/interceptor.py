@@ -29,6 +29,7 @@ from temporalio.worker import (
 from temporalio.worker import Interceptor as WorkerInterceptor
 from temporalio.workflow import ActivityHandle, ChildWorkflowHandle
 
+from mastra_temporal.execution.names import UPDATE_OUTCOME
 from mastra_temporal.tracing.attempt import observed
 from mastra_temporal.tracing.headers import Headers, Received, outgoing, read_context, read_header, received, stamped
 
@@ -75,7 +76,8 @@ class _Client(OutboundInterceptor):
         return await super().start_workflow(input)
 
     async def start_workflow_update(self, input: StartWorkflowUpdateInput) -> WorkflowUpdateHandle[Any]:
-        input.headers = self._stamped(input.headers)
+        if input.update != UPDATE_OUTCOME:  # which only waits, for any number of callers
+            input.headers = self._stamped(input.headers)
         return await super().start_workflow_update(input)
 
     async def start_update_with_start_workflow(
