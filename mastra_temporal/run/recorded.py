@@ -13,6 +13,7 @@ from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 
 from mastra_temporal.execution.compiler import compile_workflow
 from mastra_temporal.execution.temporal_workflow import MastraWorkflow
+from mastra_temporal.tracing.recorded import recorded_ids
 from mastra_temporal.wire import RunStatus, StartEnvelope, WorkflowResult
 
 __all__ = ["recorded_result", "recorded_run", "recorded_status"]
@@ -20,7 +21,8 @@ __all__ = ["recorded_result", "recorded_run", "recorded_status"]
 
 async def recorded_result(client: Client, run_id: str) -> WorkflowResult[Any]:
     """The results of all steps that the history knows of, as far as the run came."""
-    return (await recorded_run(client, run_id)).snapshot()
+    history = await client.get_workflow_handle(run_id).fetch_history()
+    return (await replay(client, history)).snapshot().model_copy(update=recorded_ids(history))
 
 
 async def recorded_status(client: Client, run_id: str) -> RunStatus:

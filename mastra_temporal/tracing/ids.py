@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import re
+from typing import NamedTuple
 
 from mastra_temporal.tracing.headers import Carrier
 
-__all__ = ["attempt_span_id", "generated_id", "span_id_of", "trace_id_of"]
+__all__ = ["TraceParent", "attempt_span_id", "generated_id", "parsed_traceparent", "trace_id_of"]
 
 TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
 
@@ -25,11 +26,19 @@ def attempt_span_id(step_span_id: int, activity_id: str, attempt: int) -> int:
 
 def trace_id_of(carrier: Carrier) -> str:
     """The trace of a W3C context, or nothing."""
-    found = TRACEPARENT.fullmatch(carrier.get("traceparent", ""))
-    return found[1] if found else ""
+    found = parsed_traceparent(carrier.get("traceparent", ""))
+    return found.trace_id if found else ""
 
 
-def span_id_of(carrier: Carrier) -> str:
-    """The span of a W3C context, or nothing."""
-    found = TRACEPARENT.fullmatch(carrier.get("traceparent", ""))
-    return found[2] if found else ""
+class TraceParent(NamedTuple):
+    """The parts of a ``traceparent``."""
+
+    trace_id: str
+    span_id: str
+    sampled: bool
+
+
+def parsed_traceparent(text: str) -> TraceParent | None:
+    """The parts of a ``traceparent``: https://www.w3.org/TR/trace-context/."""
+    found = TRACEPARENT.fullmatch(text)
+    return TraceParent(found[1], found[2], bool(int(found[3], 16) & 1)) if found else None

@@ -308,6 +308,25 @@ class TestContinuity:
             ("workflow run: 'fails'", "workflow step: 'fail'", "attempt 1"), ("exception",)
         )
 
+    async def test_a_canceled_run_has_the_ids_too_and_what_was_open_ended_as_canceled(
+        self, stage: Stage, memory: SpanMemory
+    ):
+        async def wait(value: int, ctx: StepContext) -> None:
+            stage.effects.add("wait")
+            await ctx.abort_signal.wait()
+
+        workflow = create_workflow(id="cancels").then(create_step(id="wait", execute=wait)).commit()
+        async with stage.worker(workflow, tracing=memory.provider):
+            run = await workflow.create_run()
+            starting = asyncio.create_task(run.start(input_data=1))
+            await stage.effects.seen("wait")
+            await run.cancel()
+            result = await within(starting)
+        root = memory.spans.named("workflow run: 'cancels'")
+        assert (result.status, result.trace_id, result.span_id) == ("canceled", root.trace_id, root.span_id)
+        statuses = {span.name: span.attributes["mastra.status"] for span in memory.spans.all}
+        assert statuses == {root.name: "canceled", "workflow step: 'wait'": "canceled", "attempt 1": "success"}
+
     async def test_what_is_not_sampled_leaves_no_ids(self, stage: Stage):
         memory = SpanMemory(sampling.ALWAYS_OFF)
         workflow = create_workflow(id="unsampled").then(plus()).commit()
