@@ -4,7 +4,7 @@ The same activities on all sides, one server, one worker, one process; the sides
 noisy for all. The latency is that of a lone run, seen by its caller; the throughput is that of 20 runs in flight.
 
 With ``--tracing``: what traces cost, over the same workflows without. Each side has a worker of its own; the spans are
-exported in batches, to nowhere.
+exported as on any worker, to nowhere.
 """
 
 from __future__ import annotations
@@ -80,11 +80,13 @@ async def measure(pairs: int, runs: int) -> None:
 async def measure_tracing(pairs: int, runs: int) -> None:
     """Measure and print what traces cost."""
     # Only this needs OpenTelemetry.
-    from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
+    from opentelemetry.sdk.trace.export import SpanExporter
     from temporalio.contrib.opentelemetry import create_tracer_provider
 
+    from mastra_temporal.tracing.processor import PromptSpanProcessor
+
     provider = create_tracer_provider()
-    provider.add_span_processor(BatchSpanProcessor(SpanExporter(), schedule_delay_millis=200))
+    provider.add_span_processor(PromptSpanProcessor(SpanExporter()))
     async with start_dev_server() as server, contextlib.AsyncExitStack() as workers:
         registries = with_mastra.registry("overhead-traced"), with_mastra.registry("overhead-untraced")
         for mastra, tracing in zip(registries, (provider, False), strict=True):

@@ -20,8 +20,6 @@ __all__ = ["set_up_tracing", "warn_of_others"]
 
 _logger = logging.getLogger("mastra_temporal.tracing")
 
-EXPORT_DELAY_MS = 200
-"""How long a span that has ended waits for others. What a killed worker had not sent is lost, so it is short."""
 EXPORTERS = {"otlp": "otlp_proto_http", "otlp http/protobuf": "otlp_proto_http", "otlp grpc": "otlp_proto_grpc"}
 """The entry points behind the names in the environment."""
 PACKAGES = "install `mastra-temporal[otlp]`"
@@ -80,14 +78,16 @@ def _global_provider() -> TracerProvider | ReplaySafeTracerProvider:
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
     from temporalio.contrib.opentelemetry import ReplaySafeTracerProvider, create_tracer_provider
 
+    from mastra_temporal.tracing.processor import PromptSpanProcessor
+
     current = trace.get_tracer_provider()
     if isinstance(current, (TracerProvider, ReplaySafeTracerProvider)):
         return current
     named = os.environ.get("OTEL_SERVICE_NAME") or "service.name" in os.environ.get("OTEL_RESOURCE_ATTRIBUTES", "")
     exporter = _exporter()
     provider = create_tracer_provider(resource=Resource.create({} if named else {SERVICE_NAME: "mastra-temporal"}))
-    delay = None if "OTEL_BSP_SCHEDULE_DELAY" in os.environ else EXPORT_DELAY_MS
-    provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=delay))
+    batched = "OTEL_BSP_SCHEDULE_DELAY" in os.environ
+    provider.add_span_processor(BatchSpanProcessor(exporter) if batched else PromptSpanProcessor(exporter))
     trace.set_tracer_provider(provider)
     return provider
 
