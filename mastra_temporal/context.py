@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from mastra_temporal.errors import SerializationError
 from mastra_temporal.tracing.context import TracingContext
 
 if TYPE_CHECKING:
@@ -224,17 +225,28 @@ class BaseStepContext(Context):
 class StepWriter:
     """Writes chunks of a step's output while the step runs."""
 
-    def __init__(self, ports: StepPorts) -> None:
-        """Create a writer on the step's ports."""
-        self._ports = ports
+    def __init__(self, context: BaseStepContext) -> None:
+        """Create the writer of a step."""
+        self._context = context
 
     async def write(self, chunk: Any) -> None:
         """Write a JSON-able chunk: the event ``workflow-step-output``."""
-        await self._ports.write({"type": "workflow-step-output", "output": chunk})
+        context = self._context
+        payload = {"output": chunk, "runId": context.run_id, "stepName": context.step_id}
+        await context.ports.write({"type": "workflow-step-output", "from": "USER", "payload": payload})
 
     async def custom(self, event: dict[str, Any]) -> None:
-        """Write an event of your own, ``{"type": "data-...", "data": ...}``, passed through unchanged."""
-        await self._ports.write(event)
+        """Write an event of your own, ``{"type": "data-...", "data": ...}``, passed through unchanged.
+
+        Raises:
+            SerializationError: It is no dictionary with a ``type``.
+        """
+        if not isinstance(event, dict) or not isinstance(event.get("type"), str):  # pyright: ignore[reportUnnecessaryIsInstance] - users may not check types
+            raise SerializationError(
+                f"writer.custom() of step `{self._context.step_id}` takes a dictionary with a `type`, "
+                f'as in {{"type": "data-progress", "data": ...}}; got {type(event).__name__}.'
+            )
+        await self._context.ports.write(event)
 
 
 @dataclass
@@ -261,24 +273,24 @@ class StepContext(BaseStepContext):
     @property
     def writer(self) -> StepWriter:
         """Writes chunks of output while the step runs."""
-        return StepWriter(self.ports)
+        return StepWriter(self)
 
 
 class SyncStepWriter:
     """`StepWriter` for steps that run in a thread."""
 
-    def __init__(self, ports: StepPorts) -> None:
-        """Create a writer on the step's ports."""
-        self._ports = ports
-        self._writer = StepWriter(ports)
+    def __init__(self, context: BaseStepContext) -> None:
+        """Create the writer of a step."""
+        self._loop = context.ports.loop
+        self._writer = StepWriter(context)
 
     def write(self, chunk: Any) -> None:
         """See `StepWriter.write`."""
-        asyncio.run_coroutine_threadsafe(self._writer.write(chunk), self._ports.loop).result()
+        asyncio.run_coroutine_threadsafe(self._writer.write(chunk), self._loop).result()
 
     def custom(self, event: dict[str, Any]) -> None:
         """See `StepWriter.custom`."""
-        asyncio.run_coroutine_threadsafe(self._writer.custom(event), self._ports.loop).result()
+        asyncio.run_coroutine_threadsafe(self._writer.custom(event), self._loop).result()
 
 
 @dataclass
@@ -300,7 +312,7 @@ class SyncStepContext(BaseStepContext):
     @property
     def writer(self) -> SyncStepWriter:
         """Writes chunks of output while the step runs."""
-        return SyncStepWriter(self.ports)
+        return SyncStepWriter(self)
 
     def _wait(self, awaitable: Awaitable[Any]) -> Any:
         async def value() -> Any:

@@ -13,6 +13,7 @@ from mastra_temporal.definition.graph import WorkflowGraph
 from mastra_temporal.model import CamelModel
 
 __all__ = [
+    "NO_USAGE",
     "CallbackCall",
     "Checkpoint",
     "DataProblem",
@@ -41,6 +42,9 @@ __all__ = [
     "StepOutcome",
     "StepResult",
     "StepStatus",
+    "StreamItem",
+    "StreamQuery",
+    "StreamReply",
     "WorkflowResult",
 ]
 
@@ -114,6 +118,17 @@ class WorkflowResult(CamelModel, Generic[OutT]):
     span_id: str | None = None
 
 
+NO_USAGE = {
+    "inputTokens": 0,
+    "outputTokens": 0,
+    "totalTokens": 0,
+    "cachedInputTokens": 0,
+    "cacheCreationInputTokens": 0,
+    "reasoningTokens": 0,
+}
+"""The token counts of a run: Mastra's agents are not part of this package."""
+
+
 class ProgressSeed(CamelModel):
     """How far the entry under way had come: see `Progress`."""
 
@@ -168,6 +183,8 @@ class StartEnvelope(CamelModel):
     per_step: bool | None = None
     graph: WorkflowGraph | None = None
     """The graph this run is to follow, with input and state already validated. Absent when a foreign client starts."""
+    search_attributes: bool | None = None
+    """The server has our search attributes: the run may set them."""
     canceled: bool | None = None
     """The run was canceled before it was started: no step may run."""
     seed: RunSeed | None = None
@@ -335,6 +352,8 @@ class LostAttempt(CamelModel):
     activity_id: str
     attempt: int = 1
     """Which of the activity's attempts it is, counting from 1."""
+    started: str | None = None
+    """When the server gave the attempt to its worker; of an attempt that began since, this is not to be given up."""
     carried: Checkpoint | None = None
 
 
@@ -342,6 +361,7 @@ class RestartRequest(CamelModel):
     """The argument of the ``restart`` update."""
 
     v: int = 1
+    """From 2 on the attempts say when they started, and the run looks whether they are still the same."""
     attempts: list[LostAttempt]
     request_context: dict[str, Any] | None = None
     """The caller's values: they win over the recorded ones."""
@@ -394,6 +414,32 @@ class RunStatusReply(CamelModel):
     """The answer of the ``status`` query."""
 
     status: RunStatus
+
+
+class StreamQuery(CamelModel):
+    """Asks for the events of a run."""
+
+    offset: int
+    """Of the first one that is wanted."""
+    settled: int
+    """The last workflow task whose end is recorded, as the id of its started event: what it added is final."""
+
+
+class StreamItem(CamelModel):
+    """One event of a run."""
+
+    offset: int
+    topic: str
+    data: str
+    """The event's ``Payload`` message in base64."""
+
+
+class StreamReply(CamelModel):
+    """Events of a run, as many as fit into one answer."""
+
+    items: list[StreamItem] = []
+    end: int
+    """The offset behind the last one that is settled."""
 
 
 class LookupQuery(CamelModel):

@@ -3,7 +3,10 @@
 A lost attempt is cancelled and forgotten, and its activity is scheduled again at once. In one activation Temporal
 delivers updates *before* activity results, whatever the order in the history. So a restart first goes once around the
 worker (a local activity): after that every result recorded before the restart has been delivered, and an attempt that
-is still in flight really has no result. Without it a step that had just finished would run again.
+is still in flight really has no result. Without it a step that had just finished would run again. The local activity
+also asks the server whether the attempt is still the one that the caller saw: it may have timed out meanwhile, and the
+next one be at work. That one cannot begin between the question and our commands, because Temporal waits for a second
+(`CRASH_RETRY`) before it tries again.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import CancelledError
 
 from mastra_temporal.execution.limits import TaskBudget, size_of
-from mastra_temporal.execution.names import ACTIVITY_NOOP
+from mastra_temporal.execution.names import ACTIVITY_NOOP, ACTIVITY_STILL_LOST
 from mastra_temporal.execution.trace import LostSpan
 from mastra_temporal.tracing.headers import Carrier, earlier_attempts, outgoing
 from mastra_temporal.wire import Checkpoint, LostAttempt, RestartRequest
@@ -39,11 +42,13 @@ class ActivityPlan:
     """How an activity is to be scheduled."""
 
     activity_type: str
-    summary: str
+    summary: str | None
     start_to_close_timeout: timedelta
     heartbeat_timeout: timedelta
     schedule_to_close_timeout: timedelta | None = None
     task_queue: str | None = None
+    abortable: bool = True
+    """Whether a canceled run tells it so: not what the run does at its end."""
 
 
 @dataclass(eq=False)
@@ -52,10 +57,13 @@ class InFlight:
 
     handle: workflow.ActivityHandle[Any]
     settled: asyncio.Future[Literal["done", "lost"]]
+    abortable: bool
     context: Carrier
     """The trace context that it was given."""
     carried: Checkpoint | None = None
     tried: int = 0
+    request_context: dict[str, Any] | None = None
+    """Values that the next attempt gets over those of this one."""
 
     def settle(self, how: Literal["done", "lost"]) -> None:
         if not self.settled.done():
@@ -69,7 +77,7 @@ class Attempts:
         """Nothing is in flight yet."""
         self._in_flight: dict[str, InFlight] = {}
         self._scheduled: dict[str, int] = {}
-        self._budget = TaskBudget()
+        self.budget = TaskBudget()
         self.aborted = False
 
     @property
@@ -92,7 +100,7 @@ class Attempts:
         """
         tried = 0
         while True:
-            await self._budget.take(size_of(call))
+            await self.budget.take(size_of(call))
             activity_id = self._next_id(name)
             earlier_attempts.set(tried)
             handle = workflow.start_activity(
@@ -109,27 +117,31 @@ class Attempts:
                 # The step's real result counts also when the run is being canceled.
                 cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
             )
-            attempt = InFlight(handle, asyncio.get_running_loop().create_future(), _trace_context())
+            attempt = InFlight(handle, asyncio.get_running_loop().create_future(), plan.abortable, _trace_context())
             handle.add_done_callback(lambda _, attempt=attempt: attempt.settle("done"))
             self._in_flight[activity_id] = attempt
-            if self.aborted:
+            if self.aborted and plan.abortable:
                 handle.cancel()
             try:
                 if await attempt.settled == "done":
                     return await handle
             finally:
                 del self._in_flight[activity_id]
-            if self.aborted:
+            if self.aborted and plan.abortable:
                 raise CancelledError("The worker of this attempt is gone, and the run was canceled.")
             tried += attempt.tried
             if attempt.carried is not None:
                 call = call.model_copy(update={"carried": attempt.carried})
+            if attempt.request_context:
+                values: dict[str, Any] = {**(call.request_context or {}), **attempt.request_context}
+                call = call.model_copy(update={"request_context": values})
 
     def abort(self) -> None:
         """Tell every step in flight that the run is canceled."""
         self.aborted = True
         for attempt in self._in_flight.values():
-            attempt.handle.cancel()
+            if attempt.abortable:
+                attempt.handle.cancel()
 
     async def restart(self, request: RestartRequest) -> list[LostSpan]:
         """Take the named attempts for lost, as far as they are still in flight.
@@ -137,8 +149,10 @@ class Attempts:
         Returns:
             Those that were.
         """
-        await workflow.execute_local_activity(ACTIVITY_NOOP, start_to_close_timeout=timedelta(seconds=10))
-        lost = [attempt for attempt in request.attempts if attempt.activity_id in self._in_flight]
+        same = await _same_attempts(request)
+        lost = [item for item in request.attempts if item.activity_id in self._in_flight and item.activity_id in same]
+        for attempt in lost:
+            self._in_flight[attempt.activity_id].request_context = request.request_context
         return [self._lose(attempt) for attempt in lost]
 
     def _lose(self, lost: LostAttempt) -> LostSpan:
@@ -151,6 +165,10 @@ class Attempts:
         attempt.settle("lost")
         return LostSpan(lost.activity_id, lost.attempt, attempt.context)
 
+    def scheduled(self, name: str) -> int:
+        """How many activities of that name have been scheduled."""
+        return self._scheduled.get(name, 0)
+
     def _next_id(self, name: str) -> str:
         number = self._scheduled.get(name, 0) + 1
         self._scheduled[name] = number
@@ -160,3 +178,14 @@ class Attempts:
 def _trace_context() -> Carrier:
     carry = outgoing.get()
     return {} if carry is None else carry()[1]
+
+
+async def _same_attempts(request: RestartRequest) -> list[str]:
+    """The activities of which the attempt to give up is still the one under way."""
+    limit = timedelta(seconds=10)
+    if request.v < 2:
+        await workflow.execute_local_activity(ACTIVITY_NOOP, start_to_close_timeout=limit)
+        return [item.activity_id for item in request.attempts]
+    return await workflow.execute_local_activity(
+        ACTIVITY_STILL_LOST, request, result_type=list[str], start_to_close_timeout=limit
+    )

@@ -11,8 +11,11 @@ from temporalio import workflow
 from mastra_temporal.definition.graph import Entry, NestedEntry, StepEntry, body_id
 from mastra_temporal.execution.attempts import Attempts
 from mastra_temporal.execution.ending import Ending
+from mastra_temporal.execution.events import Events, StepEvents
 from mastra_temporal.execution.metrics import measure_step
-from mastra_temporal.execution.scope import Progress, RunState, Scope
+from mastra_temporal.execution.resume import resumed
+from mastra_temporal.execution.scope import Progress, RunState, Scope, milliseconds_now
+from mastra_temporal.execution.shown import Shown
 from mastra_temporal.execution.trace import RunTrace
 from mastra_temporal.wire import StepResult
 
@@ -35,11 +38,12 @@ class Occurrence:
         """What tells this execution from all others of the body: part of the steps' idempotency keys."""
         return self.key(step_id) if self.iteration is None else f"{step_id}#{self.iteration}"
 
-    def label(self, step_id: str) -> str:
-        """What the UI shows: items count from 1."""
+    @property
+    def label(self) -> str | None:
+        """What the UI shows beside the step: items count from 1."""
         if self.index is not None:
-            return f"{step_id} [{self.index + 1}/{self.total}]"
-        return step_id if self.iteration is None else f"{step_id} (iteration {self.iteration})"
+            return f"[{self.index + 1}/{self.total}]"
+        return None if self.iteration is None else f"iteration {self.iteration}"
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,8 @@ class Engine:
     run: RunState
     attempts: Attempts
     trace: RunTrace
+    shown: Shown
+    events: Events
     walk: Callable[[Engine, Scope, list[Entry]], Awaitable[Ending]]
     """Executes a workflow from where its scope stands: nested workflows come back to it."""
     step: Callable[[Engine, Scope, StepEntry, Occurrence, Any, Continuation | None], Awaitable[StepResult]]
@@ -88,6 +94,11 @@ class Engine:
         result = progress.results.get(key)
         if result is None or unfinished(result) or key in progress.resuming:
             resume = _continuation(scope, progress, key, result, input_data)
+            scope.active[key] = _running(result, input_data)
+            path, name = (".".join((*scope.path, part(body_id(body)))) for part in (occurrence.path, occurrence.key))
+            before = self.attempts.scheduled(name)
+            self.shown.step(path, scope.active[key])
+            events = self._told(scope, body, input_data, occurrence, resume)
             with self.trace.step(scope, body_id(body), input_data, execution=occurrence.path(body_id(body))) as span:
                 if isinstance(body, StepEntry):
                     result = await self.step(self, scope, body, occurrence, input_data, resume)
@@ -95,21 +106,44 @@ class Engine:
                     result = await self.nested(self, scope, progress, body, occurrence, input_data, resume)
                 span.result(result)
             measure_step(scope.workflow_id, body_id(body), result)
+            del scope.active[key]
             if occurrence.iteration is not None:
                 result = _of_iteration(result, occurrence.iteration, scope.steps.get(body_id(body)))
             progress.results[key] = result
+            self.shown.step(path, result, self.attempts.scheduled(name) - before)
+            events.ended(result)
+            # Not before: if the execution is closed under the step, the next one must not ask again.
+            progress.resuming.pop(key, None)
+            scope.answers.pop(key, None)
         if occurrence.index is None:
             scope.steps[body_id(body)] = result
         return result
+
+    def _told(
+        self,
+        scope: Scope,
+        body: StepEntry | NestedEntry,
+        input_data: object,
+        occurrence: Occurrence,
+        resume: Continuation | None,
+    ) -> StepEvents:
+        if occurrence.index is not None:
+            return self.events.none()  # the progress of the foreach tells of its items
+        result = StepResult(status="running", payload=input_data, started_at=milliseconds_now())
+        if resume is not None:
+            result = resumed(resume.prior, resume.data)
+        if occurrence.iteration is not None:
+            result = result.model_copy(update={"metadata": {"iterationCount": occurrence.iteration}})
+        return self.events.started(scope, body_id(body), result)
 
 
 def _continuation(
     scope: Scope, progress: Progress, key: str, result: StepResult | None, input_data: Any
 ) -> Continuation | None:
     if result is not None and key in progress.resuming:
-        return Continuation(result, progress.resuming.pop(key))
+        return Continuation(result, progress.resuming[key])
     if key in scope.answers:
-        return Continuation(scope.steps[key].model_copy(update={"payload": input_data}), scope.answers.pop(key))
+        return Continuation(scope.steps[key].model_copy(update={"payload": input_data}), scope.answers[key])
     return None
 
 
@@ -126,6 +160,12 @@ def settle_bail(scope: Scope, step_id: str) -> None:
     result = scope.steps[step_id]
     if result.status == "bailed":
         scope.steps[step_id] = result.model_copy(update={"status": "success"})
+
+
+def _running(before: StepResult | None, input_data: object) -> StepResult:
+    if before is not None:  # it is resumed
+        return before.model_copy(update={"status": "running"})
+    return StepResult(status="running", payload=input_data, started_at=milliseconds_now())
 
 
 def unfinished(result: StepResult) -> bool:

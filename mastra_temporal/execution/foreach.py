@@ -14,12 +14,16 @@ from mastra_temporal.definition.path import is_array, is_object
 from mastra_temporal.execution.calls import call_function
 from mastra_temporal.execution.ending import META, Ending, ending_of, meta_of
 from mastra_temporal.execution.engine import Engine, Occurrence, settle_bail, unfinished
+from mastra_temporal.execution.events import StepEvents
 from mastra_temporal.execution.resume import resumed
 from mastra_temporal.execution.scope import Progress, Scope, milliseconds_now
 from mastra_temporal.execution.spans import here
 from mastra_temporal.wire import ErrorInfo, StepResult
 
 __all__ = ["execute", "recorded_items"]
+
+TOLD_AT_THE_END = {"status", "output", "error", "suspendPayload", "suspendedAt", "endedAt"}
+"""Of the foreach itself, or of the item that ended it: as in Mastra, only what is new."""
 
 
 async def execute(engine: Engine, scope: Scope, progress: Progress, entry: ForeachEntry) -> Ending:
@@ -35,12 +39,17 @@ async def execute(engine: Engine, scope: Scope, progress: Progress, entry: Forea
     if error is not None:
         return Ending("failed", error=error)
     here().note(concurrency=concurrency)
-    await _work(engine, scope, progress, entry, items, concurrency)
+    events = engine.events.started(scope, step_id, result, called=False)
+    await _work(engine, scope, progress, entry, items, concurrency, events)
     keys = [Occurrence(index=index).key(step_id) for index in range(len(items))]
     results = [progress.results.get(key) for key in keys]
+    progress.results = {key: item for key, item in zip(keys, results, strict=True) if item is not None}
     if engine.run.moving and _goes_on(results):
         return Ending("moved")
     scope.steps[step_id] = summary = _summary(result, results)
+    if not engine.run.aborted:
+        deciding = next((item for item in results if item is not None and item.status == summary.status), summary)
+        events.ended(summary if summary.status == "success" else deciding, only=TOLD_AT_THE_END)
     settle_bail(scope, step_id)
     return ending_of(step_id, summary)
 
@@ -53,14 +62,21 @@ def _goes_on(results: list[StepResult | None]) -> bool:
 
 
 async def _work(
-    engine: Engine, scope: Scope, progress: Progress, entry: ForeachEntry, items: list[Any] | str, concurrency: int
+    engine: Engine,
+    scope: Scope,
+    progress: Progress,
+    entry: ForeachEntry,
+    items: list[Any] | str,
+    concurrency: int,
+    events: StepEvents,
 ) -> None:
     step_id = body_id(entry.step)
+    completed = 0
     waiting = iter(range(len(items)))
     stopped = False
 
     async def worker() -> None:
-        nonlocal stopped
+        nonlocal stopped, completed
         for index in waiting:
             occurrence = Occurrence(index=index, total=len(items))
             key = occurrence.key(step_id)
@@ -71,8 +87,24 @@ async def _work(
                 return
             result = await engine.run_body(scope, progress, entry.step, items[index], occurrence)
             stopped = stopped or result.status != "success"
+            completed += result.status in ("success", "failed")
+            _tell_progress(events, result, completed, index, len(items))
 
     await asyncio.gather(*(worker() for _ in range(min(concurrency, len(items)))))
+
+
+def _tell_progress(events: StepEvents, result: StepResult, completed: int, index: int, total: int) -> None:
+    if result.status not in ("success", "failed", "suspended"):
+        return
+    progress: dict[str, Any] = {
+        "completedCount": completed,
+        "totalCount": total,
+        "currentIndex": index,
+        "iterationStatus": result.status,
+    }
+    if result.status == "success" and result.output is not None:
+        progress["iterationOutput"] = result.output
+    events.publish("workflow-step-progress", progress)
 
 
 async def _concurrency(
@@ -98,6 +130,8 @@ def _summary(result: StepResult, results: list[StepResult | None]) -> StepResult
             assert broken_off is not None
             return _broken_off(result, broken_off, index, results)
     outputs = [None if item is None else item.output for item in results]
+    while results[len(outputs) - 1 :] and results[len(outputs) - 1] is None:
+        outputs.pop()  # of a canceled foreach: the items that were never started
     status = "success" if None not in results else "canceled"
     return result.model_copy(update={"status": status, "output": outputs, "ended_at": milliseconds_now()})
 

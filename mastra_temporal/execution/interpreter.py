@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from mastra_temporal.definition.graph import (
     ConditionalEntry,
     Entry,
@@ -28,7 +30,7 @@ async def walk(engine: Engine, scope: Scope, entries: list[Entry]) -> Ending:
     ending = Ending("success", output=scope.input_data, result=scope.input_data)
     while scope.position < len(entries):
         if engine.run.aborted:
-            return Ending("canceled")
+            return _stopped(engine, scope, "canceled")
         if engine.must_move():
             return Ending("moved")
         if scope.progress is None:
@@ -38,15 +40,20 @@ async def walk(engine: Engine, scope: Scope, entries: list[Entry]) -> Ending:
             ending = await _execute(engine, scope, scope.progress, entry)
             conclude(span, scope, entry, ending)
         if engine.run.aborted:
-            return Ending("canceled")
+            return _stopped(engine, scope, "canceled")
         if ending.status != "success":
             return ending
         scope.position += 1
         scope.progress = None
         scope.input_data = ending.output
         if engine.run.per_step:
-            return Ending("paused")
+            return _stopped(engine, scope, "paused")
     return ending
+
+
+def _stopped(engine: Engine, scope: Scope, status: Literal["canceled", "paused"]) -> Ending:
+    engine.events.stopped(scope, status)
+    return Ending(status)
 
 
 async def _execute(engine: Engine, scope: Scope, progress: Progress, entry: Entry) -> Ending:

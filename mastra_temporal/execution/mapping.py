@@ -24,6 +24,7 @@ async def execute(engine: Engine, scope: Scope, progress: Progress, entry: Mappi
     """Shape the input. A mapping is a step in the results; its functions have the workflow's retries."""
     result = StepResult(status="running", payload=progress.input_data, started_at=milliseconds_now())
     scope.step_execution_path.append(entry.id)
+    events = engine.events.started(scope, entry.id, result)
     output, error = None, None
     for retry in range(scope.plan.retries + 1):
         if retry:
@@ -34,8 +35,9 @@ async def execute(engine: Engine, scope: Scope, progress: Progress, entry: Mappi
     ended: dict[str, Any] = (
         {"status": "success", "output": output} if error is None else {"status": "failed", "error": error}
     )
-    scope.steps[entry.id] = result.model_copy(update={**ended, "ended_at": milliseconds_now()})
-    return ending_of(entry.id, scope.steps[entry.id])
+    scope.steps[entry.id] = result = result.model_copy(update={**ended, "ended_at": milliseconds_now()})
+    events.ended(result)
+    return ending_of(entry.id, result)
 
 
 async def _evaluate(

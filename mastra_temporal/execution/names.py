@@ -10,20 +10,32 @@ __all__ = [
     "ACTIVITY_FUNCTION",
     "ACTIVITY_NOOP",
     "ACTIVITY_REQUEST_CANCEL",
+    "ACTIVITY_STILL_LOST",
     "FAILED_RUN",
     "FAILED_STEP",
     "INVALID_DATA",
+    "MEMO_CONTINUED_FROM",
+    "MEMO_GENERATION",
+    "MEMO_GRAPH",
+    "MEMO_RESOURCE",
+    "MEMO_STATUS",
     "NOT_SUSPENDED",
+    "OUTPUT_TOPIC",
     "QUERY_LOOKUP",
     "QUERY_STATUS",
+    "QUERY_STREAM",
     "REFUSED_RUN",
     "RESUME_CLAIMED",
     "RUN_NOT_SUSPENDED",
+    "SEARCH_RESOURCE",
+    "SEARCH_STATUS",
+    "SEARCH_WORKFLOW",
     "STREAM_TOPIC",
     "UPDATE_OUTCOME",
     "UPDATE_RESTART",
     "UPDATE_RESUME",
     "outcome_update_id",
+    "resume_claimed",
     "step_activity",
     "typescript_workflow_type",
 ]
@@ -33,12 +45,30 @@ ACTIVITY_ENTER = "mastra.enter"
 ACTIVITY_FUNCTION = "mastra.function"
 ACTIVITY_NOOP = "mastra.noop"
 ACTIVITY_REQUEST_CANCEL = "mastra.request_cancel"
+ACTIVITY_STILL_LOST = "mastra.still_lost"
 
 STREAM_TOPIC = "events"
-"""The topic of a run's stream."""
+"""The topic of a run's stream in which the engine tells what it does."""
+OUTPUT_TOPIC = "output"
+"""The topic of what steps write."""
+
+MEMO_CONTINUED_FROM = "mastraContinuedFrom"
+"""The execution that this one goes on from after a time travel."""
+MEMO_GRAPH = "mastraGraph"
+"""The fingerprint of the graph that the run follows."""
+MEMO_RESOURCE = "mastraResourceId"
+MEMO_GENERATION = "mastraGeneration"
+"""How often the run has been resumed."""
+MEMO_STATUS = "mastraStatus"
+"""The status, where Temporal's own does not tell: suspended, paused, tripwire."""
+
+SEARCH_RESOURCE = "MastraResource"
+SEARCH_STATUS = "MastraStatus"
+SEARCH_WORKFLOW = "MastraWorkflow"
 
 QUERY_LOOKUP = "mastra_lookup"
 QUERY_STATUS = "mastra_status"
+QUERY_STREAM = "mastra_stream"
 UPDATE_OUTCOME = "mastra_outcome"
 UPDATE_RESTART = "mastra_restart"
 UPDATE_RESUME = "mastra_resume"
@@ -66,6 +96,15 @@ def step_activity(workflow_id: str, step_id: str) -> str:
 def outcome_update_id(generation: int) -> str:
     """The id of the update that all waiters share until the run is resumed for the ``generation + 1``-th time."""
     return f"outcome-{generation}"
+
+
+def resume_claimed(workflow_id: str, run_id: str, status: str) -> str:
+    """What is said to whoever resumes a suspension second."""
+    return (
+        "This suspended workflow run was already resumed by another caller. "
+        f'Workflow "{workflow_id}" run "{run_id}" moved from "suspended" to "{status}" before this resume could claim '
+        "it. Only one resume() call may continue a given suspension; re-read the run state before resuming again."
+    )
 
 
 def typescript_workflow_type(workflow_id: str) -> str:

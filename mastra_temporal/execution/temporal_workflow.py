@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import Any, NoReturn, Protocol
 
 from temporalio import workflow
-from temporalio.contrib.workflow_streams import WorkflowStream
 from temporalio.exceptions import ApplicationError
 
 from mastra_temporal.definition.graph import WorkflowGraph
@@ -17,26 +16,32 @@ from mastra_temporal.execution.attempts import Attempts
 from mastra_temporal.execution.calls import check_output, enter
 from mastra_temporal.execution.ending import Ending
 from mastra_temporal.execution.engine import Engine
+from mastra_temporal.execution.events import Events, RunStream
 from mastra_temporal.execution.interpreter import walk
-from mastra_temporal.execution.limits import compact, is_small, size_error
+from mastra_temporal.execution.limits import ANSWER, compact, is_small, size_error, size_of
 from mastra_temporal.execution.metrics import count_restart, count_run, measure_suspension
 from mastra_temporal.execution.names import (
     ACTIVITY_REQUEST_CANCEL,
     FAILED_RUN,
+    MEMO_GENERATION,
+    MEMO_STATUS,
     NOT_SUSPENDED,
     QUERY_LOOKUP,
     QUERY_STATUS,
+    QUERY_STREAM,
     REFUSED_RUN,
     RESUME_CLAIMED,
     RUN_NOT_SUSPENDED,
     UPDATE_OUTCOME,
     UPDATE_RESTART,
     UPDATE_RESUME,
+    resume_claimed,
 )
-from mastra_temporal.execution.result import assemble, run_status
+from mastra_temporal.execution.result import assemble, failure_message, run_status
 from mastra_temporal.execution.resume import NoSuspendedStepError, SuspendedStep, targets
-from mastra_temporal.execution.scope import RunState, Scope, milliseconds_now
+from mastra_temporal.execution.scope import Inspection, RunState, Scope, milliseconds_now
 from mastra_temporal.execution.seed import restore, seed_of
+from mastra_temporal.execution.shown import Shown
 from mastra_temporal.execution.trace import RunTrace
 from mastra_temporal.wire import (
     EnterCall,
@@ -50,6 +55,8 @@ from mastra_temporal.wire import (
     RunStatus,
     RunStatusReply,
     StartEnvelope,
+    StreamQuery,
+    StreamReply,
     WorkflowResult,
 )
 
@@ -74,7 +81,7 @@ class MastraWorkflow:
     def __init__(self, envelope: StartEnvelope) -> None:
         """Set the state up before the first message is handled: an update can come before the run method."""
         self._envelope = envelope
-        self._stream = WorkflowStream()
+        self.stream = RunStream()
         run_id = envelope.run_id or workflow.info().workflow_id
         self._run = RunState(
             run_id=run_id,
@@ -84,7 +91,11 @@ class MastraWorkflow:
             aborted=bool(envelope.canceled),
         )
         self._trace = RunTrace(self._run)
-        self._engine = Engine(self._run, Attempts(), self._trace, walk, step.execute, nested.execute)
+        self._shown = Shown(search_attributes=bool(envelope.search_attributes))
+        self._events = Events(self.stream, self._run)
+        self._engine = Engine(
+            self._run, Attempts(), self._trace, self._shown, self._events, walk, step.execute, nested.execute
+        )
         self._graph: WorkflowGraph | None = envelope.graph
         self._scope: Scope | None = None
         self._suspended: WorkflowResult[Any] | None = None
@@ -110,6 +121,7 @@ class MastraWorkflow:
             self._result = interpretation.result()
         finally:
             self._ended = True
+            self.stream.detach_pollers()
             await self._let_handlers_finish()
         return await self._close(self._result) if self._result is not None else self._go_on_in_new_execution()
 
@@ -119,6 +131,7 @@ class MastraWorkflow:
         Returns:
             The result; None when the run is to go on in a new execution.
         """
+        self._events.begin(self.workflow_id)
         graph, scope = await self._open()
         while True:
             resumed = self._generation > 0
@@ -130,9 +143,11 @@ class MastraWorkflow:
                     return None
                 count_run(self.workflow_id, run_status(ending))
                 result = assemble(self._run, scope, ending).model_copy(update=self._trace.ids)
+            self._events.finish(result)
             if ending.status != "suspended":
                 return result
             await self._stay_suspended(result)
+            self._events.begin(self.workflow_id)
 
     async def _run_leg(self, graph: WorkflowGraph, scope: Scope, *, begins: bool) -> Ending:
         """Walk the graph until the run ends or is suspended, with the callbacks around it."""
@@ -157,11 +172,14 @@ class MastraWorkflow:
         """Wait until the run is resumed or canceled. It costs nothing, however long."""
         generation, since = self._generation, milliseconds_now()
         self._suspended = result
-        workflow.upsert_memo({"mastraStatus": "suspended", "mastraGeneration": generation})
+        workflow.upsert_memo({MEMO_STATUS: "suspended", MEMO_GENERATION: generation})
+        self._shown.status("suspended")
         await workflow.wait_condition(lambda: self._run.aborted or self._generation > generation)
+        self._suspended = None
         if self._generation > generation:
             measure_suspension(self.workflow_id, milliseconds_now() - since)
-            workflow.upsert_memo({"mastraStatus": "running", "mastraGeneration": self._generation})
+            workflow.upsert_memo({MEMO_STATUS: "running", MEMO_GENERATION: self._generation})
+            self._shown.status("running")
 
     async def _open(self) -> tuple[WorkflowGraph, Scope]:
         """The recorded graph and the scope of the run. A foreign client leaves both to us."""
@@ -209,15 +227,13 @@ class MastraWorkflow:
 
     async def _close(self, result: WorkflowResult[Any]) -> WorkflowResult[Any]:
         """End the execution as Temporal shows it: completed, failed or cancelled."""
+        self._shown.closing(result.status)
         if result.status == "canceled":
             await self._cancel_myself()
-        result = compact(result)
         if result.status in ("failed", "tripwire"):
-            error = result.error or {"message": (result.tripwire or {}).get("reason")}
-            raise ApplicationError(
-                f"workflow `{self.workflow_id}`: {error.get('message')}", result, type=FAILED_RUN, non_retryable=True
-            )
-        return result
+            message = failure_message(self._run, self._scope, result)
+            raise ApplicationError(message, compact(result), type=FAILED_RUN, non_retryable=True)
+        return compact(result)
 
     def _go_on_in_new_execution(self) -> NoReturn:
         """Continue as new, where the run stands: its history has become long. Nothing is in flight."""
@@ -271,11 +287,23 @@ class MastraWorkflow:
         """The scope of the run's own workflow, once it has been entered."""
         return self._scope
 
+    @property
+    def generation(self) -> int:
+        """How often the run has been resumed."""
+        return self._generation
+
     def snapshot(self) -> WorkflowResult[Any]:
         """The results as far as the run has come."""
+        if self._suspended is not None:
+            return self._suspended
         if self._scope is None:
             return WorkflowResult(status="running", run_id=self._run.run_id)
         return assemble(self._run, self._scope, Ending("canceled")).model_copy(update={"status": "running"})
+
+    def inspect(self) -> Inspection:
+        """Everything that a record of the run is made of."""
+        labels = None if self._suspended is None else self._suspended.resume_labels
+        return Inspection(self.status().status, self._run, self._graph, self._scope, self._result, labels or {})
 
     # Messages
 
@@ -296,11 +324,13 @@ class MastraWorkflow:
             return OutcomeReply(ended=True, result=self._result if is_small(self._result) else None)
         if self._generation > generation:
             return OutcomeReply(generation=self._generation)
-        return OutcomeReply(ended=self._ended, result=None if self._suspended is None else compact(self._suspended))
+        suspended = None if self._suspended is None else compact(self._suspended, ANSWER)
+        return OutcomeReply(ended=self._ended, result=suspended)
 
     @workflow.update(name=UPDATE_RESUME)
     async def resume(self, request: ResumeRequest) -> ResumeReply:
         """Let suspended steps run again. Answered at once."""
+        self._engine.attempts.budget.spend(size_of(request))
         for suspended in self._resumable(request):
             suspended.mark(request.resume_data)
         self._trace.adopt(request.resume_data)
@@ -319,7 +349,8 @@ class MastraWorkflow:
 
     def _resumable(self, request: ResumeRequest) -> list[SuspendedStep]:
         if request.generation not in (None, self._generation):
-            raise ApplicationError(_claimed(self.workflow_id, self._run.run_id), type=RESUME_CLAIMED)
+            claimed = resume_claimed(self.workflow_id, self._run.run_id, self.status().status)
+            raise ApplicationError(claimed, type=RESUME_CLAIMED)
         if self._suspended is None or self._scope is None or self._run.aborted:
             raise ApplicationError(NOT_SUSPENDED, type=RUN_NOT_SUSPENDED)
         try:
@@ -350,6 +381,11 @@ class MastraWorkflow:
             status = "waiting"
         return RunStatusReply(status=status)
 
+    @workflow.query(name=QUERY_STREAM)
+    def events(self, query: StreamQuery) -> StreamReply:
+        """What has happened in the run, for those who read its stream."""
+        return self.stream.read(query)
+
     @workflow.query(name=QUERY_LOOKUP)
     def lookup(self, query: LookupQuery) -> LookupReply:
         """What a step asks for while it runs."""
@@ -360,11 +396,3 @@ class MastraWorkflow:
             return LookupReply(value=scope.init_data)
         output = scope.output_of(query.step_id)
         return LookupReply(value=None if output is MISSING else output)
-
-
-def _claimed(workflow_id: str, run_id: str) -> str:
-    return (
-        "This suspended workflow run was already resumed by another caller. "
-        f'Workflow "{workflow_id}" run "{run_id}" moved on before this resume could claim it. '
-        "Only one resume() call may continue a given suspension; re-read the run state before resuming again."
-    )

@@ -5,11 +5,13 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterable
 from typing import Any
+from weakref import WeakValueDictionary
 
 from temporalio import activity
 from temporalio.client import Client
 from temporalio.envconfig import ClientConfig
 
+from mastra_temporal.definition.component import Agent, agent_of
 from mastra_temporal.definition.step import Step
 from mastra_temporal.definition.suggest import did_you_mean
 from mastra_temporal.definition.workflow import Workflow
@@ -17,8 +19,13 @@ from mastra_temporal.errors import ConfigurationError, RunError, WorkflowNotFoun
 from mastra_temporal.execution.compiler import compile_workflows
 from mastra_temporal.execution.names import step_activity
 from mastra_temporal.plugin import MastraPlugin
+from mastra_temporal.run.bulk import Restarting, RestartReport
 from mastra_temporal.run.faults import unreachable
+from mastra_temporal.run.listing import WorkflowRuns
+from mastra_temporal.run.records import RunRecords
 from mastra_temporal.run.run import Run
+from mastra_temporal.run.schedules import Schedules
+from mastra_temporal.run.search_attributes import registered
 from mastra_temporal.steps.calls import Calls
 from mastra_temporal.steps.definitions import Definitions
 from mastra_temporal.steps.runner import StepRunner
@@ -36,12 +43,19 @@ class Mastra:
     Mastra's ``Mastra`` class: https://mastra.ai/reference/core/mastra-class
     """
 
-    def __init__(self, *, workflows: Iterable[Workflow[Any, Any, Any]], task_queue: str = "mastra") -> None:
+    def __init__(
+        self,
+        *,
+        workflows: Iterable[Workflow[Any, Any, Any]],
+        agents: Iterable[Agent | Any] = (),
+        task_queue: str = "mastra",
+    ) -> None:
         """Register workflows.
 
         Args:
             workflows: Committed workflows. Workflows nested in them come along and need to be listed only if they are
                 also started by themselves.
+            agents: The agents that workflows name by their id: ``.agent("writer")``.
             task_queue: The Temporal task queue of the runs and of their steps.
 
         Raises:
@@ -51,7 +65,15 @@ class Mastra:
         registered = list(workflows)
         self._definitions = Definitions(registered)
         self._workflows = {workflow.id: workflow for workflow in registered}
+        self.agents = {agent_of(agent, output_schema=None, agent_options=None).id: agent for agent in agents}
+        """The registered agents by id."""
+        self.schedules = Schedules(self)
+        """Runs that Temporal starts by itself."""
+        self.has_search_attributes = False
+        """Whether the server has the search attributes by which runs are found; known from `connect` on."""
         self._client: Client | None = None
+        self._runs: WeakValueDictionary[tuple[str, str], Run[Any]] = WeakValueDictionary()
+        self._records: RunRecords | None = None
         for workflow in self._workflows.values():
             workflow.bind(self)
 
@@ -86,6 +108,9 @@ class Mastra:
             self._client = self._with_plugin(client)
         elif self._client is None:
             self._client = await self._connect_from_environment()
+        else:
+            return self._client
+        self.has_search_attributes = await registered(self._client)
         return self._client
 
     @property
@@ -108,7 +133,43 @@ class Mastra:
         run: Run[Any] = Run(self, workflow, run_id=run_id or str(uuid.uuid4()), resource_id=resource_id)
         if run_id is not None and self._client is not None:
             await run.fetch_status()
+        self._runs[workflow.id, run.run_id] = run
         return run
+
+    async def list_active_workflow_runs(self) -> WorkflowRuns:
+        """The runs of all registered workflows that are running or waiting, the newest first.
+
+        Mastra's ``mastra.listActiveWorkflowRuns()``.
+
+        Raises:
+            ServerUnreachableError: No server answers.
+        """
+        return await self.records.list(list(self._workflows), statuses=("running", "waiting"))
+
+    @property
+    def records(self) -> RunRecords:
+        """The records of all runs; see the methods of `Workflow`."""
+        if self._records is None or self._records.client is not self.client:
+            self._records = RunRecords(self.client, self.task_queue, self._runs)
+        return self._records
+
+    async def restart_all_active_workflow_runs(self) -> RestartReport:
+        """Restart all runs of the registered workflows that lost their workers. To be called after an outage.
+
+        Runs that are well are left alone. Workflows with ``auto_restart_active_runs=False`` are skipped. Returns as
+        soon as each run is moving again; ``await report.wait()`` gives their results. Mastra's
+        ``restartAllActiveWorkflowRuns()``.
+        """
+        return await self._restart_all(self._workflows.values(), opted_out=False)
+
+    async def restart_all_runs_of(self, workflow: Workflow[Any, Any, Any]) -> RestartReport:
+        """See `Workflow.restart_all_active_workflow_runs`."""
+        return await self._restart_all([workflow], opted_out=True)
+
+    async def _restart_all(self, workflows: Iterable[Workflow[Any, Any, Any]], *, opted_out: bool) -> RestartReport:
+        restarting = Restarting(self, workflows, opted_out=opted_out)
+        await restarting.find()
+        return await restarting.restart()
 
     # What the plugin registers
 

@@ -10,8 +10,8 @@ import contextlib
 import time
 import uuid
 from collections.abc import Generator
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from temporalio.client import (
     Client,
@@ -34,16 +34,27 @@ from mastra_temporal.errors import (
     RunError,
     RunNotActiveError,
     RunNotFoundError,
+    RunNotSuspendedError,
     SchemaValidationError,
     TimeTravelError,
 )
-from mastra_temporal.execution.names import QUERY_STATUS, UPDATE_OUTCOME, outcome_update_id, typescript_workflow_type
-from mastra_temporal.execution.temporal_workflow import MastraWorkflow
+from mastra_temporal.execution.names import (
+    MEMO_GENERATION,
+    NOT_SUSPENDED,
+    UPDATE_OUTCOME,
+    outcome_update_id,
+    typescript_workflow_type,
+)
 from mastra_temporal.run.faults import explained
+from mastra_temporal.run.open_status import open_status
 from mastra_temporal.run.outcome import closed_result, outcome_of_start, wait_for_outcome
-from mastra_temporal.run.recorded import recorded_run, recorded_status
-from mastra_temporal.run.restart import clear_sticky_queue, reschedule_lost_steps
+from mastra_temporal.run.presentation import presentation
+from mastra_temporal.run.queues import warning_when_unattended
+from mastra_temporal.run.recorded import RecordedRun, recorded_run
+from mastra_temporal.run.reopen import is_closed_by_temporal, reopen
+from mastra_temporal.run.restart import release, revive
 from mastra_temporal.run.resume import StepPath, path_of, resume
+from mastra_temporal.run.streamed import StreamedRun
 from mastra_temporal.run.time_travel import Journey, step_contexts, travel
 from mastra_temporal.tracing.calls import traced
 from mastra_temporal.tracing.context import TracingContext
@@ -55,7 +66,6 @@ from mastra_temporal.wire import (
     ResumeRequest,
     RunSeed,
     RunStatus,
-    RunStatusReply,
     StartEnvelope,
     StepResult,
     WorkflowResult,
@@ -70,7 +80,6 @@ OutT = TypeVar("OutT")
 
 NOT_ACTIVE = "This workflow run was not active"
 START_POLL_SECONDS = 0.02
-QUERY_TIMEOUT = timedelta(seconds=2)
 FIRST_START: dict[str, Any] = {
     "id_reuse_policy": WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
     "id_conflict_policy": WorkflowIDConflictPolicy.FAIL,
@@ -89,7 +98,7 @@ def _ended_meanwhile() -> Generator[None, None, None]:
             raise
 
 
-class Run(Generic[OutT]):
+class Run(StreamedRun[OutT]):
     """One run. Made by `Workflow.create_run`; the run itself lives in Temporal.
 
     Mastra's ``Run``: https://mastra.ai/reference/workflows/run
@@ -103,6 +112,8 @@ class Run(Generic[OutT]):
         self._workflow = workflow
         self.run_id = run_id
         self.resource_id = resource_id
+        self.created_at = datetime.now(timezone.utc)
+        """When this object was made; when the run was started is in its record."""
         self.status: RunStatus = "pending"
         """What this object knew last; `fetch_status` asks Temporal."""
         self._canceled_before_start = False
@@ -122,6 +133,11 @@ class Run(Generic[OutT]):
     def workflow_id(self) -> str:
         """The id of the workflow."""
         return self._workflow.id
+
+    @property
+    def serialized_step_graph(self) -> list[dict[str, Any]]:
+        """The graph that the run will be started with."""
+        return self._workflow.serialized_step_graph
 
     def __repr__(self) -> str:
         return f"Run(workflow_id={self.workflow_id!r}, run_id={self.run_id!r}, status={self.status!r})"
@@ -209,7 +225,9 @@ class Run(Generic[OutT]):
         """
         envelope = self._envelope(input_data, initial_state, request_context, per_step)
         try:
-            await self.client.start_workflow(self._workflow.id, envelope, **self._start_options(), **FIRST_START)
+            await self.client.start_workflow(
+                self._workflow.id, envelope, **self._start_options(envelope), **FIRST_START
+            )
         except WorkflowAlreadyStartedError:
             await self._require_same_input(envelope)
         self.status = "running"
@@ -237,8 +255,8 @@ class Run(Generic[OutT]):
             await self.client.get_workflow_handle(self.run_id).cancel()
         self.status = "canceled"
         # With no worker at all nobody can answer now; the next worker ends the run.
-        with contextlib.suppress(asyncio.TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
-            await asyncio.wait_for(reschedule_lost_steps(self.client, self.run_id), PATIENCE_SECONDS)
+        with _ended_meanwhile(), contextlib.suppress(asyncio.TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
+            await asyncio.wait_for(release(self.client, self.run_id), PATIENCE_SECONDS)
         return "accepted"
 
     @explained
@@ -353,7 +371,7 @@ class Run(Generic[OutT]):
         recorded = None
         if description is not None:
             is_open = description.status == WorkflowExecutionStatus.RUNNING
-            if is_open and await self._open_status(description) == "running":
+            if is_open and await open_status(description) == "running":
                 raise TimeTravelError("This workflow run is still running, cannot time travel")
             recorded = await recorded_run(self.client, self.run_id, description.run_id)
         journey = Journey(
@@ -366,7 +384,7 @@ class Run(Generic[OutT]):
             context=step_contexts(context),
             nested_contexts={name: step_contexts(steps) for name, steps in (nested_steps_context or {}).items()},
         )
-        seed = travel(journey, self._workflow.graph.entries, {} if recorded is None else recorded.run_state.scopes)
+        seed = travel(journey, self._workflow.graph.entries, {} if recorded is None else recorded.run.scopes)
         envelope = self._continuation(seed, description, recorded, request_context)
         return await self._start_again(envelope.model_copy(update={"per_step": per_step or None}), options)
 
@@ -390,29 +408,45 @@ class Run(Generic[OutT]):
             request_context: Values that win over the recorded ones.
             force: Do not ask whether the workers are alive: schedule the active steps again at once. A worker that is
                 alive after all gets an abort signal.
-            timeout: How long to wait for the result.
+            timeout: How long to wait, for a worker and for the result. Without a worker a warning is logged that names
+                the task queue.
             tracing_options: How the run is traced from here on. They reach every step that is scheduled afterwards.
             tracing_context: A span to link the restarted part to; by default the current OpenTelemetry span.
 
         Raises:
             RunNotActiveError: The run was never started, is suspended, canceled or paused.
             RunNotFoundError: Temporal has no such run.
-            TimeoutError: The run goes on, but was not over in time.
+            asyncio.TimeoutError: The run goes on, but was not over in time.
         """
+        restarting = self._restart(self._request_context(request_context), force=force)
+        try:
+            result = await asyncio.wait_for(restarting, None if timeout is None else timeout.total_seconds())
+        except asyncio.TimeoutError:
+            raise asyncio.TimeoutError(
+                f"{self.label} goes on, but was not over within {timeout}: call `restart()` again to wait on."
+            ) from None
+        return self._shown(result, OutputOptions(include_state=True))
+
+    async def _restart(self, request_context: dict[str, Any], *, force: bool) -> WorkflowResult[Any]:
         description = await self._describe()
         if description is None:
             raise RunNotActiveError(NOT_ACTIVE)
-        if description.status == WorkflowExecutionStatus.RUNNING:
-            self._require_active(await self._settled_status(description) or "running")
-            with _ended_meanwhile():
-                await clear_sticky_queue(self.client, self.run_id)
-            await reschedule_lost_steps(
-                self.client, self.run_id, request_context=self._request_context(request_context), force=force
-            )
-        result = await asyncio.wait_for(self._outcome(), None if timeout is None else timeout.total_seconds())
+        if is_closed_by_temporal(description):
+            await reopen(self.client, description, request_context, self._start_options)
+            return await self._outcome()
         if description.status != WorkflowExecutionStatus.RUNNING:
+            result = await self._outcome()
             self._require_active(result.status)
-        return self._shown(result, OutputOptions(include_state=True))
+            return result
+        self._require_active(await open_status(description))
+        async with warning_when_unattended(self.client, self.run_id):
+            await revive(self.client, self.run_id, request_context=request_context, force=force)
+            return await self._outcome()
+
+    @explained
+    async def join(self) -> WorkflowResult[OutT]:
+        """Wait until the run has ended or is suspended, and leave it alone. What `RestartReport.wait` does."""
+        return self._shown(await self._outcome(), OutputOptions(include_state=True))
 
     @explained
     async def fetch_status(self) -> RunStatus:
@@ -421,7 +455,7 @@ class Run(Generic[OutT]):
         if description is None:
             self.status = "canceled" if self._canceled_before_start else "pending"
         elif description.status == WorkflowExecutionStatus.RUNNING:
-            self.status = await self._open_status(description)
+            self.status = await open_status(description)
         else:
             handle = self.client.get_workflow_handle(self.run_id, result_type=WorkflowResult[Any])
             self.status = (await closed_result(self.client, handle)).status
@@ -433,11 +467,11 @@ class Run(Generic[OutT]):
         self,
         seed: RunSeed,
         description: WorkflowExecutionDescription | None,
-        recorded: MastraWorkflow | None,
+        recorded: RecordedRun | None,
         request_context: RequestContext | dict[str, Any] | None,
     ) -> StartEnvelope:
         """What a new execution of this run is started with."""
-        run = None if recorded is None else recorded.run_state
+        run = None if recorded is None else recorded.run
         known = {} if run is None else run.request_context
         return StartEnvelope(
             input_data=seed.scope.init_data,
@@ -445,6 +479,7 @@ class Run(Generic[OutT]):
             run_id=self.run_id,
             resource_id=self.resource_id if run is None else run.resource_id,
             graph=self._workflow.graph,
+            search_attributes=self._mastra.has_search_attributes or None,
             seed=seed.model_copy(update={"continued_from": None if description is None else description.run_id}),
         )
 
@@ -453,10 +488,9 @@ class Run(Generic[OutT]):
         await self.client.start_workflow(
             self._workflow.id,
             envelope,
-            **self._start_options(),
+            **self._start_options(envelope),
             id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
             id_conflict_policy=WorkflowIDConflictPolicy.TERMINATE_EXISTING,
-            memo={"mastraContinuedFrom": envelope.seed.continued_from} if envelope.seed else None,
         )
         self.status = "running"
         return self._shown(await wait_for_outcome(self.client, self.run_id, 0), options)
@@ -470,6 +504,10 @@ class Run(Generic[OutT]):
         request_context: RequestContext | dict[str, Any] | None,
         per_step: bool,
     ) -> ResumeRequest:
+        if label is not None and not isinstance(label, str):  # pyright: ignore[reportUnnecessaryIsInstance] - users may not check types
+            raise RunError(f"{self.label}: `label` is text, got {label!r}.")
+        if for_each_index is not None and not isinstance(for_each_index, int):  # pyright: ignore[reportUnnecessaryIsInstance] - likewise
+            raise RunError(f"{self.label}: `for_each_index` is a whole number from 0, got {for_each_index!r}.")
         return ResumeRequest(
             step=None if step is None else path_of(step),
             label=label,
@@ -486,6 +524,8 @@ class Run(Generic[OutT]):
             How often it has been resumed now.
         """
         description = await self._describe()
+        if description is None and self._canceled_before_start:
+            raise RunNotSuspendedError(NOT_SUSPENDED)
         if description is None:
             raise RunNotFoundError(f"No snapshot found for this workflow run: {self.workflow_id} {self.run_id}")
         generation = await resume(self.client, description, request)
@@ -521,23 +561,24 @@ class Run(Generic[OutT]):
             resource_id=self.resource_id,
             per_step=per_step or None,
             graph=self._workflow.graph,
+            search_attributes=self._mastra.has_search_attributes or None,
             canceled=self._canceled_before_start or None,
         )
 
     def _request_context(self, value: RequestContext | dict[str, Any] | None) -> dict[str, Any]:
         return (value if isinstance(value, RequestContext) else RequestContext(value)).to_json()
 
-    def _start_options(self) -> dict[str, Any]:
+    def _start_options(self, envelope: StartEnvelope) -> dict[str, Any]:
         return {
             "id": self.run_id,
             "task_queue": self._mastra.task_queue,
             "execution_timeout": self._workflow.options.execution_timeout,
-            "static_summary": self._workflow.description or self._workflow.id,
             "result_type": WorkflowResult[Any],
+            **presentation(self._workflow, envelope),
         }
 
     def _start_operation(self, envelope: StartEnvelope) -> WithStartWorkflowOperation[Any, Any]:
-        return WithStartWorkflowOperation(self._workflow.id, envelope, **self._start_options(), **FIRST_START)
+        return WithStartWorkflowOperation(self._workflow.id, envelope, **self._start_options(envelope), **FIRST_START)
 
     async def _require_same_input(self, envelope: StartEnvelope) -> None:
         await self._describe()
@@ -554,7 +595,7 @@ class Run(Generic[OutT]):
 
     async def _outcome(self) -> WorkflowResult[Any]:
         description = await self._describe()
-        generation = 0 if description is None else int((await description.memo()).get("mastraGeneration", 0))
+        generation = 0 if description is None else int((await description.memo()).get(MEMO_GENERATION, 0))
         return await wait_for_outcome(self.client, self.run_id, generation)
 
     async def _describe(self) -> WorkflowExecutionDescription | None:
@@ -586,24 +627,6 @@ class Run(Generic[OutT]):
                 return description
             await asyncio.sleep(START_POLL_SECONDS)
         return None
-
-    async def _settled_status(self, description: WorkflowExecutionDescription) -> RunStatus | None:
-        """The status of an open run, as far as the server knows it without its worker."""
-        if description.raw_description.workflow_extended_info.cancel_requested:
-            return "canceled"
-        return "suspended" if (await description.memo()).get("mastraStatus") == "suspended" else None
-
-    async def _open_status(self, description: WorkflowExecutionDescription) -> RunStatus:
-        settled = await self._settled_status(description)
-        if settled is not None:
-            return settled
-        try:
-            reply = await self.client.get_workflow_handle(self.run_id).query(
-                QUERY_STATUS, result_type=RunStatusReply, rpc_timeout=QUERY_TIMEOUT
-            )
-        except RPCError:
-            return await recorded_status(self.client, self.run_id)
-        return reply.status
 
     def _require_active(self, status: RunStatus) -> None:
         if status in ("pending", "suspended", "canceled", "paused"):

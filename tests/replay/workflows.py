@@ -50,6 +50,12 @@ async def wait_at_first(value: int, ctx: StepContext) -> int:
     return value
 
 
+async def write(value: int, ctx: StepContext) -> int:
+    await ctx.writer.write({"value": value})
+    await ctx.writer.custom({"type": "data-value", "data": value})
+    return value
+
+
 async def callback(info: Any) -> None:
     assert info.run_id
 
@@ -88,11 +94,15 @@ WORKFLOWS = {
         workflow("sleep").sleep(timedelta(milliseconds=20)).sleep(lambda value: value).then(a(double)).commit(),
         workflow("failed").then(a(double)).then(a(fail, "b")).commit(),
         workflow("tripwire").then(a(trip)).commit(),
+        workflow("searchable").then(a(double)).then(a(ask, "b")).commit(),
+        workflow("searchable-tripwire").then(a(double)).then(a(trip, "b")).commit(),
         workflow("bailed").then(a(leave)).then(a(fail, "b")).commit(),
         workflow("retried").then(a(fail_once, retries=1)).commit(),
         workflow("callbacks", options={"on_start": callback, "on_finish": callback}).then(a(double)).commit(),
         workflow("suspended").then(a(double)).then(a(ask, "b")).commit(),
+        workflow("written").then(a(write)).then(a(double, "b")).commit(),
         workflow("canceled").then(a(wait)).then(a(double, "b")).commit(),
+        workflow("scheduled", input_schema=int).then(a(double)).commit(),
         workflow("restarted").parallel([a(wait_at_first), a(double, "b")]).commit(),
     )
 }
