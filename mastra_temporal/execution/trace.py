@@ -66,6 +66,8 @@ class RunTrace:
         self._of_leg: dict[str, Any] = {}
         self._carried: dict[str, OpenSpan] = {}
         self._carried_leg: dict[str, Any] = {}
+        self._follows: SpanContext | None = None
+        """The span of the execution before this one, when Temporal closed that without its say."""
         self._numbers = Counter[str]()
         self._fields = LogFields(run_id=run.run_id)
         self.moved: dict[str, OpenedSpan] = {}
@@ -86,6 +88,8 @@ class RunTrace:
         self._tracing = came.tracing
         self._seed = workflow.random_seed()
         self._carried, self._carried_leg = came.header.open or {}, came.header.leg or {}
+        if self._tracing is not None and came.header.run is not None and not self._carried:
+            self._follows = self._tracing.named({"traceparent": came.header.run})
         self._fields.workflow_id = workflow_id
         self._fields.trace_id = trace_id_of(came.context)
         options = came.header.parsed_options() or TracingHeader(options=foreign_options).parsed_options()
@@ -158,9 +162,11 @@ class RunTrace:
         before = self._leg
         self._of_leg = self._carried_leg
         self._carried_leg = {}
+        resumed = resumed and (before is not None or bool(self._carried))
         if resumed and before is not None:
             self._of_leg = {"resumed": True, "resumedFromSpanId": f"{before.context.span_id:016x}"}
-        self._first = self._open_leg(scope, " (resumed)" if resumed else "", before)
+        suffix = " (resumed)" if resumed else " (restarted)" if self._follows is not None else ""
+        self._first = self._open_leg(scope, suffix, self._follows if before is None else before.context)
         self._first.input(self._input if resumed or goes_on else scope.init_data)
         return Leg(self, self._first)
 
@@ -168,7 +174,7 @@ class RunTrace:
         """Open a leg for what follows a restart, linked to the attempts that were lost."""
         links = [link for attempt in lost if (link := self._lost_span(attempt)) is not None]
         if links and self._first is not None:
-            leg = self._open_leg(scope, " (restarted)", self._first, links)
+            leg = self._open_leg(scope, " (restarted)", self._first.context, links)
             self._restarted.append(leg)
 
     def end_restarted(self) -> list[OpenedSpan]:
@@ -183,12 +189,12 @@ class RunTrace:
         return self._tracing.remote(step.trace_id, attempt_span_id(step.span_id, lost.activity_id, lost.attempt))
 
     def _open_leg(
-        self, scope: Scope, suffix: str, before: OpenedSpan | None, links: Iterable[SpanContext] = ()
+        self, scope: Scope, suffix: str, before: SpanContext | None, links: Iterable[SpanContext] = ()
     ) -> OpenedSpan:
         options = self.options if self._is_new_call else TracingOptions()
         name = f"{options.root_span_name or _run_name(scope)}{suffix}"
         key = f"{RUN}{suffix}"
-        place = self._place(key, options, None if before is None else before.context, links)
+        place = self._place(key, options, before, links)
         info = workflow.info()
         leg = self._start(scope, RUN, name, key=key, place=place, entity=(RUN, scope.workflow_id), attributes={
             "temporalWorkflowID": info.workflow_id,

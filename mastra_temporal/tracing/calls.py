@@ -12,7 +12,7 @@ from mastra_temporal.tracing.context import TracingContext, TracingSpan
 from mastra_temporal.tracing.headers import Carrier, TracingHeader, outgoing
 from mastra_temporal.tracing.options import TracingOptions, parse_tracing_options
 
-__all__ = ["carrying", "traced"]
+__all__ = ["carrying", "following", "traced"]
 
 
 class _OfARun(Protocol):
@@ -58,6 +58,28 @@ def carrying(
 
     def to_carry(*, continuing: bool = False) -> tuple[TracingHeader, Carrier]:
         return TracingHeader(options=content), carrier
+
+    token = outgoing.set(to_carry)
+    try:
+        yield
+    finally:
+        outgoing.reset(token)
+
+
+@contextlib.contextmanager
+def following(recorded: TracingHeader) -> Generator[None]:
+    """Let the execution that is started within the block go on in the trace of the one before it.
+
+    Args:
+        recorded: What the activities of that execution were told.
+    """
+    carry = outgoing.get()
+    earlier = recorded.parsed_options() or TracingOptions()
+
+    def to_carry(*, continuing: bool = False) -> tuple[TracingHeader, Carrier]:
+        header, carrier = (TracingHeader(), Carrier()) if carry is None else carry()
+        options = (header.parsed_options() or TracingOptions()).over(earlier).to_wire() or None
+        return header.model_copy(update={"run": recorded.run, "options": options}), carrier
 
     token = outgoing.set(to_carry)
     try:

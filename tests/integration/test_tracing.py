@@ -295,6 +295,33 @@ class TestContinuity:
         )  # fmt: skip
         await the_options_are_in_headers_alone(stage, run.run_id)
 
+    async def test_a_run_that_temporal_closed_goes_on_in_its_trace(self, stage: Stage, memory: SpanMemory):
+        async def wait(value: int, ctx: StepContext) -> int:
+            if stage.effects.add("wait") == 1:
+                await ctx.abort_signal.wait()
+            return value
+
+        workflow = create_workflow(id="closed").then(plus()).then(create_step(id="wait", execute=wait)).commit()
+        async with stage.worker(workflow, tracing=memory.provider):
+            run = await workflow.create_run()
+            await run.start_async(input_data=1, tracing_options={"trace_id": TRACE, "hide_input": True})
+            await stage.effects.seen("wait")
+            await stage.client.get_workflow_handle(run.run_id).terminate("by mistake")
+            result = await within(run.restart())
+        assert (result.status, result.trace_id) == ("success", TRACE)
+        leg = memory.spans.named("workflow run: 'closed' (restarted)")
+        assert (leg.span_id, leg.trace_id) == (result.span_id, TRACE)
+        assert leg.parent_id == memory.spans.named("workflow step: 'plus'").parent_id
+        assert not any("input" in name for span in memory.spans.all for name in span.attributes)
+
+    async def test_a_stream_takes_the_options_too(self, stage: Stage, memory: SpanMemory):
+        workflow = create_workflow(id="streamed").then(plus()).commit()
+        async with stage.worker(workflow, tracing=memory.provider):
+            output = (await workflow.create_run()).stream(input_data=1, tracing_options={"trace_id": TRACE})
+            events = [event async for event in output]
+            assert (await within(output.result)).trace_id == TRACE
+        assert events
+
     async def test_a_failed_run_shows_where(self, stage: Stage, memory: SpanMemory):
         async def fail(value: int) -> None:
             raise LookupError("no such order")
