@@ -2,12 +2,16 @@
 
 The same activities on all sides, one server, one worker, one process; the sides take turns, so that a noisy machine is
 noisy for all. The latency is that of a lone run, seen by its caller; the throughput is that of 20 runs in flight.
+
+With ``--tracing``: what traces cost, over the same workflows without. Each side has a worker of its own; the spans are
+exported as on any worker, to nowhere.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import time
 import uuid
 from collections.abc import Awaitable, Callable
@@ -55,17 +59,60 @@ async def measure(pairs: int, runs: int) -> None:
             for work, definition, plain, without_sandbox in (
                 (
                     "five sequential steps",
-                    with_mastra.sequential,
+                    mastra.get_workflow("sequential"),
                     by_hand.Sequential,
                     by_hand.SequentialWithoutSandbox,
                 ),
-                ("ten parallel steps", with_mastra.parallel, by_hand.Parallel, by_hand.ParallelWithoutSandbox),
+                (
+                    "ten parallel steps",
+                    mastra.get_workflow("parallel"),
+                    by_hand.Parallel,
+                    by_hand.ParallelWithoutSandbox,
+                ),
             ):
                 others = [
                     _by_hand(client, "hand-written", plain),
                     _by_hand(client, "hand-written without sandbox", without_sandbox),
                 ]
                 await _compare(client, work, _ours(definition), others, pairs=pairs, runs=runs)
+
+
+async def measure_tracing(pairs: int, runs: int) -> None:
+    """Measure and print what traces cost."""
+    # Only this needs OpenTelemetry.
+    from opentelemetry.sdk.trace.export import SpanExporter
+    from temporalio.contrib.opentelemetry import create_tracer_provider
+
+    from mastra_temporal.tracing.processor import PromptSpanProcessor
+
+    provider = create_tracer_provider()
+    provider.add_span_processor(PromptSpanProcessor(SpanExporter()))
+    async with start_dev_server() as server, contextlib.AsyncExitStack() as workers:
+        registries = with_mastra.registry("overhead-traced"), with_mastra.registry("overhead-untraced")
+        for mastra, tracing in zip(registries, (provider, False), strict=True):
+            plugin = MastraPlugin(mastra, tracing=tracing)
+            client = await mastra.connect(await Client.connect(server.address, plugins=[plugin]))
+            await workers.enter_async_context(Worker(client, task_queue=mastra.task_queue))
+        for work, name in (("five sequential steps", "sequential"), ("ten parallel steps", "parallel")):
+            traced, untraced = [_ours(mastra.get_workflow(name)) for mastra in registries]
+            for _ in range(min(WARM_UP, pairs)):
+                await traced.run_once()
+                await untraced.run_once()
+            await _measure_latency([traced, untraced], pairs)
+            await _measure_throughput([traced, untraced], runs)
+            print(
+                f"ratio {work}, latency with traces over without: {_ratio(traced.latencies, untraced.latencies):.2f} "
+                f"({median(traced.latencies) * 1000:.1f} ms to {median(untraced.latencies) * 1000:.1f} ms, "
+                f"medians of {pairs})",
+                flush=True,
+            )
+            print(
+                f"ratio {work}, throughput with traces over without: {_ratio(traced.rates, untraced.rates):.2f} "
+                f"({median(traced.rates):.0f} to {median(untraced.rates):.0f} runs/s, medians of {BLOCKS} blocks, "
+                f"{runs} runs each, {IN_FLIGHT} in flight)",
+                flush=True,
+            )
+    provider.shutdown()
 
 
 def _activity(name: str) -> Callable[..., Any]:
@@ -164,8 +211,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.overhead", description="What the interpreter costs.")
     parser.add_argument("--pairs", type=int, default=120, help="runs of each side for the latency (default: 120)")
     parser.add_argument("--runs", type=int, default=480, help="runs of each side for the throughput (default: 480)")
+    parser.add_argument("--tracing", action="store_true", help="measure what traces cost instead")
     arguments = parser.parse_args()
-    return run(measure(arguments.pairs, arguments.runs))
+    measured = measure_tracing if arguments.tracing else measure
+    return run(measured(arguments.pairs, arguments.runs))
 
 
 if __name__ == "__main__":

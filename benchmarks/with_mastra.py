@@ -1,20 +1,26 @@
 """Our side of `benchmarks.overhead`."""
 
+from __future__ import annotations
+
+from typing import Any
+
 from benchmarks.work import PARALLEL, SEQUENTIAL, Item, one_more
 from mastra_temporal import Mastra, create_step, create_workflow
 
-__all__ = ["mastra", "parallel", "sequential"]
+__all__ = ["mastra", "registry"]
 
 
-def _step(name: str):
+def _step(name: str) -> Any:
     return create_step(id=name, execute=one_more, input_schema=Item, output_schema=Item)
 
 
-sequential = create_workflow(id="sequential", input_schema=Item, output_schema=Item)
-for name in SEQUENTIAL:
-    sequential.then(_step(name))
-sequential.commit()
+def registry(task_queue: str) -> Mastra:
+    """The workflows ``sequential`` and ``parallel``, for a worker on a task queue."""
+    sequential = create_workflow(id="sequential", input_schema=Item, output_schema=Item)
+    for name in SEQUENTIAL:
+        sequential.then(_step(name))
+    parallel = create_workflow(id="parallel", input_schema=Item).parallel([_step(name) for name in PARALLEL])
+    return Mastra(workflows=[sequential.commit(), parallel.commit()], task_queue=task_queue)
 
-parallel = create_workflow(id="parallel", input_schema=Item).parallel([_step(name) for name in PARALLEL]).commit()
 
-mastra = Mastra(workflows=[sequential, parallel], task_queue="overhead")
+mastra = registry("overhead")

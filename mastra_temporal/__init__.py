@@ -71,6 +71,8 @@ from mastra_temporal.run.schedules import Reconciliation, ScheduleRecord, Schedu
 from mastra_temporal.run.state import WorkflowState
 from mastra_temporal.run.state_reader import SuspendedStep, WorkflowStateReader, create_workflow_state_reader
 from mastra_temporal.run.stream import Watch, WorkflowEvent, WorkflowRunOutput
+from mastra_temporal.tracing.context import TracingContext, TracingSpan
+from mastra_temporal.tracing.options import TracingOptions
 from mastra_temporal.wire import StepResult, WorkflowResult
 from mastra_temporal.worker import run_worker
 
@@ -120,6 +122,9 @@ __all__ = [
     "SyncStepContext",
     "TimeTravelError",
     "Tool",
+    "TracingContext",
+    "TracingOptions",
+    "TracingSpan",
     "TripWire",
     "Watch",
     "Workflow",

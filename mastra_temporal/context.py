@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mastra_temporal.errors import SerializationError
+from mastra_temporal.tracing.context import TracingContext
 
 if TYPE_CHECKING:
     from mastra_temporal.run.mastra import Mastra
@@ -188,6 +189,8 @@ class BaseStepContext(Context):
     last_checkpoint: Any
     """What an earlier attempt saved last with ``checkpoint()``, or None."""
     abort_signal: AbortSignal
+    tracing_context: TracingContext
+    """The span of this attempt: ``ctx.tracing_context.current_span.update(metadata={...})``."""
     effects: StepEffects = field(repr=False)
     ports: StepPorts = field(repr=False)
 

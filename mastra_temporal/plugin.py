@@ -23,8 +23,14 @@ from temporalio.worker import WorkerConfig
 
 from mastra_temporal.errors import ConfigurationError
 from mastra_temporal.settling import settle_at_exit
+from mastra_temporal.tracing.interceptor import TracingHeaders
+from mastra_temporal.tracing.logs import mark_log_records
+from mastra_temporal.tracing.setup import set_up_tracing, warn_of_others
 
 if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import TracerProvider
+    from temporalio.contrib.opentelemetry import ReplaySafeTracerProvider
+
     from mastra_temporal.run.mastra import Mastra
 
 __all__ = ["MastraPlugin", "heartbeating_runtime"]
@@ -44,12 +50,26 @@ class MastraPlugin(SimplePlugin):
     yourself (codec, runtime, identity, interceptors) is kept.
     """
 
-    def __init__(self, mastra: Mastra) -> None:
-        """Create the plugin of a registry."""
+    def __init__(
+        self, mastra: Mastra, *, tracing: bool | TracerProvider | ReplaySafeTracerProvider | None = None
+    ) -> None:
+        """Create the plugin of a registry.
+
+        Args:
+            mastra: The registry.
+            tracing: An OpenTelemetry tracer provider; True for the process's own, or for one made from the ``OTEL_*``
+                environment variables; False for no traces. By default there are traces if the environment names an
+                exporter or its endpoint.
+
+        Raises:
+            ConfigurationError: Traces are asked for, and a package that they need is missing.
+        """
+        self._tracing = set_up_tracing(tracing)
         super().__init__(
             "mastra_temporal.MastraPlugin",
             data_converter=_with_pydantic,
             workflows=lambda existing: [*(existing or []), *mastra.workflow_types],
+            interceptors=[TracingHeaders(self._tracing)],
             activities=lambda existing: [*(existing or []), *mastra.activities],  # pyright: ignore[reportUnknownLambdaType]
         )
         self.mastra = mastra
@@ -67,7 +87,13 @@ class MastraPlugin(SimplePlugin):
 
     def configure_worker(self, config: WorkerConfig) -> WorkerConfig:
         """See base class."""
+        mark_log_records()
         config = super().configure_worker(config)
+        if self._tracing is not None:
+            client = config.get("client")
+            if client is not None:
+                warn_of_others(client.config(active_config=True).get("interceptors", []))
+            warn_of_others(config.get("interceptors") or [])
         sticky = config.get("sticky_queue_schedule_to_start_timeout") or STICKY_TIMEOUT
         config["sticky_queue_schedule_to_start_timeout"] = min(sticky, STICKY_TIMEOUT)
         for name in ("max_heartbeat_throttle_interval", "default_heartbeat_throttle_interval"):

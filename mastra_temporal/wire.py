@@ -188,6 +188,8 @@ class StartEnvelope(CamelModel):
     canceled: bool | None = None
     """The run was canceled before it was started: no step may run."""
     seed: RunSeed | None = None
+    tracing_options: dict[str, Any] | None = None
+    """Of Mastra's TypeScript client. Our own sends them as a header."""
 
 
 ProgressSeed.model_rebuild()
@@ -348,6 +350,8 @@ class LostAttempt(CamelModel):
     """One attempt of a step whose worker is gone."""
 
     activity_id: str
+    attempt: int = 1
+    """Which of the activity's attempts it is, counting from 1."""
     started: str | None = None
     """When the server gave the attempt to its worker; of an attempt that began since, this is not to be given up."""
     carried: Checkpoint | None = None

@@ -17,7 +17,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client
 
-from mastra_temporal import Mastra, Workflow, WorkflowResult
+from mastra_temporal import Mastra, MastraPlugin, Workflow, WorkflowResult
 from mastra_temporal.testing import worker_for
 
 # Starts a process in milliseconds: the server process has imported the package and has no threads.
@@ -77,8 +77,11 @@ Build = Callable[[Effects], Iterable[Workflow[Any, Any, Any]]]
 class WorkerProcess:
     """A worker in a process of its own."""
 
-    def __init__(self, build: Build, effects: Effects, address: str, task_queue: str) -> None:
-        self._process = PROCESSES.Process(target=_serve, args=(build, effects, address, task_queue), daemon=True)
+    def __init__(
+        self, build: Build, effects: Effects, address: str, task_queue: str, environment: dict[str, str]
+    ) -> None:
+        arguments = (build, effects, address, task_queue, environment)
+        self._process = PROCESSES.Process(target=_serve, args=arguments, daemon=True)
         self._process.start()
 
     def kill(self) -> None:
@@ -93,8 +96,8 @@ class WorkerProcess:
         return self._process.exitcode
 
 
-def _serve(build: Build, effects: Effects, address: str, task_queue: str) -> None:
-    os.environ |= {"TEMPORAL_ADDRESS": address, "TEMPORAL_CONFIG_FILE": os.devnull}
+def _serve(build: Build, effects: Effects, address: str, task_queue: str, environment: dict[str, str]) -> None:
+    os.environ |= {"TEMPORAL_ADDRESS": address, "TEMPORAL_CONFIG_FILE": os.devnull, **environment}
     asyncio.run(_work(Mastra(workflows=build(effects), task_queue=task_queue)))
 
 
@@ -120,26 +123,36 @@ class Stage:
         return self.client.service_client.config.target_host
 
     @contextlib.asynccontextmanager
-    async def worker(self, *workflows: Workflow[Any, Any, Any], **settings: Any) -> AsyncGenerator[Mastra]:
+    async def worker(
+        self, *workflows: Workflow[Any, Any, Any], tracing: Any = None, **settings: Any
+    ) -> AsyncGenerator[Mastra]:
         """A worker in the test's own process, and the registry to start runs with."""
         mastra = Mastra(workflows=workflows, task_queue=self.task_queue)
-        async with worker_for(mastra, self.client, **settings):
+        async with worker_for(mastra, traced(self.client, mastra, tracing), **settings):
             yield mastra
 
-    async def app(self, build: Build) -> Mastra:
+    async def app(self, build: Build, tracing: Any = None) -> Mastra:
         """The registry to start runs with when the workers are processes."""
         mastra = Mastra(workflows=build(self.effects), task_queue=self.task_queue)
-        await mastra.connect(self.client)
+        await mastra.connect(traced(self.client, mastra, tracing))
         return mastra
 
-    def worker_process(self, build: Build, *, task_queue: str | None = None) -> WorkerProcess:
+    def worker_process(
+        self, build: Build, *, task_queue: str | None = None, environment: dict[str, str] | None = None
+    ) -> WorkerProcess:
         """A worker that can be killed; the test's end does so."""
-        self.processes.append(WorkerProcess(build, self.effects, self.address, task_queue or self.task_queue))
+        queue = task_queue or self.task_queue
+        self.processes.append(WorkerProcess(build, self.effects, self.address, queue, environment or {}))
         return self.processes[-1]
 
     def close(self) -> None:
         for process in self.processes:
             process.kill()
+
+
+def traced(client: Client, mastra: Mastra, tracing: Any) -> Client:
+    """The client with the registry's plugin, which traces as it is told."""
+    return Client(**{**client.config(), "plugins": [MastraPlugin(mastra, tracing=tracing)]})
 
 
 async def run(workflow: Workflow[Any, Any, Any], **start: Any) -> WorkflowResult[Any]:

@@ -19,6 +19,7 @@ from mastra_temporal.model import CamelModel
 __all__ = [
     "Body",
     "ConditionalEntry",
+    "Display",
     "Entry",
     "ForeachEntry",
     "FunctionInfo",

@@ -22,6 +22,8 @@ from temporalio.exceptions import CancelledError
 
 from mastra_temporal.execution.limits import TaskBudget, size_of
 from mastra_temporal.execution.names import ACTIVITY_NOOP, ACTIVITY_STILL_LOST
+from mastra_temporal.execution.trace import LostSpan
+from mastra_temporal.tracing.headers import Carrier, earlier_attempts, outgoing
 from mastra_temporal.wire import Checkpoint, LostAttempt, RestartRequest
 
 __all__ = ["ActivityPlan", "Attempts"]
@@ -56,7 +58,10 @@ class InFlight:
     handle: workflow.ActivityHandle[Any]
     settled: asyncio.Future[Literal["done", "lost"]]
     abortable: bool
+    context: Carrier
+    """The trace context that it was given."""
     carried: Checkpoint | None = None
+    tried: int = 0
     request_context: dict[str, Any] | None = None
     """Values that the next attempt gets over those of this one."""
 
@@ -93,9 +98,11 @@ class Attempts:
             ActivityError: The activity failed, or was cancelled because the run was.
             CancelledError: The attempt was lost, and the run canceled: it is not tried again.
         """
+        tried = 0
         while True:
             await self.budget.take(size_of(call))
             activity_id = self._next_id(name)
+            earlier_attempts.set(tried)
             handle = workflow.start_activity(
                 plan.activity_type,
                 call,
@@ -110,7 +117,7 @@ class Attempts:
                 # The step's real result counts also when the run is being canceled.
                 cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
             )
-            attempt = InFlight(handle, asyncio.get_running_loop().create_future(), plan.abortable)
+            attempt = InFlight(handle, asyncio.get_running_loop().create_future(), plan.abortable, _trace_context())
             handle.add_done_callback(lambda _, attempt=attempt: attempt.settle("done"))
             self._in_flight[activity_id] = attempt
             if self.aborted and plan.abortable:
@@ -122,6 +129,7 @@ class Attempts:
                 del self._in_flight[activity_id]
             if self.aborted and plan.abortable:
                 raise CancelledError("The worker of this attempt is gone, and the run was canceled.")
+            tried += attempt.tried
             if attempt.carried is not None:
                 call = call.model_copy(update={"carried": attempt.carried})
             if attempt.request_context:
@@ -135,26 +143,27 @@ class Attempts:
             if attempt.abortable:
                 attempt.handle.cancel()
 
-    async def restart(self, request: RestartRequest) -> int:
+    async def restart(self, request: RestartRequest) -> list[LostSpan]:
         """Take the named attempts for lost, as far as they are still in flight.
 
         Returns:
-            How many were.
+            Those that were.
         """
         same = await _same_attempts(request)
         lost = [item for item in request.attempts if item.activity_id in self._in_flight and item.activity_id in same]
         for attempt in lost:
             self._in_flight[attempt.activity_id].request_context = request.request_context
-            self._lose(attempt)
-        return len(lost)
+        return [self._lose(attempt) for attempt in lost]
 
-    def _lose(self, lost: LostAttempt) -> None:
+    def _lose(self, lost: LostAttempt) -> LostSpan:
         attempt = self._in_flight[lost.activity_id]
         attempt.carried = lost.carried
+        attempt.tried = lost.attempt
         # It may be alive after all and end some day: its end is nobody's business any more.
         attempt.handle.add_done_callback(lambda handle: handle.cancelled() or handle.exception())
         attempt.handle.cancel()
         attempt.settle("lost")
+        return LostSpan(lost.activity_id, lost.attempt, attempt.context)
 
     def scheduled(self, name: str) -> int:
         """How many activities of that name have been scheduled."""
@@ -164,6 +173,11 @@ class Attempts:
         number = self._scheduled.get(name, 0) + 1
         self._scheduled[name] = number
         return name if number == 1 else f"{name}#{number}"
+
+
+def _trace_context() -> Carrier:
+    carry = outgoing.get()
+    return {} if carry is None else carry()[1]
 
 
 async def _same_attempts(request: RestartRequest) -> list[str]:

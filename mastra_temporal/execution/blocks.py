@@ -12,6 +12,7 @@ from mastra_temporal.execution.calls import call_functions
 from mastra_temporal.execution.ending import Ending, ending_of, suspended_paths
 from mastra_temporal.execution.engine import Engine, unfinished
 from mastra_temporal.execution.scope import EntryData, Progress, Scope
+from mastra_temporal.execution.spans import CONDITION, here
 from mastra_temporal.wire import StepResult
 
 __all__ = ["execute_conditional", "execute_parallel"]
@@ -26,6 +27,10 @@ async def execute_conditional(engine: Engine, scope: Scope, progress: Progress, 
     """Run every body whose condition is true. The conditions are evaluated once, whatever happens afterwards."""
     if progress.selected is None:
         progress.selected = await _select(engine, scope, progress, entry)
+        here().note(
+            truthy_indexes=progress.selected,
+            selected_steps=[body_id(entry.steps[index]) for index in progress.selected],
+        )
     return await _run_together(
         engine, scope, progress, [entry.steps[index] for index in progress.selected], entry.steps
     )
@@ -33,6 +38,12 @@ async def execute_conditional(engine: Engine, scope: Scope, progress: Progress, 
 
 async def _select(engine: Engine, scope: Scope, progress: Progress, entry: ConditionalEntry) -> list[int]:
     predicates = entry.predicates or [None] * len(entry.steps)
+    spans = [
+        engine.trace.span(
+            scope, CONDITION, f"condition '{index}'", input_data=progress.input_data, condition_index=index
+        )
+        for index in range(len(predicates))
+    ]
     data = EntryData(scope, engine.run, progress.input_data)
     truths = [predicate is not None and evaluate_predicate(predicate, data) for predicate in predicates]
     functions = [index for index, predicate in enumerate(predicates) if predicate is None]
@@ -42,10 +53,15 @@ async def _select(engine: Engine, scope: Scope, progress: Progress, entry: Condi
         for index, function_id, outcome in zip(functions, ids, outcomes, strict=True):
             truths[index] = bool(outcome.value)
             if outcome.error is not None:
+                spans[index].fail(outcome.error)
                 workflow.logger.warning(
                     "`%s` of workflow `%s` raised and counts as false: %s",
                     function_id, scope.workflow_id, outcome.error.get("message"),
                 )  # fmt: skip
+    for span, true in zip(spans, truths, strict=True):
+        span.note(result=true)
+        span.output(true)
+        span.end()
     return [index for index, true in enumerate(truths) if true]
 
 

@@ -12,9 +12,11 @@ from mastra_temporal.definition.graph import Entry, NestedEntry, StepEntry, body
 from mastra_temporal.execution.attempts import Attempts
 from mastra_temporal.execution.ending import Ending
 from mastra_temporal.execution.events import Events, StepEvents
+from mastra_temporal.execution.metrics import measure_step
 from mastra_temporal.execution.resume import resumed
 from mastra_temporal.execution.scope import Progress, RunState, Scope, milliseconds_now
 from mastra_temporal.execution.shown import Shown
+from mastra_temporal.execution.trace import RunTrace
 from mastra_temporal.wire import StepResult
 
 __all__ = ["Continuation", "Engine", "Occurrence", "settle_bail", "unfinished"]
@@ -58,6 +60,7 @@ class Engine:
 
     run: RunState
     attempts: Attempts
+    trace: RunTrace
     shown: Shown
     events: Events
     walk: Callable[[Engine, Scope, list[Entry]], Awaitable[Ending]]
@@ -96,10 +99,13 @@ class Engine:
             before = self.attempts.scheduled(name)
             self.shown.step(path, scope.active[key])
             events = self._told(scope, body, input_data, occurrence, resume)
-            if isinstance(body, StepEntry):
-                result = await self.step(self, scope, body, occurrence, input_data, resume)
-            else:
-                result = await self.nested(self, scope, progress, body, occurrence, input_data, resume)
+            with self.trace.step(scope, body_id(body), input_data, execution=occurrence.path(body_id(body))) as span:
+                if isinstance(body, StepEntry):
+                    result = await self.step(self, scope, body, occurrence, input_data, resume)
+                else:
+                    result = await self.nested(self, scope, progress, body, occurrence, input_data, resume)
+                span.result(result)
+            measure_step(scope.workflow_id, body_id(body), result)
             del scope.active[key]
             if occurrence.iteration is not None:
                 result = _of_iteration(result, occurrence.iteration, scope.steps.get(body_id(body)))

@@ -17,6 +17,7 @@ from mastra_temporal.execution.engine import Engine, Occurrence, settle_bail, un
 from mastra_temporal.execution.events import StepEvents
 from mastra_temporal.execution.resume import resumed
 from mastra_temporal.execution.scope import Progress, Scope, milliseconds_now
+from mastra_temporal.execution.spans import here
 from mastra_temporal.wire import ErrorInfo, StepResult
 
 __all__ = ["execute", "recorded_items"]
@@ -37,6 +38,7 @@ async def execute(engine: Engine, scope: Scope, progress: Progress, entry: Forea
     concurrency, error = await _concurrency(engine, scope, progress, entry, step_id)
     if error is not None:
         return Ending("failed", error=error)
+    here().note(concurrency=concurrency)
     events = engine.events.started(scope, step_id, result, called=False)
     await _work(engine, scope, progress, entry, items, concurrency, events)
     keys = [Occurrence(index=index).key(step_id) for index in range(len(items))]

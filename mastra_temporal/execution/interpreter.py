@@ -18,6 +18,7 @@ from mastra_temporal.definition.graph import (
 from mastra_temporal.execution import blocks, foreach, loop, mapping, sleep
 from mastra_temporal.execution.ending import Ending, ending_of
 from mastra_temporal.execution.engine import Engine, settle_bail
+from mastra_temporal.execution.entry_spans import conclude, entry_span
 from mastra_temporal.execution.scope import Progress, Scope
 
 __all__ = ["walk"]
@@ -34,7 +35,10 @@ async def walk(engine: Engine, scope: Scope, entries: list[Entry]) -> Ending:
             return Ending("moved")
         if scope.progress is None:
             scope.progress = Progress(input_data=scope.input_data)
-        ending = await _execute(engine, scope, scope.progress, entries[scope.position])
+        entry = entries[scope.position]
+        with entry_span(engine.trace, scope, scope.progress, entry) as span:
+            ending = await _execute(engine, scope, scope.progress, entry)
+            conclude(span, scope, entry, ending)
         if engine.run.aborted:
             return _stopped(engine, scope, "canceled")
         if ending.status != "success":

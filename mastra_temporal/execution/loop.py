@@ -8,6 +8,7 @@ from mastra_temporal.execution.calls import call_function
 from mastra_temporal.execution.ending import Ending, ending_of
 from mastra_temporal.execution.engine import Engine, Occurrence, settle_bail
 from mastra_temporal.execution.scope import EntryData, Progress, Scope
+from mastra_temporal.execution.spans import CONDITION, here
 from mastra_temporal.wire import ErrorInfo
 
 __all__ = ["execute"]
@@ -21,8 +22,14 @@ async def execute(engine: Engine, scope: Scope, progress: Progress, entry: LoopE
         result = await engine.run_body(scope, progress, entry.step, progress.input_data, occurrence)
         if result.status != "success" or engine.run.aborted:
             settle_bail(scope, step_id)
+            here().note(total_iterations=progress.iteration)
             return ending_of(step_id, result)
-        true, error = await _condition(engine, scope, entry, result.output, progress.iteration + 1)
+        name = f"condition: '{entry.loop_type}'"
+        with engine.trace.span(scope, CONDITION, name, condition_index=progress.iteration) as span:
+            true, error = await _condition(engine, scope, entry, result.output, progress.iteration + 1)
+            span.output(true)
+            span.fail(error)
+        here().note(total_iterations=progress.iteration + 1)
         if error is not None:
             return Ending("failed", error=error)
         if true == (entry.loop_type == "dountil"):

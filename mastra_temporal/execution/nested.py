@@ -55,7 +55,9 @@ async def execute(
         else:
             result = result.model_copy(update={"payload": child.init_data})
             progress.children[key] = child
-            ending = await _run(engine, child, entry, fresh=begun is None)
+            with engine.trace.nested(child, resumed=resume is not None) as span:
+                ending = await _run(engine, child, entry, fresh=begun is None)
+                span.ending(ending)
         if ending.status != "failed" or ending.non_retryable or engine.run.aborted:
             break
     return _result(scope, progress.children.get(key), result, ending)

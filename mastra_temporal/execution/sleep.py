@@ -15,6 +15,7 @@ from mastra_temporal.execution.ending import Ending
 from mastra_temporal.execution.engine import Engine
 from mastra_temporal.execution.events import shown
 from mastra_temporal.execution.scope import Progress, Scope, milliseconds_now
+from mastra_temporal.execution.spans import here
 from mastra_temporal.wire import ErrorInfo, StepResult
 
 __all__ = ["execute"]
@@ -43,6 +44,8 @@ async def execute(engine: Engine, scope: Scope, progress: Progress, entry: Sleep
             )
             events.ended(result)
             return Ending("failed", error=error)
+    if entry.fn is not None:
+        here().note(duration_ms=max(0, progress.deadline - started_at))
     await _sleep(engine, entry.id, progress.deadline - milliseconds_now())
     if engine.run.aborted:
         return Ending("canceled")

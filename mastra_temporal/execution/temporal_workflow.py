@@ -19,6 +19,7 @@ from mastra_temporal.execution.engine import Engine
 from mastra_temporal.execution.events import Events, RunStream
 from mastra_temporal.execution.interpreter import walk
 from mastra_temporal.execution.limits import ANSWER, compact, is_small, size_error, size_of
+from mastra_temporal.execution.metrics import count_restart, count_run, measure_suspension
 from mastra_temporal.execution.names import (
     ACTIVITY_REQUEST_CANCEL,
     FAILED_RUN,
@@ -36,11 +37,12 @@ from mastra_temporal.execution.names import (
     UPDATE_RESUME,
     resume_claimed,
 )
-from mastra_temporal.execution.result import assemble, failure_message
+from mastra_temporal.execution.result import assemble, failure_message, run_status
 from mastra_temporal.execution.resume import NoSuspendedStepError, SuspendedStep, targets
-from mastra_temporal.execution.scope import Inspection, RunState, Scope
+from mastra_temporal.execution.scope import Inspection, RunState, Scope, milliseconds_now
 from mastra_temporal.execution.seed import restore, seed_of
 from mastra_temporal.execution.shown import Shown
+from mastra_temporal.execution.trace import RunTrace
 from mastra_temporal.wire import (
     EnterCall,
     LookupQuery,
@@ -88,9 +90,12 @@ class MastraWorkflow:
             per_step=bool(envelope.per_step),
             aborted=bool(envelope.canceled),
         )
+        self._trace = RunTrace(self._run)
         self._shown = Shown(search_attributes=bool(envelope.search_attributes))
         self._events = Events(self.stream, self._run)
-        self._engine = Engine(self._run, Attempts(), self._shown, self._events, walk, step.execute, nested.execute)
+        self._engine = Engine(
+            self._run, Attempts(), self._trace, self._shown, self._events, walk, step.execute, nested.execute
+        )
         self._graph: WorkflowGraph | None = envelope.graph
         self._scope: Scope | None = None
         self._suspended: WorkflowResult[Any] | None = None
@@ -102,6 +107,7 @@ class MastraWorkflow:
 
     async def execute(self) -> WorkflowResult[Any]:
         """Run to the end. The generated class's run method."""
+        self._trace.begin(self.workflow_id, self._envelope.tracing_options)
         interpretation = asyncio.create_task(self._interpret())
         while not interpretation.done():
             try:
@@ -109,6 +115,7 @@ class MastraWorkflow:
             except asyncio.CancelledError:
                 # A cancelled run ends by itself: steps in flight keep their results.
                 self._cancel_requested = True
+                self._trace.canceled = True
                 self._engine.abort()
         try:
             self._result = interpretation.result()
@@ -126,7 +133,27 @@ class MastraWorkflow:
         """
         self._events.begin(self.workflow_id)
         graph, scope = await self._open()
-        refused = await callbacks.start(self._engine, scope) if self._envelope.seed is None else None
+        while True:
+            resumed = self._generation > 0
+            with self._trace.leg(scope, resumed=resumed, goes_on=self._envelope.seed is not None) as span:
+                ending = await self._run_leg(graph, scope, begins=not resumed)
+                span.ending(ending)
+                if ending.status == "moved":
+                    self._moved = True
+                    return None
+                count_run(self.workflow_id, run_status(ending))
+                result = assemble(self._run, scope, ending).model_copy(update=self._trace.ids)
+            self._events.finish(result)
+            if ending.status != "suspended":
+                return result
+            await self._stay_suspended(result)
+            self._events.begin(self.workflow_id)
+
+    async def _run_leg(self, graph: WorkflowGraph, scope: Scope, *, begins: bool) -> Ending:
+        """Walk the graph until the run ends or is suspended, with the callbacks around it."""
+        refused = None
+        if begins and self._envelope.seed is None:
+            refused = await callbacks.start(self._engine, scope)
         if refused is not None:
             raise ApplicationError(
                 f"on_start of workflow `{self.workflow_id}` raised: {refused.get('message')}",
@@ -134,29 +161,23 @@ class MastraWorkflow:
                 type=REFUSED_RUN,
                 non_retryable=True,
             )
-        while True:
-            ending = await walk(self._engine, scope, graph.entries)
-            if ending.status == "moved":
-                self._moved = True
-                return None
-            ending = await self._checked(scope, ending)
-            result = assemble(self._run, scope, ending)
-            await callbacks.notify(self._engine, scope, ending)
-            self._events.finish(result)
-            if ending.status != "suspended":
-                return result
-            await self._stay_suspended(result)
-            self._events.begin(self.workflow_id)
+        ending = await walk(self._engine, scope, graph.entries)
+        if ending.status == "moved":
+            return ending
+        ending = await self._checked(scope, ending)
+        await callbacks.notify(self._engine, scope, ending)
+        return ending
 
     async def _stay_suspended(self, result: WorkflowResult[Any]) -> None:
         """Wait until the run is resumed or canceled. It costs nothing, however long."""
-        generation = self._generation
+        generation, since = self._generation, milliseconds_now()
         self._suspended = result
         workflow.upsert_memo({MEMO_STATUS: "suspended", MEMO_GENERATION: generation})
         self._shown.status("suspended")
         await workflow.wait_condition(lambda: self._run.aborted or self._generation > generation)
         self._suspended = None
         if self._generation > generation:
+            measure_suspension(self.workflow_id, milliseconds_now() - since)
             workflow.upsert_memo({MEMO_STATUS: "running", MEMO_GENERATION: self._generation})
             self._shown.status("running")
 
@@ -312,6 +333,7 @@ class MastraWorkflow:
         self._engine.attempts.budget.spend(size_of(request))
         for suspended in self._resumable(request):
             suspended.mark(request.resume_data)
+        self._trace.adopt(request.resume_data)
         self._run.request_context.update(request.request_context or {})
         self._run.per_step = bool(request.per_step)
         self._generation += 1
@@ -340,7 +362,12 @@ class MastraWorkflow:
     async def restart(self, request: RestartRequest) -> int:
         """Schedule steps again whose workers are gone. Returns how many of them were still in flight."""
         self._run.request_context.update(request.request_context or {})
-        return await self._engine.attempts.restart(request)
+        self._trace.adopt()
+        lost = await self._engine.attempts.restart(request)
+        if self._scope is not None:
+            self._trace.restart(self._scope, lost)
+        count_restart(self.workflow_id, len(lost))
+        return len(lost)
 
     @workflow.query(name=QUERY_STATUS)
     def status(self) -> RunStatusReply:

@@ -27,6 +27,8 @@ from mastra_temporal.definition.graph import WorkflowGraph
 from mastra_temporal.execution.compiler import compile_workflow
 from mastra_temporal.execution.scope import RunState, Scope
 from mastra_temporal.execution.temporal_workflow import MastraWorkflow
+from mastra_temporal.tracing.headers import TracingHeader
+from mastra_temporal.tracing.recorded import recorded_ids, recorded_trace
 from mastra_temporal.wire import StartEnvelope, StreamItem, StreamQuery, WorkflowResult
 
 __all__ = ["RecordedRun", "recorded_result", "recorded_run", "recorded_stream", "replay"]
@@ -37,7 +39,7 @@ T = TypeVar("T")
 async def recorded_result(client: Client, run_id: str) -> WorkflowResult[Any]:
     """The results of all steps that the history knows of, as far as the run came."""
     history = await client.get_workflow_handle(run_id).fetch_history()
-    return await replay(client, history, MastraWorkflow.snapshot)
+    return (await replay(client, history, MastraWorkflow.snapshot)).model_copy(update=recorded_ids(history))
 
 
 @dataclass(frozen=True)
@@ -51,12 +53,14 @@ class RecordedRun:
     root: Scope | None
     generation: int
     """How often it has been resumed."""
+    trace: TracingHeader
+    """Where its trace stands."""
 
     @classmethod
-    def of(cls, workflow: MastraWorkflow) -> RecordedRun:
+    def of(cls, workflow: MastraWorkflow, trace: TracingHeader) -> RecordedRun:
         """A copy: the workflow itself changes when it is let go."""
         run, root = copy.deepcopy((workflow.run_state, workflow.root))
-        return cls(workflow.envelope, workflow.graph, run, root, workflow.generation)
+        return cls(workflow.envelope, workflow.graph, run, root, workflow.generation, trace)
 
 
 async def recorded_run(client: Client, run_id: str, execution: str | None = None) -> RecordedRun:
@@ -68,7 +72,7 @@ async def recorded_run(client: Client, run_id: str, execution: str | None = None
         execution: The Temporal run id; by default that of the newest execution.
     """
     history = await client.get_workflow_handle(run_id, run_id=execution).fetch_history()
-    return await replay(client, history, RecordedRun.of)
+    return await replay(client, history, lambda workflow: RecordedRun.of(workflow, recorded_trace(history)))
 
 
 async def recorded_stream(client: Client, run_id: str, execution: str, query: StreamQuery) -> list[StreamItem]:

@@ -20,6 +20,7 @@ from mastra_temporal.execution.scope import Scope
 from mastra_temporal.execution.seed import seed_of
 from mastra_temporal.run.lock import locked
 from mastra_temporal.run.recorded import RecordedRun, recorded_run
+from mastra_temporal.tracing.calls import following
 from mastra_temporal.wire import RunSeed, ScopeSeed, StartEnvelope, StepResult
 
 __all__ = ["is_closed_by_temporal", "reopen"]
@@ -59,13 +60,14 @@ async def reopen(
                 if recorded.run.aborted:
                     return False
                 envelope = _continuation(recorded, closed.run_id, request_context)
-                await client.start_workflow(
-                    closed.workflow_type,
-                    envelope,
-                    **start_options(envelope),
-                    id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
-                    id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
-                )
+                with following(recorded.trace):
+                    await client.start_workflow(
+                        closed.workflow_type,
+                        envelope,
+                        **start_options(envelope),
+                        id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+                        id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+                    )
                 return True
         await asyncio.sleep(POLL_SECONDS)
 

@@ -143,7 +143,10 @@ async def _give_up(
         v=2,
         attempts=[
             LostAttempt(
-                activity_id=item.activity_id, started=attempt_started(item), carried=await _carried(client, item)
+                activity_id=item.activity_id,
+                attempt=item.attempt,
+                started=attempt_started(item),
+                carried=await _carried(client, item),
             )
             for item in lost
         ],

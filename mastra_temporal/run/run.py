@@ -29,11 +29,13 @@ from mastra_temporal.definition.options import OutputOptions, parse_options
 from mastra_temporal.definition.schema import SchemaError, to_json
 from mastra_temporal.definition.workflow import Workflow
 from mastra_temporal.errors import (
+    ConfigurationError,
     RunAlreadyStartedError,
     RunError,
     RunNotActiveError,
     RunNotFoundError,
     RunNotSuspendedError,
+    SchemaValidationError,
     TimeTravelError,
 )
 from mastra_temporal.execution.names import (
@@ -54,6 +56,10 @@ from mastra_temporal.run.restart import release, revive
 from mastra_temporal.run.resume import StepPath, path_of, resume
 from mastra_temporal.run.streamed import StreamedRun
 from mastra_temporal.run.time_travel import Journey, step_contexts, travel
+from mastra_temporal.tracing.calls import traced
+from mastra_temporal.tracing.context import TracingContext
+from mastra_temporal.tracing.options import TracingOptions
+from mastra_temporal.tracing.refusal import record_refusal
 from mastra_temporal.validation import admit, admit_resume_data, admit_step_input
 from mastra_temporal.wire import (
     OutcomeReply,
@@ -137,6 +143,7 @@ class Run(StreamedRun[OutT]):
         return f"Run(workflow_id={self.workflow_id!r}, run_id={self.run_id!r}, status={self.status!r})"
 
     @explained
+    @traced
     async def start(
         self,
         *,
@@ -145,6 +152,8 @@ class Run(StreamedRun[OutT]):
         request_context: RequestContext | dict[str, Any] | None = None,
         output_options: OutputOptions | dict[str, Any] | None = None,
         per_step: bool = False,
+        tracing_options: TracingOptions | dict[str, Any] | None = None,
+        tracing_context: TracingContext | None = None,
     ) -> WorkflowResult[OutT]:
         """Start the run and wait until it has ended or is suspended. Mastra's ``run.start()``.
 
@@ -157,9 +166,12 @@ class Run(StreamedRun[OutT]):
             request_context: Values that steps can read and change.
             output_options: Whether the result carries the state and the resume labels.
             per_step: Stop after the first entry, with status ``paused``.
+            tracing_options: How the run is traced. They travel as a Temporal header.
+            tracing_context: The span that the run becomes a child of; by default the current OpenTelemetry span.
 
         Raises:
             SchemaValidationError: Something does not match its schema; nothing was started.
+            SerializationError: The tracing options' metadata cannot be written as JSON; nothing was started.
             RunAlreadyStartedError: The run exists with another input.
             RunRefusedError: ``on_start`` raised; no step ran.
         """
@@ -196,6 +208,7 @@ class Run(StreamedRun[OutT]):
         return self._shown(await outcome_of_start(client, self.run_id, first), options)
 
     @explained
+    @traced
     async def start_async(
         self,
         *,
@@ -203,6 +216,8 @@ class Run(StreamedRun[OutT]):
         initial_state: Any = None,
         request_context: RequestContext | dict[str, Any] | None = None,
         per_step: bool = False,
+        tracing_options: TracingOptions | dict[str, Any] | None = None,
+        tracing_context: TracingContext | None = None,
     ) -> str:
         """Start the run and return its id at once. Mastra's ``run.startAsync()``.
 
@@ -245,6 +260,7 @@ class Run(StreamedRun[OutT]):
         return "accepted"
 
     @explained
+    @traced
     async def resume(
         self,
         *,
@@ -255,6 +271,8 @@ class Run(StreamedRun[OutT]):
         request_context: RequestContext | dict[str, Any] | None = None,
         output_options: OutputOptions | dict[str, Any] | None = None,
         per_step: bool = False,
+        tracing_options: TracingOptions | dict[str, Any] | None = None,
+        tracing_context: TracingContext | None = None,
     ) -> WorkflowResult[OutT]:
         """Continue a suspended run and wait until it has ended or is suspended again. Mastra's ``run.resume()``.
 
@@ -270,6 +288,8 @@ class Run(StreamedRun[OutT]):
             request_context: Values that win over the recorded ones.
             output_options: Whether the result carries the state and the resume labels.
             per_step: Stop after the entry that is resumed, with status ``paused``.
+            tracing_options: How the run is traced from here on.
+            tracing_context: A span to link the run's new span to; by default the current OpenTelemetry span.
 
         Raises:
             RunNotSuspendedError: There is nothing to resume, or it is not clear what: the message lists it.
@@ -283,6 +303,7 @@ class Run(StreamedRun[OutT]):
         return self._shown(await wait_for_outcome(self.client, self.run_id, generation), options)
 
     @explained
+    @traced
     async def resume_async(
         self,
         *,
@@ -292,6 +313,8 @@ class Run(StreamedRun[OutT]):
         for_each_index: int | None = None,
         request_context: RequestContext | dict[str, Any] | None = None,
         per_step: bool = False,
+        tracing_options: TracingOptions | dict[str, Any] | None = None,
+        tracing_context: TracingContext | None = None,
     ) -> str:
         """Continue a suspended run and return its id at once. Mastra's ``run.resumeAsync()``.
 
@@ -301,6 +324,7 @@ class Run(StreamedRun[OutT]):
         return self.run_id
 
     @explained
+    @traced
     async def time_travel(
         self,
         *,
@@ -313,6 +337,8 @@ class Run(StreamedRun[OutT]):
         request_context: RequestContext | dict[str, Any] | None = None,
         output_options: OutputOptions | dict[str, Any] | None = None,
         per_step: bool = False,
+        tracing_options: TracingOptions | dict[str, Any] | None = None,
+        tracing_context: TracingContext | None = None,
     ) -> WorkflowResult[OutT]:
         """Run again from a step of your choice, with what was recorded before it. Mastra's ``run.timeTravel()``.
 
@@ -330,6 +356,8 @@ class Run(StreamedRun[OutT]):
             request_context: Values that win over the recorded ones.
             output_options: Whether the result carries the state and the resume labels.
             per_step: Stop after the first entry, with status ``paused``.
+            tracing_options: How the new execution is traced.
+            tracing_context: The span that it becomes a child of; by default the current OpenTelemetry span.
 
         Raises:
             TimeTravelError: The step does not exist, what precedes it was not recorded, or the run is running.
@@ -361,12 +389,15 @@ class Run(StreamedRun[OutT]):
         return await self._start_again(envelope.model_copy(update={"per_step": per_step or None}), options)
 
     @explained
+    @traced
     async def restart(
         self,
         *,
         request_context: RequestContext | dict[str, Any] | None = None,
         force: bool = False,
         timeout: timedelta | None = None,
+        tracing_options: TracingOptions | dict[str, Any] | None = None,
+        tracing_context: TracingContext | None = None,
     ) -> WorkflowResult[OutT]:
         """Resume a run that lost its worker from its recorded history. Mastra's ``run.restart()``.
 
@@ -379,6 +410,8 @@ class Run(StreamedRun[OutT]):
                 alive after all gets an abort signal.
             timeout: How long to wait, for a worker and for the result. Without a worker a warning is logged that names
                 the task queue.
+            tracing_options: How the run is traced from here on. They reach every step that is scheduled afterwards.
+            tracing_context: A span to link the restarted part to; by default the current OpenTelemetry span.
 
         Raises:
             RunNotActiveError: The run was never started, is suspended, canceled or paused.
@@ -508,7 +541,19 @@ class Run(StreamedRun[OutT]):
         per_step: bool,
     ) -> StartEnvelope:
         context = self._request_context(request_context)
-        data, state = admit(self._workflow, input_data, initial_state, context)
+        try:
+            data, state = admit(self._workflow, input_data, initial_state, context)
+        except SchemaValidationError as error:
+            with contextlib.suppress(ConfigurationError):  # without a client nobody traces
+                record_refusal(
+                    self.client,
+                    error,
+                    workflow_id=self.workflow_id,
+                    run_id=self.run_id,
+                    resource_id=self.resource_id,
+                    input_data=input_data,
+                )
+            raise
         return StartEnvelope(
             input_data=data,
             initial_state=state or None,

@@ -16,6 +16,8 @@ from mastra_temporal.run.faults import explained
 from mastra_temporal.run.feed import Execution, Feed, current_execution, from_next_execution, from_now, from_start
 from mastra_temporal.run.resume import StepPath
 from mastra_temporal.run.stream import Watch, WorkflowEvent, WorkflowRunOutput, observed
+from mastra_temporal.tracing.context import TracingContext
+from mastra_temporal.tracing.options import TracingOptions
 from mastra_temporal.wire import RunStatus, StepResult, WorkflowResult
 
 __all__ = ["StreamedRun"]
@@ -53,6 +55,8 @@ class StreamedRun(ABC, Generic[OutT]):
         request_context: RequestContext | dict[str, Any] | None = None,
         output_options: OutputOptions | dict[str, Any] | None = None,
         per_step: bool = False,
+        tracing_options: TracingOptions | dict[str, Any] | None = None,
+        tracing_context: TracingContext | None = None,
     ) -> Coroutine[Any, Any, WorkflowResult[OutT]]:
         """See `Run`."""
 
@@ -67,6 +71,8 @@ class StreamedRun(ABC, Generic[OutT]):
         request_context: RequestContext | dict[str, Any] | None = None,
         output_options: OutputOptions | dict[str, Any] | None = None,
         per_step: bool = False,
+        tracing_options: TracingOptions | dict[str, Any] | None = None,
+        tracing_context: TracingContext | None = None,
     ) -> Coroutine[Any, Any, WorkflowResult[OutT]]:
         """See `Run`."""
 
@@ -83,6 +89,8 @@ class StreamedRun(ABC, Generic[OutT]):
         request_context: RequestContext | dict[str, Any] | None = None,
         output_options: OutputOptions | dict[str, Any] | None = None,
         per_step: bool = False,
+        tracing_options: TracingOptions | dict[str, Any] | None = None,
+        tracing_context: TracingContext | None = None,
     ) -> Coroutine[Any, Any, WorkflowResult[OutT]]:
         """See `Run`."""
 
@@ -99,6 +107,8 @@ class StreamedRun(ABC, Generic[OutT]):
         output_options: OutputOptions | dict[str, Any] | None = None,
         per_step: bool = False,
         close_on_suspend: bool = True,
+        tracing_options: TracingOptions | dict[str, Any] | None = None,
+        tracing_context: TracingContext | None = None,
     ) -> WorkflowRunOutput[OutT]:
         """Start the run and read what happens in it. Mastra's ``run.stream()``.
 
@@ -111,6 +121,8 @@ class StreamedRun(ABC, Generic[OutT]):
             request_context: Values that steps can read and change.
             output_options: Whether the result carries the state and the resume labels.
             per_step: Stop after the first entry, with status ``paused``.
+            tracing_options: How the run is traced.
+            tracing_context: The span that the run becomes a child of.
             close_on_suspend: Whether the stream ends when the run is suspended. Otherwise it goes on with the events of
                 a later resume; ``output.result`` is the suspended one all the same, as in Mastra.
         """
@@ -122,6 +134,8 @@ class StreamedRun(ABC, Generic[OutT]):
                 request_context=request_context,
                 output_options=output_options,
                 per_step=per_step,
+                tracing_options=tracing_options,
+                tracing_context=tracing_context,
             )
             self._streamed = self._output(from_start, start, close_on_suspend=close_on_suspend)
         return self._streamed
@@ -136,6 +150,8 @@ class StreamedRun(ABC, Generic[OutT]):
         request_context: RequestContext | dict[str, Any] | None = None,
         output_options: OutputOptions | dict[str, Any] | None = None,
         per_step: bool = False,
+        tracing_options: TracingOptions | dict[str, Any] | None = None,
+        tracing_context: TracingContext | None = None,
     ) -> WorkflowRunOutput[OutT]:
         """Continue a suspended run and read what happens from there on. Mastra's ``run.resumeStream()``.
 
@@ -150,6 +166,8 @@ class StreamedRun(ABC, Generic[OutT]):
             request_context=request_context,
             output_options=output_options,
             per_step=per_step,
+            tracing_options=tracing_options,
+            tracing_context=tracing_context,
         )
         return self._output(from_now, resume)
 
@@ -165,6 +183,8 @@ class StreamedRun(ABC, Generic[OutT]):
         request_context: RequestContext | dict[str, Any] | None = None,
         output_options: OutputOptions | dict[str, Any] | None = None,
         per_step: bool = False,
+        tracing_options: TracingOptions | dict[str, Any] | None = None,
+        tracing_context: TracingContext | None = None,
     ) -> WorkflowRunOutput[OutT]:
         """Run again from a step of your choice and read what happens. Mastra's ``run.timeTravelStream()``.
 
@@ -182,6 +202,8 @@ class StreamedRun(ABC, Generic[OutT]):
             request_context=request_context,
             output_options=output_options,
             per_step=per_step,
+            tracing_options=tracing_options,
+            tracing_context=tracing_context,
         )
         return self._output(from_next_execution, time_travel)
 

@@ -31,6 +31,8 @@ from mastra_temporal.steps import body
 from mastra_temporal.steps.failure import error_info, is_retryable, tripwire_info
 from mastra_temporal.steps.heartbeat import Heartbeat
 from mastra_temporal.steps.ports import StepChannel
+from mastra_temporal.tracing.attempt import current_span
+from mastra_temporal.tracing.context import TracingContext
 from mastra_temporal.validation import validated
 from mastra_temporal.wire import Checkpoint, RequestContextChange, RetryPlan, StepCall, StepFailure, StepOutcome
 
@@ -112,6 +114,8 @@ class Attempt:
         )
         if retryable:
             self.heartbeat.count_failure()
+            labels = {"workflow_id": self.call.workflow_id, "step_id": self.step.id}
+            activity.metric_meter().create_counter("mastra_step_retries", "Failures that are retried").add(1, labels)
         info = error_info(error)
         details = StepFailure(
             error=info,
@@ -181,6 +185,7 @@ class Attempt:
             idempotency_key=call.idempotency_key,
             last_checkpoint=self.heartbeat.recorded.value,
             abort_signal=self.abort_signal,
+            tracing_context=TracingContext(current_span()),
             effects=self.effects,
             ports=StepPorts(
                 lookup=self.channel.lookup,

@@ -16,6 +16,7 @@ from mastra_temporal import WorkflowResult, WorkflowRunOutput, WorkflowRuns, cre
 from tests.conformance.case_log import CaseLog
 from tests.conformance.records import reader_record, renamed, result_record, state_record, thrown_record
 from tests.conformance.session import Session
+from tests.conformance.spans import SpanLog
 
 Action = dict[str, Any]
 POLL = 0.005
@@ -40,6 +41,7 @@ class CaseRun:
         self.begun: dict[str, asyncio.Task[dict[str, Any]]] = {}
         self.names: dict[str, str] = {}
         self.task_queue = f"conformance-{uuid.uuid4()}"
+        self.spans = SpanLog() if self.definition.get("observability") else None
         self.session: Session
 
     async def records(self) -> list[dict[str, Any]]:
@@ -58,7 +60,9 @@ class CaseRun:
 
     async def open(self) -> Session:
         killable = any(action["op"] == "crash" for action in self.case["actions"])
-        session = await Session.open(self.definition, self.log, self.task_queue, self.run_ids, killable=killable)
+        session = await Session.open(
+            self.definition, self.log, self.task_queue, self.run_ids, killable=killable, spans=self.spans
+        )
         self.names |= session.builder.generated_ids()
         return session
 
@@ -125,10 +129,11 @@ TIME_TRAVEL_OPTIONS = {
     "perStep": "per_step",
 }
 RESTART_OPTIONS = {"requestContext": "request_context"}
+TRACING = {"tracingOptions": "tracing_options"}
 
 
 def options(names: dict[str, str], action: Action) -> dict[str, Any]:
-    given = {names[name]: action[name] for name in names if name in action}
+    given = {parameter: action[name] for name, parameter in {**names, **TRACING}.items() if name in action}
     if "output_options" in given:
         given["output_options"] = {to_snake(name): value for name, value in given["output_options"].items()}
     return given
@@ -283,6 +288,10 @@ async def kill_in_time(case: CaseRun, action: Action) -> None:
         case.session.worker.kill()
 
 
+async def spans(case: CaseRun, action: Action) -> dict[str, Any]:
+    return {"spans": case.spans.take() if case.spans else []}
+
+
 async def get_run(case: CaseRun, action: Action) -> dict[str, Any] | None:
     named = {"fields": "fields", "withNestedWorkflows": "with_nested_workflows"}
     run_id = case.run_ids[action.get("run", "r1")]
@@ -370,5 +379,5 @@ ACTIONS: dict[str, Callable[[CaseRun, Action], Awaitable[Any]]] = {
     "resumeStream": resume_stream,
     "timeTravelStream": time_travel_stream,
     "watch": watch,
-    "spans": not_supported,
+    "spans": spans,
 }

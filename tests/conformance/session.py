@@ -5,6 +5,7 @@ from typing import Any
 from mastra_temporal import Mastra, Run, Workflow
 from tests.conformance.build import Builder
 from tests.conformance.case_log import CaseLog
+from tests.conformance.spans import SpanLog, connect
 from tests.conformance.workers import CaseWorker, LocalWorker, WorkerProcess, registry
 
 
@@ -20,12 +21,21 @@ class Session:
 
     @classmethod
     async def open(
-        cls, definition: dict[str, Any], log: CaseLog, task_queue: str, run_ids: dict[str, str], *, killable: bool
+        cls,
+        definition: dict[str, Any],
+        log: CaseLog,
+        task_queue: str,
+        run_ids: dict[str, str],
+        *,
+        killable: bool,
+        spans: SpanLog | None,
     ) -> "Session":
-        worker = (WorkerProcess if killable else LocalWorker)(definition, log, task_queue)
+        worker: CaseWorker = (
+            WorkerProcess(definition, log, task_queue) if killable else LocalWorker(definition, log, task_queue, spans)
+        )
         await worker.start()
         mastra, builder = registry(definition, log, task_queue)
-        await mastra.connect()
+        await connect(mastra, spans)
         return cls(mastra, builder, worker, run_ids)
 
     async def close(self) -> None:

@@ -13,6 +13,7 @@ from mastra_temporal import Mastra
 from mastra_temporal.testing import worker_for
 from tests.conformance.build import Builder
 from tests.conformance.case_log import CaseLog
+from tests.conformance.spans import SpanLog, connect
 
 # Starts a process in milliseconds: the server process has imported everything and has no threads yet.
 PROCESSES = multiprocessing.get_context("forkserver")
@@ -41,12 +42,13 @@ class LocalWorker:
 
     dead = False
 
-    def __init__(self, definition: dict[str, Any], log: CaseLog, task_queue: str) -> None:
+    def __init__(self, definition: dict[str, Any], log: CaseLog, task_queue: str, spans: SpanLog | None = None) -> None:
+        self._spans = spans
         self._mastra, _ = registry(definition, log, task_queue)
         self._running = AsyncExitStack()
 
     async def start(self) -> None:
-        await self._running.enter_async_context(worker_for(self._mastra, await self._mastra.connect()))
+        await self._running.enter_async_context(worker_for(self._mastra, await connect(self._mastra, self._spans)))
 
     def kill(self) -> None:
         raise NotImplementedError("only a worker in a process of its own can be killed")

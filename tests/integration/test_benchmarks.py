@@ -17,6 +17,15 @@ def test_overhead_prints_its_ratios():
 
 
 @pytest.mark.timeout(90)
+def test_overhead_prints_what_traces_cost():
+    done = run("-m", "benchmarks.overhead", "--tracing", "--pairs", "2", "--runs", "10", folder=ROOT)
+    assert done.returncode == 0, done.stderr
+    for work in ("five sequential steps", "ten parallel steps"):
+        assert f"ratio {work}, latency with traces over without: " in done.stdout
+        assert f"ratio {work}, throughput with traces over without: " in done.stdout
+
+
+@pytest.mark.timeout(90)
 def test_recovery_prints_its_medians():
     done = run("-m", "benchmarks.recovery", "--kills", "1", folder=ROOT)
     assert done.returncode == 0, done.stderr

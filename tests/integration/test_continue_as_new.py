@@ -11,6 +11,7 @@ from temporalio.client import Client
 from mastra_temporal import StepContext, create_step, create_workflow, devserver
 from mastra_temporal.plugin import heartbeating_runtime
 from tests.support import Effects, Stage, within
+from tests.tracing import SpanMemory
 
 
 @pytest.fixture
@@ -84,3 +85,31 @@ async def test_a_sleep_beside_a_loop_keeps_its_deadline(stage: Stage):
     assert result.result == {"loop": 40, "nap": 0}
     assert 3 <= took < 6
     assert stage.effects.counts() == {f"plus {value}": 1 for value in range(40)}
+
+
+async def test_its_spans_are_those_of_one_run(stage: Stage):
+    async def plus(value: int) -> int:
+        return value + 1
+
+    body = create_workflow(id="traced-body").then(create_step(id="plus", execute=plus)).commit()
+    flow = create_workflow(id="traced").dowhile(body, lambda value: value < 20).commit()
+    memory = SpanMemory()
+    async with stage.worker(flow, tracing=memory.provider):
+        run = await flow.create_run()
+        result = await within(run.start(input_data=0, tracing_options={"tags": ["long"], "parent_span_id": "1"}), 40)
+    assert (result.status, result.result) == ("success", 20)
+    assert set((await executions(stage, run.run_id))[:-1]) == {"CONTINUED_AS_NEW"}
+    spans = memory.spans
+    assert len(spans.by_id) == len(spans.all)
+    iteration = [
+        "workflow step: 'traced-body'",
+        ["workflow run: 'traced-body'", ["workflow step: 'plus'", ["attempt 1"]]],
+    ]
+    assert spans.tree() == [
+        "workflow run: 'traced'",
+        ["loop: 'dowhile'", *[part for _ in range(20) for part in (iteration, ["condition: 'dowhile'"])]],
+    ]
+    root = spans.named("workflow run: 'traced'")
+    assert (root.parent_id, root.attributes["mastra.tags"]) == ("1".rjust(16, "0"), '["long"]')
+    assert (result.trace_id, result.span_id) == (root.trace_id, root.span_id)
+    assert all(root.start <= span.start <= span.end <= root.end for span in spans.all)
