@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any, Generic, Literal, TypeVar
 
+from temporalio.contrib.workflow_streams import WorkflowStreamState
+
 from mastra_temporal.definition.graph import WorkflowGraph
 from mastra_temporal.model import CamelModel
 
@@ -136,6 +138,7 @@ class ProgressSeed(CamelModel):
     results: dict[str, StepResult] = {}
     children: dict[str, ScopeSeed] = {}
     resuming: dict[str, Any] = {}
+    calls: dict[str, str] = {}
     selected: list[int] | None = None
     iteration: int = 0
     concurrency: int | None = None
@@ -186,6 +189,8 @@ class StartEnvelope(CamelModel):
     canceled: bool | None = None
     """The run was canceled before it was started: no step may run."""
     seed: RunSeed | None = None
+    stream: WorkflowStreamState | None = None
+    """Where the run's stream stood when it went on in a new execution."""
 
 
 ProgressSeed.model_rebuild()

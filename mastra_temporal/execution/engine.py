@@ -88,7 +88,7 @@ class Engine:
         result = progress.results.get(key)
         if result is None or unfinished(result) or key in progress.resuming:
             resume = _continuation(scope, progress, key, result, input_data)
-            events = self._told(scope, body, input_data, occurrence, resume)
+            events = self._told(scope, progress, body, input_data, occurrence, resume)
             if isinstance(body, StepEntry):
                 result = await self.step(self, scope, body, occurrence, input_data, resume)
             else:
@@ -104,6 +104,7 @@ class Engine:
     def _told(
         self,
         scope: Scope,
+        progress: Progress,
         body: StepEntry | NestedEntry,
         input_data: object,
         occurrence: Occurrence,
@@ -116,7 +117,7 @@ class Engine:
             result = resumed(resume.prior, resume.data)
         if occurrence.iteration is not None:
             result = result.model_copy(update={"metadata": {"iterationCount": occurrence.iteration}})
-        return self.events.started(scope, body_id(body), result)
+        return self.events.started(scope, progress, body_id(body), result)
 
 
 def _continuation(
