@@ -108,4 +108,9 @@ async def test_readers_follow_and_see_each_event_once(stage: Stage):
 
 
 async def all_of(events: AsyncIterator[WorkflowEvent]) -> list[WorkflowEvent]:
-    return [event async for event in events]
+    """Without times: after a local activity, Temporal's clock is some milliseconds off in a replay."""
+    times = {"startedAt", "endedAt"}
+    return [
+        event.model_copy(update={"payload": {key: value for key, value in event.payload.items() if key not in times}})
+        async for event in events
+    ]
