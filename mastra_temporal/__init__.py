@@ -32,9 +32,11 @@ from mastra_temporal.context import (
     StepWriter,
     SyncStepContext,
 )
+from mastra_temporal.definition.component import Agent, AgentInput, AgentOutput, Tool
 from mastra_temporal.definition.create import clone_workflow, create_workflow
 from mastra_temporal.definition.mapping import map_variable
 from mastra_temporal.definition.options import OutputOptions, RetryConfig, StepOptions, WorkflowOptions
+from mastra_temporal.definition.schedule import ScheduleConfig
 from mastra_temporal.definition.step import Step, clone_step, create_step, step
 from mastra_temporal.definition.workflow import Workflow
 from mastra_temporal.errors import (
@@ -51,6 +53,7 @@ from mastra_temporal.errors import (
     RunNotFoundError,
     RunNotSuspendedError,
     RunRefusedError,
+    ScheduleError,
     SchemaValidationError,
     SerializationError,
     ServerUnreachableError,
@@ -60,14 +63,21 @@ from mastra_temporal.errors import (
     WorkflowNotFoundError,
 )
 from mastra_temporal.plugin import MastraPlugin
+from mastra_temporal.run.listing import WorkflowRun, WorkflowRuns
 from mastra_temporal.run.mastra import Mastra
 from mastra_temporal.run.run import Run
+from mastra_temporal.run.schedules import Reconciliation, ScheduleRecord, Schedules
+from mastra_temporal.run.state import WorkflowState
+from mastra_temporal.run.state_reader import SuspendedStep, WorkflowStateReader, create_workflow_state_reader
 from mastra_temporal.run.stream import Watch, WorkflowEvent, WorkflowRunOutput
 from mastra_temporal.wire import StepResult, WorkflowResult
 from mastra_temporal.worker import run_worker
 
 __all__ = [
     "AbortSignal",
+    "Agent",
+    "AgentInput",
+    "AgentOutput",
     "CallbackInfo",
     "ConfigurationError",
     "DefinitionError",
@@ -79,6 +89,7 @@ __all__ = [
     "NonRetryableError",
     "OutputOptions",
     "PayloadTooLargeError",
+    "Reconciliation",
     "RequestContext",
     "ResumeAlreadyClaimedError",
     "RetryConfig",
@@ -89,6 +100,10 @@ __all__ = [
     "RunNotFoundError",
     "RunNotSuspendedError",
     "RunRefusedError",
+    "ScheduleConfig",
+    "ScheduleError",
+    "ScheduleRecord",
+    "Schedules",
     "SchemaValidationError",
     "SerializationError",
     "ServerUnreachableError",
@@ -98,8 +113,10 @@ __all__ = [
     "StepResult",
     "StepTimeoutError",
     "StepWriter",
+    "SuspendedStep",
     "SyncStepContext",
     "TimeTravelError",
+    "Tool",
     "TripWire",
     "Watch",
     "Workflow",
@@ -107,11 +124,16 @@ __all__ = [
     "WorkflowNotFoundError",
     "WorkflowOptions",
     "WorkflowResult",
+    "WorkflowRun",
     "WorkflowRunOutput",
+    "WorkflowRuns",
+    "WorkflowState",
+    "WorkflowStateReader",
     "clone_step",
     "clone_workflow",
     "create_step",
     "create_workflow",
+    "create_workflow_state_reader",
     "map_variable",
     "run_worker",
     "step",

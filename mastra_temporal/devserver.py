@@ -21,6 +21,7 @@ from pathlib import Path
 from temporalio.testing import WorkflowEnvironment
 
 from mastra_temporal.errors import ConfigurationError
+from mastra_temporal.run.search_attributes import KEYS
 from mastra_temporal.settling import settle_at_exit
 
 __all__ = ["DYNAMIC_CONFIG", "DevServer", "ServerBinary", "find_server_binary", "start_dev_server"]
@@ -124,6 +125,7 @@ async def start_dev_server(
                 dev_server_log_level="error",
                 dev_server_extra_args=_dynamic_config_arguments(),
                 dev_server_startup_timeout=_STARTUP_TIMEOUT,
+                search_attributes=KEYS,
             )
     except RuntimeError as error:
         raise ConfigurationError(_start_failure(binary, error)) from error

@@ -12,6 +12,7 @@
     ├── TripWire                   raise it in a step to end the run with status ``tripwire``
     ├── StepTimeoutError           an attempt of a step took longer than its start-to-close timeout
     ├── WorkflowNotFoundError      no workflow of that id is registered
+    ├── ScheduleError              a schedule is missing, its id is taken, or only its declaration can change it
     ├── RunError
     │   ├── RunNotFoundError       Temporal knows no run of that id
     │   ├── RunNotActiveError      the run is in a state that cannot be restarted
@@ -42,6 +43,7 @@ __all__ = [
     "RunNotFoundError",
     "RunNotSuspendedError",
     "RunRefusedError",
+    "ScheduleError",
     "SchemaValidationError",
     "SerializationError",
     "ServerUnreachableError",
@@ -176,6 +178,10 @@ class RunAlreadyStartedError(RunError):
 
 class RunRefusedError(RunError):
     """The workflow's ``on_start`` raised: the run ended before its first step."""
+
+
+class ScheduleError(MastraError):
+    """A schedule does not exist, its id is taken, or it can be changed only where it is declared."""
 
 
 class ConfigurationError(MastraError):

@@ -186,6 +186,8 @@ class StartEnvelope(CamelModel):
     per_step: bool | None = None
     graph: WorkflowGraph | None = None
     """The graph this run is to follow, with input and state already validated. Absent when a foreign client starts."""
+    search_attributes: bool | None = None
+    """The server has our search attributes: the run may set them."""
     canceled: bool | None = None
     """The run was canceled before it was started: no step may run."""
     seed: RunSeed | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
 
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
@@ -14,6 +15,8 @@ from mastra_temporal.run.mastra import Mastra
 
 __all__ = ["run_worker"]
 
+_logger = logging.getLogger("mastra_temporal.worker")
+
 
 async def run_worker(
     mastra: Mastra,
@@ -25,7 +28,8 @@ async def run_worker(
     """Run a worker for all workflows and steps of a registry, until this coroutine is cancelled.
 
     A cancelled worker takes no more work and lets its running steps finish. Those that still run after the graceful
-    timeout are cancelled, and Temporal gives them to another worker.
+    timeout are cancelled, and Temporal gives them to another worker. The schedules that the workflows declare are
+    brought about first, see `Schedules.reconcile`.
 
     Args:
         mastra: What to work for.
@@ -37,9 +41,11 @@ async def run_worker(
     Raises:
         ServerUnreachableError: No Temporal server answers.
         ConfigurationError: The server has no such namespace.
+        ScheduleError: The id of a declared schedule is taken by a schedule that somebody else made.
     """
     client = await mastra.connect(client)
     await _require_namespace(client)
+    await _bring_schedules_about(mastra, task_queue)
     worker = Worker(
         client,
         task_queue=task_queue or mastra.task_queue,
@@ -56,3 +62,14 @@ async def _require_namespace(client: Client) -> None:
         if error.status == RPCStatusCode.NOT_FOUND:
             raise missing_namespace(client.namespace) from error
         raise
+
+
+async def _bring_schedules_about(mastra: Mastra, task_queue: str | None) -> None:
+    if task_queue not in (None, mastra.task_queue):
+        return  # a helper for some steps: the runs and their schedules belong to the registry's own queue
+    try:
+        await mastra.schedules.reconcile()
+    except RPCError as error:
+        if any(workflow.schedules for workflow in mastra.list_workflows().values()):
+            raise
+        _logger.warning("Schedules that are no longer declared were not looked for: %s", error.message)

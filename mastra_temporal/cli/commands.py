@@ -9,6 +9,7 @@ import typer
 
 from mastra_temporal.cli.dev import develop
 from mastra_temporal.cli.running import run
+from mastra_temporal.cli.search_attributes import register_search_attributes
 from mastra_temporal.cli.worker import serve
 
 __all__ = ["application"]
@@ -46,3 +47,12 @@ def worker(
     Connection settings come from Temporal's environment variables and configuration file.
     """
     raise typer.Exit(run(serve(app, address=address, namespace=namespace, task_queue=task_queue)))
+
+
+@application.command()
+def search_attributes(
+    address: Annotated[str | None, typer.Option(help="Server's host and port (default: the environment's)")] = None,
+    namespace: Annotated[str | None, typer.Option(help="Temporal namespace (default: the environment's)")] = None,
+) -> None:
+    """Register the search attributes by which runs are found in the Temporal UI; `dev` does it by itself."""
+    raise typer.Exit(run(register_search_attributes(address=address, namespace=namespace)))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypeVar, overload
 
 from mastra_temporal.definition.options import RetryConfig, StepOptions, WorkflowOptions, parse_options
+from mastra_temporal.definition.schedule import ScheduleInput, parse_schedules
 from mastra_temporal.definition.schema import Schema
 from mastra_temporal.definition.serialize import callbacks_of
 from mastra_temporal.definition.step import check_id
@@ -30,6 +32,7 @@ def create_workflow(
     retry_config: RetryConfig | dict[str, Any] | None = None,
     step_options: StepOptions | dict[str, Any] | None = None,
     options: WorkflowOptions | dict[str, Any] | None = None,
+    schedule: ScheduleInput | Sequence[ScheduleInput] | None = None,
 ) -> Workflow[InT, OutT, InT]: ...
 @overload
 def create_workflow(
@@ -44,6 +47,7 @@ def create_workflow(
     retry_config: RetryConfig | dict[str, Any] | None = None,
     step_options: StepOptions | dict[str, Any] | None = None,
     options: WorkflowOptions | dict[str, Any] | None = None,
+    schedule: ScheduleInput | Sequence[ScheduleInput] | None = None,
 ) -> Workflow[InT, Any, InT]: ...
 @overload
 def create_workflow(
@@ -58,6 +62,7 @@ def create_workflow(
     retry_config: RetryConfig | dict[str, Any] | None = None,
     step_options: StepOptions | dict[str, Any] | None = None,
     options: WorkflowOptions | dict[str, Any] | None = None,
+    schedule: ScheduleInput | Sequence[ScheduleInput] | None = None,
 ) -> Workflow[Any, Any, Any]: ...
 def create_workflow(
     *,
@@ -71,6 +76,7 @@ def create_workflow(
     retry_config: RetryConfig | dict[str, Any] | None = None,
     step_options: StepOptions | dict[str, Any] | None = None,
     options: WorkflowOptions | dict[str, Any] | None = None,
+    schedule: ScheduleInput | Sequence[ScheduleInput] | None = None,
 ) -> Workflow[Any, Any, Any]:
     """Begin a workflow. Mastra's ``createWorkflow``: https://mastra.ai/reference/workflows/workflow.
 
@@ -85,6 +91,8 @@ def create_workflow(
         retry_config: Retries of all steps that do not say otherwise.
         step_options: Timeouts and the like for all steps that do not say otherwise.
         options: Validation, callbacks, the limit of the whole run.
+        schedule: When Temporal starts runs by itself: a `ScheduleConfig` or a dictionary such as
+            ``{"cron": "0 9 * * *", "timezone": "Europe/Berlin"}``, or a list of them, each with an ``id``.
 
     Raises:
         DefinitionError: An argument is wrong; the message names it and the remedy.
@@ -102,13 +110,20 @@ def create_workflow(
         step_options=None if step_options is None else parse_options(StepOptions, step_options, owner=owner),
         options=parse_options(WorkflowOptions, options, owner=owner),
     )
+    workflow.schedules = parse_schedules(
+        schedule,
+        workflow_id=id,
+        input_schema=workflow.input_schema if workflow.options.validate_inputs else None,
+        state_schema=workflow.state_schema if workflow.options.validate_inputs else None,
+        request_context_schema=workflow.request_context_schema if workflow.options.validate_inputs else None,
+    )
     for name in callbacks_of(workflow.options):
         workflow.callback(name)  # looked at now, so that a mistake shows now
     return workflow
 
 
 def clone_workflow(original: Workflow[InT, OutT, CurrentT], *, id: str) -> Workflow[InT, OutT, CurrentT]:
-    """The same workflow under another id, with all its settings. Mastra's ``cloneWorkflow``.
+    """The same workflow under another id, with all its settings but its schedules. Mastra's ``cloneWorkflow``.
 
     Raises:
         DefinitionError: The original is not committed, or the id is not valid.

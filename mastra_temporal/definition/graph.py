@@ -69,6 +69,8 @@ class StepInfo(Display):
 
     id: str
     component: str | None = None
+    component_id: str | None = None
+    """The id of the agent or tool that the step was made of."""
     can_suspend: bool = False
 
 

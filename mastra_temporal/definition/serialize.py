@@ -27,7 +27,16 @@ def public_graph(graph: WorkflowGraph) -> list[dict[str, Any]]:
 
 def _without_plans(value: Any) -> Any:
     if is_object(value):
+        if value.get("type") == "step" and "componentId" in value["step"]:
+            return _component_entry(value["step"])
         return {key: _without_plans(item) for key, item in value.items() if key != "temporal"}
     if is_array(value):
         return [_without_plans(item) for item in value]
     return value
+
+
+def _component_entry(step: dict[str, Any]) -> dict[str, Any]:
+    """An agent or tool, which Mastra shows as an entry of its own kind."""
+    kind = step["component"].lower()
+    shown = {name: step[name] for name in ("description", "metadata") if name in step}
+    return {"type": kind, "id": step["id"], f"{kind}Id": step["componentId"], **shown}

@@ -5,16 +5,17 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, Generic, Protocol, TypeVar, overload
+from typing import Any, Generic, Literal, Protocol, TypeVar, overload
 
 from mastra_temporal.context import StepContext, SyncStepContext
+from mastra_temporal.definition.component import Component, component_of
 from mastra_temporal.definition.function import UserFunction
 from mastra_temporal.definition.graph import StepEntry, StepInfo
 from mastra_temporal.definition.options import StepOptions, parse_options
 from mastra_temporal.definition.schema import Schema
 from mastra_temporal.errors import DefinitionError
 
-__all__ = ["Step", "check_id", "clone_step", "create_step", "step"]
+__all__ = ["Step", "check_id", "clone_step", "component_step", "create_step", "step"]
 
 InT = TypeVar("InT")
 OutT = TypeVar("OutT")
@@ -41,12 +42,22 @@ class Step(Generic[StepInT, StepOutT]):
     request_context_schema: Schema | None = field(default=None, repr=False)
     retries: int | None = field(default=None, repr=False)
     options: StepOptions = field(default_factory=StepOptions, repr=False)
+    component: Literal["AGENT", "TOOL"] | None = None
+    """What the step was made of, when not of a function."""
+    component_id: str | None = field(default=None, repr=False)
 
     def entry(self, defaults: StepOptions | None) -> StepEntry:
         """The step as an entry of a graph, its options completed by a workflow's."""
         can_suspend = self.suspend_schema is not None or self.resume_schema is not None
         return StepEntry(
-            step=StepInfo(id=self.id, description=self.description, metadata=self.metadata, can_suspend=can_suspend),
+            step=StepInfo(
+                id=self.id,
+                description=self.description,
+                metadata=self.metadata,
+                can_suspend=can_suspend,
+                component=self.component,
+                component_id=self.component_id,
+            ),
             temporal=self.options.merged_over(defaults).plan(self.retries),
         )
 
@@ -64,6 +75,7 @@ def check_id(value: object, *, kind: str) -> str:
     return value
 
 
+@overload
 def create_step(
     *,
     id: str,
@@ -78,11 +90,31 @@ def create_step(
     request_context_schema: Any = None,
     retries: int | None = None,
     options: StepOptions | dict[str, Any] | None = None,
-) -> Step[Any, Any]:
+) -> Step[Any, Any]: ...
+@overload
+def create_step(
+    component: Any,
+    /,
+    *,
+    id: str | None = None,
+    description: str | None = None,
+    metadata: dict[str, Any] | None = None,
+    output_schema: Any = None,
+    agent_options: dict[str, Any] | None = None,
+    retries: int | None = None,
+    options: StepOptions | dict[str, Any] | None = None,
+) -> Step[Any, Any]: ...
+def create_step(component: Any = None, /, *, id: str | None = None, **settings: Any) -> Step[Any, Any]:
     """Make a step. Mastra's ``createStep``: https://mastra.ai/reference/workflows/step.
 
+    ``create_step(agent)`` and ``create_step(tool)`` make a step of any object that is an `Agent` or a `Tool`: an agent
+    takes ``{"prompt": ...}`` and gives ``{"text": ...}``, or what its ``output_schema`` says.
+
     Args:
-        id: Unique within the workflow; the step's activity is called ``<workflow>.<step>``.
+        component: An agent or a tool, instead of ``execute`` and the schemas.
+        id: Unique within the workflow; the step's activity is called ``<workflow>.<step>``. By default the agent's or
+            tool's.
+        settings: What follows.
         execute: The body, ``async def`` or ``def`` (then it runs in a thread). It takes the input, a context in a
             parameter named ``ctx``, both, or neither.
         description: Shown in the graph.
@@ -95,12 +127,53 @@ def create_step(
         state_schema: Validates what is given to ``set_state()``.
         request_context_schema: Validates the request context before the body runs.
         retries: How often a failed attempt is repeated; overrides the workflow's ``retry_config``.
+        agent_options: Further keyword arguments of the agent's call.
         options: Timeouts, backoff, task queue: see `StepOptions`.
 
     Raises:
         DefinitionError: An argument is wrong; the message names the step and the remedy.
     """
-    owner = f"step `{check_id(id, kind='step')}`"
+    if component is None and "execute" in settings:
+        return _step(id=id, **settings)
+    unknown = settings.keys() - {"description", "metadata", "output_schema", "agent_options", "retries", "options"}
+    if unknown:
+        raise DefinitionError(f"create_step({component!r}): an agent or tool as a step takes no `{min(unknown)}`.")
+    found = component_of(
+        component, output_schema=settings.pop("output_schema", None), agent_options=settings.pop("agent_options", None)
+    )
+    return component_step(found, id=id, **settings)
+
+
+def component_step(component: Component, *, id: str | None, **settings: Any) -> Step[Any, Any]:
+    """The step that an agent or tool becomes."""
+    settings["description"] = settings.get("description") or component.description
+    step = _step(
+        id=component.id if id is None else id,
+        execute=component.execute,
+        input_schema=component.input_schema,
+        output_schema=component.output_schema,
+        **settings,
+    )
+    return replace(step, component=component.kind, component_id=component.id)
+
+
+def _step(
+    *,
+    id: str | None,
+    execute: Callable[..., Any],
+    description: str | None = None,
+    metadata: dict[str, Any] | None = None,
+    input_schema: Any = Any,
+    output_schema: Any = Any,
+    resume_schema: Any = None,
+    suspend_schema: Any = None,
+    state_schema: Any = None,
+    request_context_schema: Any = None,
+    retries: int | None = None,
+    options: StepOptions | dict[str, Any] | None = None,
+) -> Step[Any, Any]:
+    id = check_id(id, kind="step")
+    owner = f"step `{id}`"
     if retries is not None and (type(retries) is not int or retries < 0):
         raise DefinitionError(f"{owner}: retries must be a whole number from 0 up, got {retries!r}.")
     body = UserFunction.of(execute, owner=owner)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
 
+from mastra_temporal.definition.component import registered_agent
 from mastra_temporal.definition.function import UserFunction, source_of
 from mastra_temporal.definition.graph import (
     ConditionalEntry,
@@ -33,9 +34,11 @@ from mastra_temporal.definition.options import (
     milliseconds,
 )
 from mastra_temporal.definition.predicate import check_predicate
+from mastra_temporal.definition.records import HasRuns
+from mastra_temporal.definition.schedule import ScheduleConfig
 from mastra_temporal.definition.schema import Schema
 from mastra_temporal.definition.serialize import callbacks_of, public_graph
-from mastra_temporal.definition.step import Step
+from mastra_temporal.definition.step import Step, component_step, create_step
 from mastra_temporal.definition.suggest import did_you_mean
 from mastra_temporal.errors import DefinitionError
 
@@ -53,14 +56,6 @@ Condition = Callable[..., Any] | Mapping[str, Any]
 """A function of the input, or ``{"predicate": {...}}``."""
 
 
-class Runner(Protocol):
-    """What makes runs of a registered workflow: the ``Mastra`` registry."""
-
-    async def create_run(self, workflow: Any, *, run_id: str | None, resource_id: str | None) -> Any:
-        """Make a run of the workflow."""
-        ...
-
-
 FunctionKind = Literal["condition", "mapping", "duration", "date", "concurrency"]
 
 
@@ -74,7 +69,7 @@ class WorkflowFunction:
     """What the function's input is turned into: its own annotation, or the schema of the entry before."""
 
 
-class Workflow(Generic[InT, OutT, CurrentT]):
+class Workflow(HasRuns, Generic[InT, OutT, CurrentT]):
     """A workflow. Made by `create_workflow`, built by the methods below, finished by `commit`.
 
     Every building method returns the workflow. A finished workflow can be a step of another one.
@@ -108,12 +103,12 @@ class Workflow(Generic[InT, OutT, CurrentT]):
         self.options = options
         self.steps: dict[str, Step[Any, Any] | Workflow[Any, Any, Any]] = {}
         self.functions: dict[str, WorkflowFunction] = {}
+        self.schedules: tuple[ScheduleConfig, ...] = ()
         self.committed = False
         self._entries: list[Entry] = []
         self._ids: set[str] = set()
         self._current_schema = input_schema
         self._graph: WorkflowGraph | None = None
-        self._runner: Runner | None = None
 
     def __repr__(self) -> str:
         return f"Workflow(id={self.id!r})"
@@ -129,6 +124,31 @@ class Workflow(Generic[InT, OutT, CurrentT]):
         self._append(self._body(step))
         self._current_schema = step.output_schema
         return cast(Any, self)
+
+    def agent(self, agent: Any, *, id: str | None = None, **settings: Any) -> Workflow[InT, OutT, Any]:
+        """Ask an agent: ``.then(create_step(agent, ...))``, with the same settings.
+
+        Args:
+            agent: An `Agent`; or the id of one that is registered with ``Mastra(agents=[...])``.
+            id: The step's id; by default the agent's.
+            settings: Those of `create_step` for an agent.
+        """
+        if not isinstance(agent, str):
+            return self.then(create_step(agent, id=id, **settings))
+        found = registered_agent(
+            agent,
+            output_schema=settings.pop("output_schema", None),
+            agent_options=settings.pop("agent_options", None),
+        )
+        return self.then(component_step(found, id=id, **settings))
+
+    def tool(self, tool: Any, *, id: str | None = None, **settings: Any) -> Workflow[InT, OutT, Any]:
+        """Call a tool: ``.then(create_step(tool, ...))``, with the same settings."""
+        if isinstance(tool, str):
+            raise DefinitionError(
+                f"Tool '{tool}' not found for workflow step '{id or tool}'. Pass the tool instance directly."
+            )
+        return self.then(create_step(tool, id=id, **settings))
 
     def parallel(
         self,
@@ -392,15 +412,7 @@ class Workflow(Generic[InT, OutT, CurrentT]):
             DefinitionError: The workflow is not committed or not registered with a ``Mastra`` object.
             ServerUnreachableError: A ``run_id`` was given and no server answers.
         """
-        if self._runner is None:
-            raise DefinitionError(
-                f"{self._owner} is not registered: list it in Mastra(workflows=[...]) before making a run of it."
-            )
-        return await self._runner.create_run(self, run_id=run_id, resource_id=resource_id)
-
-    def bind(self, runner: Runner) -> None:
-        """Register the workflow with what makes its runs. Called by ``Mastra``."""
-        self._runner = runner
+        return await self._registry.create_run(self, run_id=run_id, resource_id=resource_id)
 
     # Helpers
 

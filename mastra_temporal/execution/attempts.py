@@ -37,7 +37,7 @@ class ActivityPlan:
     """How an activity is to be scheduled."""
 
     activity_type: str
-    summary: str
+    summary: str | None
     start_to_close_timeout: timedelta
     heartbeat_timeout: timedelta
     schedule_to_close_timeout: timedelta | None = None
@@ -51,6 +51,8 @@ class InFlight:
     handle: workflow.ActivityHandle[Any]
     settled: asyncio.Future[Literal["done", "lost"]]
     carried: Checkpoint | None = None
+    request_context: dict[str, Any] | None = None
+    """Values that the next attempt gets over those of this one."""
 
     def settle(self, how: Literal["done", "lost"]) -> None:
         if not self.settled.done():
@@ -116,6 +118,9 @@ class Attempts:
                 raise CancelledError("The worker of this attempt is gone, and the run was canceled.")
             if attempt.carried is not None:
                 call = call.model_copy(update={"carried": attempt.carried})
+            if attempt.request_context:
+                values: dict[str, Any] = {**(call.request_context or {}), **attempt.request_context}
+                call = call.model_copy(update={"request_context": values})
 
     def abort(self) -> None:
         """Tell every step in flight that the run is canceled."""
@@ -132,6 +137,7 @@ class Attempts:
         await workflow.execute_local_activity(ACTIVITY_NOOP, start_to_close_timeout=timedelta(seconds=10))
         lost = [attempt for attempt in request.attempts if attempt.activity_id in self._in_flight]
         for attempt in lost:
+            self._in_flight[attempt.activity_id].request_context = request.request_context
             self._lose(attempt)
         return len(lost)
 
@@ -142,6 +148,10 @@ class Attempts:
         attempt.handle.add_done_callback(lambda handle: handle.cancelled() or handle.exception())
         attempt.handle.cancel()
         attempt.settle("lost")
+
+    def scheduled(self, name: str) -> int:
+        """How many activities of that name have been scheduled."""
+        return self._scheduled.get(name, 0)
 
     def _next_id(self, name: str) -> str:
         number = self._scheduled.get(name, 0) + 1

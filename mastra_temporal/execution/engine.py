@@ -14,6 +14,7 @@ from mastra_temporal.execution.ending import Ending
 from mastra_temporal.execution.events import Events, StepEvents
 from mastra_temporal.execution.resume import resumed
 from mastra_temporal.execution.scope import Progress, RunState, Scope, milliseconds_now
+from mastra_temporal.execution.shown import Shown
 from mastra_temporal.wire import StepResult
 
 __all__ = ["Continuation", "Engine", "Occurrence", "settle_bail", "unfinished"]
@@ -35,11 +36,12 @@ class Occurrence:
         """What tells this execution from all others of the body: part of the steps' idempotency keys."""
         return self.key(step_id) if self.iteration is None else f"{step_id}#{self.iteration}"
 
-    def label(self, step_id: str) -> str:
-        """What the UI shows: items count from 1."""
+    @property
+    def label(self) -> str | None:
+        """What the UI shows beside the step: items count from 1."""
         if self.index is not None:
-            return f"{step_id} [{self.index + 1}/{self.total}]"
-        return step_id if self.iteration is None else f"{step_id} (iteration {self.iteration})"
+            return f"[{self.index + 1}/{self.total}]"
+        return None if self.iteration is None else f"iteration {self.iteration}"
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ class Engine:
     run: RunState
     attempts: Attempts
     events: Events
+    shown: Shown
     walk: Callable[[Engine, Scope, list[Entry]], Awaitable[Ending]]
     """Executes a workflow from where its scope stands: nested workflows come back to it."""
     step: Callable[[Engine, Scope, StepEntry, Occurrence, Any, Continuation | None], Awaitable[StepResult]]
@@ -89,14 +92,20 @@ class Engine:
         if result is None or unfinished(result) or key in progress.resuming:
             resume = _continuation(scope, progress, key, result, input_data)
             events = self._told(scope, progress, body, input_data, occurrence, resume)
+            scope.active[key] = _running(result, input_data)
+            path, name = (".".join((*scope.path, part(body_id(body)))) for part in (occurrence.path, occurrence.key))
+            before = self.attempts.scheduled(name)
+            self.shown.step(path, scope.active[key])
             if isinstance(body, StepEntry):
                 result = await self.step(self, scope, body, occurrence, input_data, resume)
             else:
                 result = await self.nested(self, scope, progress, body, occurrence, input_data, resume)
+            del scope.active[key]
             if occurrence.iteration is not None:
                 result = _of_iteration(result, occurrence.iteration, scope.steps.get(body_id(body)))
             progress.results[key] = result
             events.ended(result)
+            self.shown.step(path, result, self.attempts.scheduled(name) - before)
         if occurrence.index is None:
             scope.steps[body_id(body)] = result
         return result
@@ -143,6 +152,12 @@ def settle_bail(scope: Scope, step_id: str) -> None:
     result = scope.steps[step_id]
     if result.status == "bailed":
         scope.steps[step_id] = result.model_copy(update={"status": "success"})
+
+
+def _running(before: StepResult | None, input_data: object) -> StepResult:
+    if before is not None:  # it is resumed
+        return before.model_copy(update={"status": "running"})
+    return StepResult(status="running", payload=input_data, started_at=milliseconds_now())
 
 
 def unfinished(result: StepResult) -> bool:

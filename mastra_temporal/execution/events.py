@@ -150,7 +150,7 @@ class Events:
         call_id = {"stepCallId": progress.calls[step_id]} if called else {}
         events = StepEvents(events.stream, step_id, {**events.base, **call_id}, progress)
         if not again:
-            events.publish("workflow-step-start", shown(step))
+            events.publish("workflow-step-start", told(step))
         return events
 
     def of(self, scope: Scope, step_id: str) -> StepEvents:
@@ -196,10 +196,9 @@ class StepEvents:
         if self.progress is not None:
             self.progress.calls.pop(self.step_id, None)
         kind = "workflow-step-suspended" if result.status == "suspended" else "workflow-step-result"
-        told = {name: value for name, value in shown(result).items() if only is None or name in only}
-        self.publish(kind, told)
+        self.publish(kind, {name: value for name, value in told(result).items() if only is None or name in only})
 
 
-def shown(result: StepResult) -> dict[str, Any]:
+def told(result: StepResult) -> dict[str, Any]:
     """A step's result as an event shows it. Shallow: it is written as JSON right away."""
     return {alias: value for name, alias in STEP_FIELDS if (value := getattr(result, name)) is not None}

@@ -127,6 +127,8 @@ def _summary(result: StepResult, results: list[StepResult | None]) -> StepResult
             assert broken_off is not None
             return _broken_off(result, broken_off, index, results)
     outputs = [None if item is None else item.output for item in results]
+    while results[len(outputs) - 1 :] and results[len(outputs) - 1] is None:
+        outputs.pop()  # of a canceled foreach: the items that were never started
     status = "success" if None not in results else "canceled"
     return result.model_copy(update={"status": status, "output": outputs, "ended_at": milliseconds_now()})
 

@@ -13,6 +13,10 @@ __all__ = [
     "FAILED_RUN",
     "FAILED_STEP",
     "INVALID_DATA",
+    "MEMO_CONTINUED_FROM",
+    "MEMO_GRAPH",
+    "MEMO_RESOURCE",
+    "MEMO_STATUS",
     "NOT_SUSPENDED",
     "OUTPUT_TOPIC",
     "QUERY_LOOKUP",
@@ -21,6 +25,9 @@ __all__ = [
     "REFUSED_RUN",
     "RESUME_CLAIMED",
     "RUN_NOT_SUSPENDED",
+    "SEARCH_RESOURCE",
+    "SEARCH_STATUS",
+    "SEARCH_WORKFLOW",
     "STREAM_TOPIC",
     "UPDATE_OUTCOME",
     "UPDATE_RESTART",
@@ -40,6 +47,18 @@ STREAM_TOPIC = "events"
 """The topic of a run's stream in which the engine tells what it does."""
 OUTPUT_TOPIC = "output"
 """The topic of what steps write."""
+
+MEMO_CONTINUED_FROM = "mastraContinuedFrom"
+"""The execution that this one goes on from after a time travel."""
+MEMO_GRAPH = "mastraGraph"
+"""The fingerprint of the graph that the run follows."""
+MEMO_RESOURCE = "mastraResourceId"
+MEMO_STATUS = "mastraStatus"
+"""The status, where Temporal's own does not tell: suspended, paused, tripwire."""
+
+SEARCH_RESOURCE = "MastraResource"
+SEARCH_STATUS = "MastraStatus"
+SEARCH_WORKFLOW = "MastraWorkflow"
 
 QUERY_LOOKUP = "mastra_lookup"
 QUERY_STATUS = "mastra_status"

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
+
+from pydantic_core import to_json
 
 from mastra_temporal.execution.ending import Ending
 from mastra_temporal.execution.resume import labels, suspend_data
 from mastra_temporal.execution.scope import RunState, Scope
 from mastra_temporal.wire import RunStatus, StepResult, WorkflowResult
 
-__all__ = ["assemble", "run_status", "visible_steps"]
+__all__ = ["assemble", "failure_message", "run_status", "visible_steps"]
+
+MAX_INPUT = 500
+"""Characters of a failed step's input in the message of a failed run."""
 
 
 def run_status(ending: Ending) -> RunStatus:
@@ -36,6 +42,34 @@ def assemble(run: RunState, scope: Scope, ending: Ending) -> WorkflowResult[Any]
         state=scope.state,
         run_id=run.run_id,
     )
+
+
+def failure_message(run: RunState, scope: Scope | None, result: WorkflowResult[Any]) -> str:
+    """Why a run failed, for the reader of the Temporal UI: which step, and on which input."""
+    error = result.error or {"message": (result.tripwire or {}).get("reason")}
+    path, step = ([], None) if scope is None else _failed_step(run, scope)
+    workflow = f"workflow `{'' if scope is None else scope.workflow_id}`"
+    if step is None:
+        return f"{workflow}: {error.get('message')}"
+    given = "" if step.payload is None else to_json(step.payload).decode()
+    shown = given if len(given) <= MAX_INPUT else f"{given[:MAX_INPUT]}…"
+    return f"step `{'.'.join(path)}` of {workflow}: {error.get('message')}" + (
+        f" (its input: {shown})" if shown else ""
+    )
+
+
+def _failed_step(run: RunState, scope: Scope) -> tuple[list[str], StepResult | None]:
+    """The innermost failed step, and the way to it."""
+    for step_id, step in scope.steps.items():
+        if step.status != "failed":
+            continue
+        for path, child in run.scopes.items():
+            if path[:-1] == scope.path and path and re.sub(r"(\[\d+\]|#\d+)$", "", path[-1]) == step_id:
+                inside, failed = _failed_step(run, child)
+                if failed is not None:
+                    return [path[-1], *inside], failed
+        return [step_id], step
+    return [], None
 
 
 def visible_steps(scope: Scope) -> dict[str, StepResult]:

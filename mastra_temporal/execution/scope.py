@@ -8,11 +8,11 @@ from typing import Any
 
 from temporalio import workflow
 
-from mastra_temporal.definition.graph import WorkflowPlan
+from mastra_temporal.definition.graph import WorkflowGraph, WorkflowPlan
 from mastra_temporal.definition.path import MISSING
-from mastra_temporal.wire import RequestContextChange, StepResult
+from mastra_temporal.wire import RequestContextChange, RunStatus, StepResult, WorkflowResult
 
-__all__ = ["EntryData", "Progress", "RunState", "Scope", "milliseconds_now"]
+__all__ = ["EntryData", "Inspection", "Progress", "RunState", "Scope", "milliseconds_now"]
 
 
 def milliseconds_now() -> int:
@@ -63,6 +63,8 @@ class Scope:
     progress: Progress | None = None
     answers: dict[str, Any] = field(default_factory=lambda: dict[str, Any]())
     """Resume data for suspended steps that are still to be reached, by step id."""
+    active: dict[str, StepResult] = field(default_factory=lambda: dict[str, StepResult]())
+    """The bodies under way, by the keys of ``Progress.results``."""
 
     def output_of(self, step_id: str) -> Any:
         """The output of a step that succeeded, or MISSING."""
@@ -100,6 +102,22 @@ class RunState:
         for key in change.deleted or []:
             self.request_context.pop(key, None)
         self.request_context.update(change.set or {})
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """A look into a run from outside."""
+
+    status: RunStatus
+    """Of the run as long as it has no result."""
+    run: RunState
+    graph: WorkflowGraph | None
+    """The recorded graph. A run that a foreign client started has none before its first workflow task."""
+    scope: Scope | None
+    """The scope of the workflow that was started, once it was entered."""
+    result: WorkflowResult[Any] | None
+    """How the run ended."""
+    resume_labels: dict[str, dict[str, Any]]
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,14 @@ from mastra_temporal.definition.graph import SleepEntry, SleepUntilEntry
 from mastra_temporal.execution.calls import call_function
 from mastra_temporal.execution.ending import Ending
 from mastra_temporal.execution.engine import Engine
-from mastra_temporal.execution.events import shown
+from mastra_temporal.execution.events import told
 from mastra_temporal.execution.scope import Progress, Scope, milliseconds_now
 from mastra_temporal.wire import ErrorInfo, StepResult
 
 __all__ = ["execute"]
+
+SHOWN_SLEEP = 60_000
+"""Milliseconds from which on a sleep is worth the two events of showing that the run waits."""
 
 
 async def execute(engine: Engine, scope: Scope, progress: Progress, entry: SleepEntry | SleepUntilEntry) -> Ending:
@@ -29,7 +32,9 @@ async def execute(engine: Engine, scope: Scope, progress: Progress, entry: Sleep
     scope.steps[entry.id] = result
     events = engine.events.of(scope, entry.id)
     if progress.deadline is None:
-        events.publish("workflow-step-waiting", shown(result))
+        events.publish("workflow-step-waiting", told(result))
+    path = ".".join((*scope.path, entry.id))
+    engine.shown.step(path, result)
     if progress.deadline is None:
         scope.step_execution_path.append(entry.id)
         progress.deadline, error = await _deadline(engine, scope, progress, entry, started_at)
@@ -47,6 +52,7 @@ async def execute(engine: Engine, scope: Scope, progress: Progress, entry: Sleep
     ended: dict[str, Any] = {"status": "success", "output": progress.input_data, "ended_at": milliseconds_now()}
     scope.steps[entry.id] = result = result.model_copy(update=ended)
     events.publish("workflow-step-result", {"status": "success", "output": result.output, "endedAt": result.ended_at})
+    engine.shown.step(path, result)
     return Ending("success", output=progress.input_data, result=progress.input_data)
 
 
@@ -54,6 +60,8 @@ async def _sleep(engine: Engine, entry_id: str, milliseconds: int) -> None:
     if milliseconds <= 0:
         return
     engine.run.sleeping += 1
+    if milliseconds >= SHOWN_SLEEP and not engine.attempts.any_in_flight:
+        engine.shown.status("waiting")
     try:
         await workflow.wait_condition(
             lambda: engine.run.aborted or engine.run.moving,
@@ -64,6 +72,8 @@ async def _sleep(engine: Engine, entry_id: str, milliseconds: int) -> None:
         pass
     finally:
         engine.run.sleeping -= 1
+    if not engine.run.aborted:
+        engine.shown.status("running")
 
 
 async def _deadline(

@@ -44,7 +44,7 @@ async def execute(
     path = ".".join((*scope.path, occurrence.key(step_id)))
     activity = ActivityPlan(
         activity_type=step_activity(scope.workflow_id, step_id),
-        summary=occurrence.label(step_id),
+        summary=_summary(scope, entry, occurrence),
         start_to_close_timeout=timedelta(milliseconds=call.timeout_ms) + GRACE,
         heartbeat_timeout=timedelta(milliseconds=plan.heartbeat_timeout or HEARTBEAT),
         schedule_to_close_timeout=timedelta(milliseconds=plan.schedule_to_close_timeout)
@@ -61,6 +61,12 @@ async def execute(
         cause = error.cause if isinstance(error, ActivityError) else error
         return _failed(engine, result, cause, f"step `{step_id}` of workflow `{scope.workflow_id}`")
     return _ended(engine, scope, result, outcome)
+
+
+def _summary(scope: Scope, entry: StepEntry, occurrence: Occurrence) -> str | None:
+    """What the activity's type does not say: where it is nested, which item it is, what it does."""
+    said = (".".join(scope.path), occurrence.label, entry.step.description)
+    return " · ".join(part for part in said if part) or None
 
 
 def _call(

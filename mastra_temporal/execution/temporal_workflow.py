@@ -33,10 +33,11 @@ from mastra_temporal.execution.names import (
     UPDATE_RESTART,
     UPDATE_RESUME,
 )
-from mastra_temporal.execution.result import assemble
+from mastra_temporal.execution.result import assemble, failure_message
 from mastra_temporal.execution.resume import NoSuspendedStepError, SuspendedStep, targets
-from mastra_temporal.execution.scope import RunState, Scope
+from mastra_temporal.execution.scope import Inspection, RunState, Scope
 from mastra_temporal.execution.seed import restore, seed_of
+from mastra_temporal.execution.shown import Shown
 from mastra_temporal.wire import (
     EnterCall,
     LookupQuery,
@@ -85,7 +86,8 @@ class MastraWorkflow:
             aborted=bool(envelope.canceled),
         )
         self._events = Events(self.stream, self._run)
-        self._engine = Engine(self._run, Attempts(), self._events, walk, step.execute, nested.execute)
+        self._shown = Shown(search_attributes=bool(envelope.search_attributes))
+        self._engine = Engine(self._run, Attempts(), self._events, self._shown, walk, step.execute, nested.execute)
         self._graph: WorkflowGraph | None = envelope.graph
         self._scope: Scope | None = None
         self._suspended: WorkflowResult[Any] | None = None
@@ -149,9 +151,11 @@ class MastraWorkflow:
         generation = self._generation
         self._suspended = result
         workflow.upsert_memo({"mastraStatus": "suspended", "mastraGeneration": generation})
+        self._shown.status("suspended")
         await workflow.wait_condition(lambda: self._run.aborted or self._generation > generation)
         if self._generation > generation:
             workflow.upsert_memo({"mastraStatus": "running", "mastraGeneration": self._generation})
+            self._shown.status("running")
 
     async def _open(self) -> tuple[WorkflowGraph, Scope]:
         """The recorded graph and the scope of the run. A foreign client leaves both to us."""
@@ -199,15 +203,13 @@ class MastraWorkflow:
 
     async def _close(self, result: WorkflowResult[Any]) -> WorkflowResult[Any]:
         """End the execution as Temporal shows it: completed, failed or cancelled."""
+        self._shown.closing(result.status)
         if result.status == "canceled":
             await self._cancel_myself()
-        result = compact(result)
         if result.status in ("failed", "tripwire"):
-            error = result.error or {"message": (result.tripwire or {}).get("reason")}
-            raise ApplicationError(
-                f"workflow `{self.workflow_id}`: {error.get('message')}", result, type=FAILED_RUN, non_retryable=True
-            )
-        return result
+            message = failure_message(self._run, self._scope, result)
+            raise ApplicationError(message, compact(result), type=FAILED_RUN, non_retryable=True)
+        return compact(result)
 
     def _go_on_in_new_execution(self) -> NoReturn:
         """Continue as new, where the run stands: its history has become long. Nothing is in flight."""
@@ -267,6 +269,11 @@ class MastraWorkflow:
         if self._scope is None:
             return WorkflowResult(status="running", run_id=self._run.run_id)
         return assemble(self._run, self._scope, Ending("canceled")).model_copy(update={"status": "running"})
+
+    def inspect(self) -> Inspection:
+        """Everything that a record of the run is made of."""
+        labels = None if self._suspended is None else self._suspended.resume_labels
+        return Inspection(self.status().status, self._run, self._graph, self._scope, self._result, labels or {})
 
     # Messages
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterable
 from typing import Any
+from weakref import WeakValueDictionary
 
 from temporalio import activity
 from temporalio.client import Client
 from temporalio.envconfig import ClientConfig
 
+from mastra_temporal.definition.component import Agent, agent_of
 from mastra_temporal.definition.step import Step
 from mastra_temporal.definition.suggest import did_you_mean
 from mastra_temporal.definition.workflow import Workflow
@@ -18,7 +20,11 @@ from mastra_temporal.execution.compiler import compile_workflows
 from mastra_temporal.execution.names import step_activity
 from mastra_temporal.plugin import MastraPlugin
 from mastra_temporal.run.faults import unreachable
+from mastra_temporal.run.listing import WorkflowRuns
+from mastra_temporal.run.records import RunRecords
 from mastra_temporal.run.run import Run
+from mastra_temporal.run.schedules import Schedules
+from mastra_temporal.run.search_attributes import registered
 from mastra_temporal.steps.calls import Calls
 from mastra_temporal.steps.definitions import Definitions
 from mastra_temporal.steps.runner import StepRunner
@@ -36,12 +42,19 @@ class Mastra:
     Mastra's ``Mastra`` class: https://mastra.ai/reference/core/mastra-class
     """
 
-    def __init__(self, *, workflows: Iterable[Workflow[Any, Any, Any]], task_queue: str = "mastra") -> None:
+    def __init__(
+        self,
+        *,
+        workflows: Iterable[Workflow[Any, Any, Any]],
+        agents: Iterable[Agent | Any] = (),
+        task_queue: str = "mastra",
+    ) -> None:
         """Register workflows.
 
         Args:
             workflows: Committed workflows. Workflows nested in them come along and need to be listed only if they are
                 also started by themselves.
+            agents: The agents that workflows name by their id: ``.agent("writer")``.
             task_queue: The Temporal task queue of the runs and of their steps.
 
         Raises:
@@ -51,7 +64,15 @@ class Mastra:
         registered = list(workflows)
         self._definitions = Definitions(registered)
         self._workflows = {workflow.id: workflow for workflow in registered}
+        self.agents = {agent_of(agent, output_schema=None, agent_options=None).id: agent for agent in agents}
+        """The registered agents by id."""
+        self.schedules = Schedules(self)
+        """Runs that Temporal starts by itself."""
+        self.has_search_attributes = False
+        """Whether the server has the search attributes by which runs are found; known from `connect` on."""
         self._client: Client | None = None
+        self._runs: WeakValueDictionary[tuple[str, str], Run[Any]] = WeakValueDictionary()
+        self._records: RunRecords | None = None
         for workflow in self._workflows.values():
             workflow.bind(self)
 
@@ -86,6 +107,9 @@ class Mastra:
             self._client = self._with_plugin(client)
         elif self._client is None:
             self._client = await self._connect_from_environment()
+        else:
+            return self._client
+        self.has_search_attributes = await registered(self._client)
         return self._client
 
     @property
@@ -108,7 +132,25 @@ class Mastra:
         run: Run[Any] = Run(self, workflow, run_id=run_id or str(uuid.uuid4()), resource_id=resource_id)
         if run_id is not None and self._client is not None:
             await run.fetch_status()
+        self._runs[workflow.id, run.run_id] = run
         return run
+
+    async def list_active_workflow_runs(self) -> WorkflowRuns:
+        """The runs of all registered workflows that are running or waiting, the newest first.
+
+        Mastra's ``mastra.listActiveWorkflowRuns()``.
+
+        Raises:
+            ServerUnreachableError: No server answers.
+        """
+        return await self.records.list(list(self._workflows), statuses=("running", "waiting"))
+
+    @property
+    def records(self) -> RunRecords:
+        """The records of all runs; see the methods of `Workflow`."""
+        if self._records is None or self._records.client is not self.client:
+            self._records = RunRecords(self.client, self.task_queue, self._runs)
+        return self._records
 
     # What the plugin registers
 

@@ -6,26 +6,34 @@ user code, gives the run's state exactly as its worker had it.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar, cast
 
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.bridge.proto.workflow_activation import WorkflowActivation
+from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
 from temporalio.client import Client, WorkflowHistory
-from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
+from temporalio.worker import (
+    Replayer,
+    UnsandboxedWorkflowRunner,
+    WorkflowInstance,
+    WorkflowInstanceDetails,
+)
 
 from mastra_temporal.execution.compiler import compile_workflow
 from mastra_temporal.execution.temporal_workflow import MastraWorkflow
-from mastra_temporal.wire import RunStatus, StartEnvelope, StreamItem, StreamQuery, WorkflowResult
+from mastra_temporal.wire import StartEnvelope, StreamItem, StreamQuery, WorkflowResult
 
-__all__ = ["recorded_result", "recorded_run", "recorded_status", "recorded_stream"]
+__all__ = ["recorded_result", "recorded_run", "recorded_stream", "replay"]
+
+T = TypeVar("T")
 
 
 async def recorded_result(client: Client, run_id: str) -> WorkflowResult[Any]:
     """The results of all steps that the history knows of, as far as the run came."""
-    return (await recorded_run(client, run_id)).snapshot()
-
-
-async def recorded_status(client: Client, run_id: str) -> RunStatus:
-    """The status of an open run."""
-    return (await recorded_run(client, run_id)).status().status
+    history = await client.get_workflow_handle(run_id).fetch_history()
+    return await replay(client, history, MastraWorkflow.snapshot)
 
 
 async def recorded_run(client: Client, run_id: str, execution: str | None = None) -> MastraWorkflow:
@@ -36,19 +44,22 @@ async def recorded_run(client: Client, run_id: str, execution: str | None = None
         run_id: The run.
         execution: The Temporal run id; by default that of the newest execution.
     """
-    return await replay(client, await client.get_workflow_handle(run_id, run_id=execution).fetch_history())
+    history = await client.get_workflow_handle(run_id, run_id=execution).fetch_history()
+    return await replay(client, history, lambda workflow: workflow)
 
 
 async def recorded_stream(client: Client, run_id: str, execution: str, query: StreamQuery) -> list[StreamItem]:
     """The events of one execution."""
     if query.settled == 0:
         return []  # there is nothing to replay yet
-    return (await recorded_run(client, run_id, execution)).stream.read(query, limit=None).items
+    history = await client.get_workflow_handle(run_id, run_id=execution).fetch_history()
+    return (await replay(client, history, lambda workflow: workflow.stream.read(query, limit=None))).items
 
 
-async def replay(client: Client, history: WorkflowHistory) -> MastraWorkflow:
-    """The workflow's state at the end of its history."""
+async def replay(client: Client, history: WorkflowHistory, read: Callable[[MastraWorkflow], T]) -> T:
+    """Replay a history, and read the workflow's state at its end."""
     seen: list[MastraWorkflow] = []
+    found: list[T] = []
 
     class Observed(MastraWorkflow):
         def __init__(self, envelope: StartEnvelope) -> None:
@@ -60,7 +71,62 @@ async def replay(client: Client, history: WorkflowHistory) -> MastraWorkflow:
     replayer = Replayer(
         workflows=[compile_workflow(name, name, base=Observed)],
         data_converter=client.data_converter,
-        workflow_runner=UnsandboxedWorkflowRunner(),
+        # Leaving the cache cancels the workflow's tasks, which changes its state: so the state is read just before.
+        unsandboxed_workflow_runner=_ReadingRunner(lambda: found.append(read(seen[0]))),
     )
-    await replayer.replay_workflow(history, raise_on_replay_failure=False)
-    return seen[0]
+    await replayer.replay_workflow(
+        WorkflowHistory(history.workflow_id, _with_pending_task(history.events)), raise_on_replay_failure=False
+    )
+    return found[0]
+
+
+class _ReadingRunner(UnsandboxedWorkflowRunner):
+    def __init__(self, before_eviction: Callable[[], object]) -> None:
+        self._before_eviction = before_eviction
+
+    def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:
+        instance = super().create_instance(det)
+        activate = instance.activate
+
+        def reading(act: WorkflowActivation) -> WorkflowActivationCompletion:
+            if any(job.HasField("remove_from_cache") for job in act.jobs):
+                self._before_eviction()
+            return activate(act)
+
+        cast(Any, instance).activate = reading
+        return instance
+
+
+def _with_pending_task(recorded: Iterable[HistoryEvent]) -> list[HistoryEvent]:
+    """The history as the next worker would see it: with a workflow task that takes in what came after the last one.
+
+    Without one, a replay would leave out results that are recorded, but that no worker has looked at yet.
+    """
+    events = list(recorded)
+    if events[-1].event_type in _ENDED_FROM_OUTSIDE:
+        events.pop()
+    last = next((event for event in reversed(events) if event.event_type in _TASK), events[0])
+    if last.event_type in _ENDED_TASK:
+        last = _event(events, EventType.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED)
+        events.append(last)
+    if last.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED:
+        started = _event(events, EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED)
+        started.workflow_task_started_event_attributes.scheduled_event_id = last.event_id
+        events.append(started)
+    return events
+
+
+def _event(events: list[HistoryEvent], kind: EventType.ValueType) -> HistoryEvent:
+    return HistoryEvent(event_id=events[-1].event_id + 1, event_time=events[-1].event_time, event_type=kind)
+
+
+_ENDED_FROM_OUTSIDE = {
+    EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED,
+    EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TIMED_OUT,
+}
+_ENDED_TASK = {EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED, EventType.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT}
+_TASK = _ENDED_TASK | {
+    EventType.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED,
+    EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED,
+    EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED,
+}

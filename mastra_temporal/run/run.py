@@ -10,7 +10,7 @@ import contextlib
 import time
 import uuid
 from collections.abc import Generator
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from temporalio.client import (
@@ -35,11 +35,13 @@ from mastra_temporal.errors import (
     RunNotFoundError,
     TimeTravelError,
 )
-from mastra_temporal.execution.names import QUERY_STATUS, UPDATE_OUTCOME, outcome_update_id, typescript_workflow_type
+from mastra_temporal.execution.names import UPDATE_OUTCOME, outcome_update_id, typescript_workflow_type
 from mastra_temporal.execution.temporal_workflow import MastraWorkflow
 from mastra_temporal.run.faults import explained
+from mastra_temporal.run.open_status import open_status
 from mastra_temporal.run.outcome import closed_result, outcome_of_start, wait_for_outcome
-from mastra_temporal.run.recorded import recorded_run, recorded_status
+from mastra_temporal.run.presentation import presentation
+from mastra_temporal.run.recorded import recorded_run
 from mastra_temporal.run.restart import clear_sticky_queue, reschedule_lost_steps
 from mastra_temporal.run.resume import StepPath, path_of, resume
 from mastra_temporal.run.streamed import StreamedRun
@@ -50,7 +52,6 @@ from mastra_temporal.wire import (
     ResumeRequest,
     RunSeed,
     RunStatus,
-    RunStatusReply,
     StartEnvelope,
     StepResult,
     WorkflowResult,
@@ -65,7 +66,6 @@ OutT = TypeVar("OutT")
 
 NOT_ACTIVE = "This workflow run was not active"
 START_POLL_SECONDS = 0.02
-QUERY_TIMEOUT = timedelta(seconds=2)
 FIRST_START: dict[str, Any] = {
     "id_reuse_policy": WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
     "id_conflict_policy": WorkflowIDConflictPolicy.FAIL,
@@ -98,6 +98,8 @@ class Run(StreamedRun[OutT]):
         self._workflow = workflow
         self.run_id = run_id
         self.resource_id = resource_id
+        self.created_at = datetime.now(timezone.utc)
+        """When this object was made; when the run was started is in its record."""
         self.status: RunStatus = "pending"
         """What this object knew last; `fetch_status` asks Temporal."""
         self._canceled_before_start = False
@@ -117,6 +119,11 @@ class Run(StreamedRun[OutT]):
     def workflow_id(self) -> str:
         """The id of the workflow."""
         return self._workflow.id
+
+    @property
+    def serialized_step_graph(self) -> list[dict[str, Any]]:
+        """The graph that the run will be started with."""
+        return self._workflow.serialized_step_graph
 
     def __repr__(self) -> str:
         return f"Run(workflow_id={self.workflow_id!r}, run_id={self.run_id!r}, status={self.status!r})"
@@ -195,7 +202,9 @@ class Run(StreamedRun[OutT]):
         """
         envelope = self._envelope(input_data, initial_state, request_context, per_step)
         try:
-            await self.client.start_workflow(self._workflow.id, envelope, **self._start_options(), **FIRST_START)
+            await self.client.start_workflow(
+                self._workflow.id, envelope, **self._start_options(envelope), **FIRST_START
+            )
         except WorkflowAlreadyStartedError:
             await self._require_same_input(envelope)
         self.status = "running"
@@ -326,7 +335,7 @@ class Run(StreamedRun[OutT]):
         recorded = None
         if description is not None:
             is_open = description.status == WorkflowExecutionStatus.RUNNING
-            if is_open and await self._open_status(description) == "running":
+            if is_open and await open_status(description) == "running":
                 raise TimeTravelError("This workflow run is still running, cannot time travel")
             recorded = await recorded_run(self.client, self.run_id, description.run_id)
         journey = Journey(
@@ -371,7 +380,7 @@ class Run(StreamedRun[OutT]):
         if description is None:
             raise RunNotActiveError(NOT_ACTIVE)
         if description.status == WorkflowExecutionStatus.RUNNING:
-            self._require_active(await self._settled_status(description) or "running")
+            self._require_active(await open_status(description))
             with _ended_meanwhile():
                 await clear_sticky_queue(self.client, self.run_id)
             await reschedule_lost_steps(
@@ -389,7 +398,7 @@ class Run(StreamedRun[OutT]):
         if description is None:
             self.status = "canceled" if self._canceled_before_start else "pending"
         elif description.status == WorkflowExecutionStatus.RUNNING:
-            self.status = await self._open_status(description)
+            self.status = await open_status(description)
         else:
             handle = self.client.get_workflow_handle(self.run_id, result_type=WorkflowResult[Any])
             self.status = (await closed_result(self.client, handle)).status
@@ -413,6 +422,7 @@ class Run(StreamedRun[OutT]):
             run_id=self.run_id,
             resource_id=self.resource_id if run is None else run.resource_id,
             graph=self._workflow.graph,
+            search_attributes=self._mastra.has_search_attributes or None,
             seed=seed.model_copy(update={"continued_from": None if description is None else description.run_id}),
         )
 
@@ -421,10 +431,9 @@ class Run(StreamedRun[OutT]):
         await self.client.start_workflow(
             self._workflow.id,
             envelope,
-            **self._start_options(),
+            **self._start_options(envelope),
             id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
             id_conflict_policy=WorkflowIDConflictPolicy.TERMINATE_EXISTING,
-            memo={"mastraContinuedFrom": envelope.seed.continued_from} if envelope.seed else None,
         )
         self.status = "running"
         return self._shown(await wait_for_outcome(self.client, self.run_id, 0), options)
@@ -477,23 +486,24 @@ class Run(StreamedRun[OutT]):
             resource_id=self.resource_id,
             per_step=per_step or None,
             graph=self._workflow.graph,
+            search_attributes=self._mastra.has_search_attributes or None,
             canceled=self._canceled_before_start or None,
         )
 
     def _request_context(self, value: RequestContext | dict[str, Any] | None) -> dict[str, Any]:
         return (value if isinstance(value, RequestContext) else RequestContext(value)).to_json()
 
-    def _start_options(self) -> dict[str, Any]:
+    def _start_options(self, envelope: StartEnvelope) -> dict[str, Any]:
         return {
             "id": self.run_id,
             "task_queue": self._mastra.task_queue,
             "execution_timeout": self._workflow.options.execution_timeout,
-            "static_summary": self._workflow.description or self._workflow.id,
             "result_type": WorkflowResult[Any],
+            **presentation(self._workflow, envelope),
         }
 
     def _start_operation(self, envelope: StartEnvelope) -> WithStartWorkflowOperation[Any, Any]:
-        return WithStartWorkflowOperation(self._workflow.id, envelope, **self._start_options(), **FIRST_START)
+        return WithStartWorkflowOperation(self._workflow.id, envelope, **self._start_options(envelope), **FIRST_START)
 
     async def _require_same_input(self, envelope: StartEnvelope) -> None:
         await self._describe()
@@ -542,24 +552,6 @@ class Run(StreamedRun[OutT]):
                 return description
             await asyncio.sleep(START_POLL_SECONDS)
         return None
-
-    async def _settled_status(self, description: WorkflowExecutionDescription) -> RunStatus | None:
-        """The status of an open run, as far as the server knows it without its worker."""
-        if description.raw_description.workflow_extended_info.cancel_requested:
-            return "canceled"
-        return "suspended" if (await description.memo()).get("mastraStatus") == "suspended" else None
-
-    async def _open_status(self, description: WorkflowExecutionDescription) -> RunStatus:
-        settled = await self._settled_status(description)
-        if settled is not None:
-            return settled
-        try:
-            reply = await self.client.get_workflow_handle(self.run_id).query(
-                QUERY_STATUS, result_type=RunStatusReply, rpc_timeout=QUERY_TIMEOUT
-            )
-        except RPCError:
-            return await recorded_status(self.client, self.run_id)
-        return reply.status
 
     def _require_active(self, status: RunStatus) -> None:
         if status in ("pending", "suspended", "canceled", "paused"):

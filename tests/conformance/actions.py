@@ -6,20 +6,23 @@ import time
 import uuid
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from pydantic.alias_generators import to_snake
 
-from mastra_temporal import WorkflowResult, WorkflowRunOutput
+from mastra_temporal import WorkflowResult, WorkflowRunOutput, WorkflowRuns, create_workflow_state_reader
 from tests.conformance.case_log import CaseLog
-from tests.conformance.records import renamed, result_record, thrown_record
+from tests.conformance.records import reader_record, renamed, result_record, state_record, thrown_record
 from tests.conformance.session import Session
 
 Action = dict[str, Any]
 POLL = 0.005
 ACTION_TIMEOUT = 40.0
 ABORT_SIGNAL_SECONDS = 2.0
+VISIBILITY_SECONDS = 0.1
+"""Within which a started run is in the lists of a small server."""
 
 
 class NotSupported(Exception):
@@ -76,6 +79,9 @@ class CaseRun:
         except Exception as error:
             record["throws"] = thrown_record(error)
         return {**record, **self.log.since(start)}
+
+    def name_of(self, run_id: str) -> str:
+        return next((name for name, known in self.run_ids.items() if known == run_id), run_id)
 
     async def perform(self, action: Action) -> Any:
         return await ACTIONS[action["op"]](self, action)
@@ -211,8 +217,21 @@ async def wait_call(case: CaseRun, action: Action) -> None:
 
 
 async def wait_status(case: CaseRun, action: Action) -> None:
+    if action.get("workflow", case.session.builder.id) != case.session.builder.id:
+        await wait_nested_status(case, action)
+        return
     run = await case.session.run(action)
     while await run.fetch_status() != action["status"]:
+        await asyncio.sleep(POLL)
+
+
+async def wait_nested_status(case: CaseRun, action: Action) -> None:
+    """The record of a nested workflow goes by its parent's run id."""
+    run_id, records = case.run_ids[action.get("run", "r1")], case.session.mastra.records
+    while True:
+        state = await records.fetch(action["workflow"], run_id, ["status"], nested=False)
+        if state is not None and state.status == action["status"]:
+            return
         await asyncio.sleep(POLL)
 
 
@@ -258,6 +277,57 @@ async def kill_in_time(case: CaseRun, action: Action) -> None:
         case.session.worker.kill()
 
 
+async def get_run(case: CaseRun, action: Action) -> dict[str, Any] | None:
+    named = {"fields": "fields", "withNestedWorkflows": "with_nested_workflows"}
+    run_id = case.run_ids[action.get("run", "r1")]
+    state = await case.session.workflow(action).get_workflow_run_by_id(run_id, **options(named, action))
+    return None if state is None else state_record(state)
+
+
+async def listed(case: CaseRun, action: Action) -> WorkflowRuns:
+    await asyncio.sleep(VISIBILITY_SECONDS)
+    filters = {to_snake(name): value for name, value in action.get("filter", {}).items()}
+    for date in ("from_date", "to_date"):
+        if date in filters:
+            filters[date] = datetime.fromisoformat(filters[date].replace("Z", "+00:00"))
+    return await case.session.workflow(action).list_workflow_runs(**filters)
+
+
+async def list_runs(case: CaseRun, action: Action) -> dict[str, Any]:
+    return (await listed(case, action)).model_dump(by_alias=True, mode="json")
+
+
+async def list_run_ids(case: CaseRun, action: Action) -> dict[str, Any]:
+    found = await listed(case, action)
+    ids = [f"{case.name_of(run.run_id)}:{run.status}" for run in found.runs]
+    return {"total": found.total, "ids": sorted(ids) if action.get("sorted") else ids}
+
+
+async def list_active(case: CaseRun, action: Action) -> dict[str, Any]:
+    await asyncio.sleep(VISIBILITY_SECONDS)
+    whole = case.session.mastra if action.get("all") else case.session.workflow(action)
+    found = await whole.list_active_workflow_runs()
+    return {"total": found.total, "ids": sorted(case.name_of(run.run_id) for run in found.runs)}
+
+
+async def delete_run(case: CaseRun, action: Action) -> None:
+    await case.session.workflow(action).delete_workflow_run_by_id(case.run_ids[action.get("run", "r1")])
+
+
+async def read_state(case: CaseRun, action: Action) -> dict[str, Any] | None:
+    run_id = case.run_ids[action.get("run", "r1")]
+    state = await case.session.workflow(action).get_workflow_run_by_id(run_id)
+    if state is None:
+        return None
+    reader = create_workflow_state_reader(state)
+    return {":".join(query): reader_record(reader, *query) for query in action["queries"]}
+
+
+async def show_graph(case: CaseRun, action: Action) -> dict[str, Any]:
+    workflow = case.session.workflow(action)
+    return {"committed": workflow.committed, "serializedStepGraph": workflow.serialized_step_graph}
+
+
 async def nothing(case: CaseRun, action: Action) -> None:
     """What concerns Mastra's own storage, which we do not have."""
 
@@ -282,17 +352,17 @@ ACTIONS: dict[str, Callable[[CaseRun, Action], Awaitable[Any]]] = {
     "crash": crash,
     "snapshot": nothing,
     "persist": nothing,
-    "listRuns": nothing,
+    "getRun": get_run,
+    "listRuns": list_runs,
+    "listRunIds": list_run_ids,
+    "listActive": list_active,
+    "deleteRun": delete_run,
+    "reader": read_state,
+    "graph": show_graph,
     "stream": stream,
     "resumeStream": resume_stream,
     "timeTravelStream": time_travel_stream,
     "watch": watch,
-    "getRun": not_supported,
-    "listRunIds": not_supported,
-    "listActive": not_supported,
     "restartAllActive": not_supported,
-    "deleteRun": not_supported,
-    "reader": not_supported,
-    "graph": not_supported,
     "spans": not_supported,
 }

@@ -3,7 +3,10 @@
 import json
 from typing import Any
 
-from mastra_temporal import CallbackInfo, MastraError, WorkflowResult
+from pydantic import BaseModel
+from pydantic.alias_generators import to_snake
+
+from mastra_temporal import CallbackInfo, MastraError, WorkflowResult, WorkflowState, WorkflowStateReader
 
 
 def result_record(result: WorkflowResult) -> dict[str, Any]:
@@ -19,6 +22,20 @@ def steps_record(steps: dict[str, dict[str, Any]], input_data: Any) -> dict[str,
         for step_id, step in steps.items()
     }
     return {"input": input_data, **shown}
+
+
+def state_record(state: WorkflowState) -> dict[str, Any]:
+    record = state.model_dump(by_alias=True, mode="json")
+    # Mastra has a row of a run that is not started, we know it from memory.
+    record.pop("isFromInMemory", None)
+    return record
+
+
+def reader_record(reader: WorkflowStateReader, method: str, *arguments: str) -> Any:
+    found = getattr(reader, to_snake(method))(*arguments)
+    if isinstance(found, list):
+        return [each.model_dump(by_alias=True, mode="json") for each in found]
+    return found.model_dump(by_alias=True, mode="json") if isinstance(found, BaseModel) else found
 
 
 def callback_record(name: str, info: CallbackInfo) -> dict[str, Any]:

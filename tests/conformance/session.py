@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mastra_temporal import Mastra, Run
+from mastra_temporal import Mastra, Run, Workflow
 from tests.conformance.build import Builder
 from tests.conformance.case_log import CaseLog
 from tests.conformance.workers import CaseWorker, LocalWorker, WorkerProcess, registry
@@ -31,12 +31,15 @@ class Session:
     async def close(self) -> None:
         await self.worker.stop()
 
+    def workflow(self, action: dict[str, Any]) -> Workflow[Any, Any, Any]:
+        """The workflow of an action."""
+        return self.mastra.get_workflow(action.get("workflow", self.builder.id))
+
     async def run(self, action: dict[str, Any]) -> Run:
         """The Run object of an action, made at its first use."""
         name, workflow_id = action.get("run", "r1"), action.get("workflow", self.builder.id)
         if (name, workflow_id) not in self._runs:
-            workflow = self.mastra.get_workflow(workflow_id)
-            self._runs[name, workflow_id] = await workflow.create_run(
+            self._runs[name, workflow_id] = await self.workflow(action).create_run(
                 run_id=self._run_ids[name], resource_id=action.get("resourceId")
             )
         return self._runs[name, workflow_id]

@@ -139,6 +139,7 @@ class TestStart:
 
 
 class TestRegistry:
+    @pytest.mark.parity("getWorkflow()", "listWorkflows()")
     def test_an_unknown_workflow(self):
         with pytest.raises(WorkflowNotFoundError, match="`orders`"):
             Mastra(workflows=[orders]).get_workflow("ordres")
@@ -195,7 +196,11 @@ class TestServer:
             mastra = Mastra(workflows=[orders])
             await mastra.connect(await Client.connect(server.address))
             run = await orders.create_run()
-        calls = (run.start(**GOOD), run.start_async(**GOOD), run.fetch_status(), run.cancel(), run.restart())
+        calls = (
+            *(run.start(**GOOD), run.start_async(**GOOD), run.fetch_status(), run.cancel(), run.restart()),
+            *(orders.get_workflow_run_by_id("x"), orders.list_workflow_runs(), mastra.list_active_workflow_runs()),
+            orders.delete_workflow_run_by_id("x"),
+        )
         errors = await within(asyncio.gather(*calls, return_exceptions=True), 40)
         assert {type(error) for error in errors} == {ServerUnreachableError}
         assert all(server.address in str(error) for error in errors)

@@ -5,6 +5,7 @@ import time
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from temporalio.client import WorkflowExecutionStatus
 
 from mastra_temporal import Run, StepContext, SyncStepContext, WorkflowResult, clone_step, create_step, create_workflow
@@ -40,6 +41,7 @@ def never(effects: Effects) -> Any:
     return create_step(id="never", execute=lambda value: effects.add("never"))
 
 
+@pytest.mark.parity("run.cancel()", "abortSignal")
 async def test_a_step_hears_of_it_and_its_result_is_kept(stage: Stage):
     workflow = create_workflow(id="hearing").then(listening(stage.effects)).then(never(stage.effects)).commit()
     async with stage.worker(workflow):
@@ -60,6 +62,7 @@ async def test_a_step_hears_of_it_and_its_result_is_kept(stage: Stage):
     assert stage.effects.counts() == {"listen": 1, "listen heard": 1}
 
 
+@pytest.mark.parity("abortSignal")
 async def test_a_thread_hears_of_it(stage: Stage):
     def poll(value: Any, ctx: SyncStepContext) -> str:
         stage.effects.add("poll")
@@ -176,6 +179,7 @@ async def test_a_sleep_ends_at_once(stage: Stage):
     assert not stage.effects.counts()
 
 
+@pytest.mark.parity("run.cancel()")
 async def test_a_finished_run_stays_what_it_is(stage: Stage):
     workflow = create_workflow(id="done").then(create_step(id="work", execute=lambda value: "done")).commit()
     async with stage.worker(workflow):
@@ -197,6 +201,7 @@ async def test_while_the_start_is_on_its_way(stage: Stage):
         assert (await within(result)).status == "canceled"
 
 
+@pytest.mark.parity("abort()")
 async def test_a_step_can_cancel_its_run(stage: Stage):
     async def stop(value: Any, ctx: StepContext) -> str:
         await stage.effects.seen("beside")

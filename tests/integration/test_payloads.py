@@ -51,6 +51,7 @@ async def test_models_go_in_and_come_out(stage: Stage):
 
 
 @pytest.mark.parametrize(("validate", "status"), [(True, "failed"), (False, "success")])
+@pytest.mark.parity("step.outputSchema")
 async def test_outputs_are_checked_unless_that_is_switched_off(stage: Stage, validate: bool, status: str):
     @step
     async def lie() -> Order:

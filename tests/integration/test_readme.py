@@ -5,6 +5,7 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
+import pytest
 from temporalio.client import Client
 
 from mastra_temporal.testing import worker_for
@@ -12,6 +13,7 @@ from mastra_temporal.testing import worker_for
 README = Path(__file__).parents[2] / "README.md"
 
 
+@pytest.mark.parity("new Mastra({workflows})")
 async def test_the_program_of_the_readme(mastra_client: Client, capsys: Any):
     definition, use = re.findall(r"```python\n(.*?)```", README.read_text(), flags=re.DOTALL)
     names: dict[str, Any] = {"__name__": "readme"}

@@ -41,6 +41,7 @@ async def begun(stage: Stage, workflow: Any) -> Run[Any]:
 
 
 class TestRunning:
+    @pytest.mark.parity("run.restart()")
     async def test_a_step_on_a_live_worker_is_joined(self, stage: Stage):
         workflow = gated(stage.effects)
         async with stage.worker(workflow):

@@ -105,6 +105,7 @@ async def bring_back(mastra: Mastra, name: str, run_id: str) -> list[WorkflowRes
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parity("run.restart()", ".parallel()", ".branch()", ".foreach()")
 def test_no_finished_step_runs_again_and_the_result_is_right(outcome: Outcome, name: str):
     scenario, recovered = SCENARIOS[name], outcome.runs[name]
     for result in recovered.results:
@@ -121,6 +122,7 @@ def test_it_stays_the_same_execution(outcome: Outcome, name: str):
     assert before == after
 
 
+@pytest.mark.parity(".sleep(ms)")
 def test_a_sleep_keeps_its_deadline(outcome: Outcome):
     nap = outcome.runs["sleep"].results[0].steps["nap"]
     assert nap.ended_at is not None

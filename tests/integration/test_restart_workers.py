@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+import pytest
 from temporalio.api.enums.v1 import EventType
 
 from mastra_temporal import Run, StepContext, StepOptions, create_step, create_workflow
@@ -56,6 +57,7 @@ async def test_a_restart_may_come_before_the_new_worker(stage: Stage):
     assert stage.effects.counts() == {"wait": 2, "after": 1}
 
 
+@pytest.mark.parity("step.retries")
 async def test_a_run_survives_any_number_of_crashes(stage: Stage):
     mastra = await stage.app(hanging)
     worker = stage.worker_process(hanging)

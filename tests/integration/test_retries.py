@@ -64,6 +64,7 @@ async def test_the_delay_is_fixed_as_in_mastra(stage: Stage):
     assert [int(moment * 10) // 2 for moment in times] == [0, 1, 2]
 
 
+@pytest.mark.parity("createWorkflow({retryConfig})")
 async def test_the_delay_grows_up_to_its_limit(stage: Stage):
     options = StepOptions(backoff_coefficient=3, maximum_interval=timedelta(milliseconds=400))
     config = RetryConfig(attempts=3, delay=timedelta(milliseconds=100))

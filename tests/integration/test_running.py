@@ -39,6 +39,7 @@ async def closed_as(stage: Stage, run_id: str) -> Any:
     return (await stage.client.get_workflow_handle(run_id).describe()).status
 
 
+@pytest.mark.parity("result.status, result.result")
 async def test_a_result_is_an_instance_of_the_output_schema(stage: Stage):
     workflow = waiting(stage)
     stage.effects.open("go")
@@ -53,6 +54,7 @@ async def test_a_result_is_an_instance_of_the_output_schema(stage: Stage):
     assert await closed_as(stage, run_.run_id) == WorkflowExecutionStatus.COMPLETED
 
 
+@pytest.mark.parity("createRun()", "run.start({inputData})")
 async def test_a_live_run_is_joined_and_never_runs_twice(stage: Stage):
     workflow = waiting(stage)
     async with stage.worker(workflow):
@@ -169,6 +171,7 @@ async def test_a_run_that_temporal_terminates_has_failed(stage: Stage):
     assert "by the operator" in result.error["message"]
 
 
+@pytest.mark.parity("run.workflowRunStatus", "createRun()")
 async def test_a_status_is_known_at_every_moment(stage: Stage):
     workflow = create_workflow(id="moments").then(waiting(stage)).sleep(timedelta(hours=1)).commit()
     async with stage.worker(workflow):
@@ -194,6 +197,7 @@ async def test_a_status_is_known_at_every_moment(stage: Stage):
         assert await run_.fetch_status() == "canceled"
 
 
+@pytest.mark.parity("options.onStart", "options.onFinish")
 async def test_callbacks_run_on_the_worker_after_the_client_is_gone(stage: Stage):
     def finish(info: Any) -> None:
         stage.effects.add(f"{info.status} {info.result} {info.init_data} {info.steps['wait'].status}")
@@ -209,6 +213,7 @@ async def test_callbacks_run_on_the_worker_after_the_client_is_gone(stage: Stage
         await stage.effects.seen(f"success {data} success")
 
 
+@pytest.mark.parity("predicates")
 async def test_a_workflow_of_pure_data_needs_no_activity(stage: Stage):
     @step
     async def never() -> None: ...

@@ -6,6 +6,7 @@ import threading
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from pydantic import BaseModel
 from temporalio import activity
 
@@ -60,6 +61,7 @@ async def test_a_sync_step_blocks_neither_its_heartbeat_nor_the_others(stage: St
     assert stage.effects.counts() == {"block": 1}
 
 
+@pytest.mark.parity("state")
 async def test_a_step_sees_the_state_as_it_was_when_it_began(stage: Stage):
     @step
     async def first(value: Any, ctx: StepContext) -> Any:
@@ -82,6 +84,7 @@ async def test_a_step_sees_the_state_as_it_was_when_it_began(stage: Stage):
     assert result.state == {"z": 0, "a": 1, "b": 2}
 
 
+@pytest.mark.parity("requestContext")
 async def test_changes_of_the_request_context_travel(stage: Stage):
     @step
     async def change(value: Any, ctx: StepContext) -> None:

@@ -1,13 +1,16 @@
 """The helpers that `mastra_temporal.testing` gives to users."""
 
+import re
 import time
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from temporalio.client import Client
 
-from mastra_temporal import Mastra, create_workflow
-from mastra_temporal.testing import worker_for
+from mastra_temporal import DefinitionError, Mastra, SyncStepContext, create_workflow, step
+from mastra_temporal.testing import RunWorkflow, with_steps, worker_for
+from tests.integration.commands import ROOT, run
 
 
 def napping(duration: timedelta, task_queue: str) -> Mastra:
@@ -33,3 +36,65 @@ async def test_every_run_can_be_replayed_at_every_step(
         assert worker.config().get("max_cached_workflows") == 0
         run = await mastra.get_workflow("napping").create_run()
         assert (await run.start(input_data="rested")).status == "success"
+
+
+@step
+async def charge(total: int) -> str:
+    raise RuntimeError("a real bank")
+
+
+@step(retries=1)
+async def notify(text: str) -> str:
+    raise RuntimeError("a real mail")
+
+
+mail = create_workflow(id="mail", input_schema=str).then(notify).commit()
+shop = create_workflow(id="shop", input_schema=int).then(charge).then(mail).commit()
+
+
+class TestReplacing:
+    async def test_steps_by_name_nested_ones_too(self, run_workflow: RunWorkflow):
+        attempts: list[str] = []
+
+        def flaky(text: str, ctx: SyncStepContext) -> str:
+            attempts.append(text)
+            if ctx.retry_count == 0:
+                raise ValueError("once")
+            return f"sent {text}"
+
+        result = await run_workflow(shop, 5, replace={"charge": lambda total: f"{total}", "mail.notify": flaky})
+        assert (result.status, result.result) == ("success", "sent 5")
+        assert attempts == ["5", "5"]
+
+    async def test_a_replacement_is_held_to_the_schemas_of_the_step(self, run_workflow: RunWorkflow):
+        result = await run_workflow(shop, 5, replace={"charge": lambda total: total})
+        assert result.error is not None
+        assert "Step output validation failed for step 'charge'" in result.error["message"]
+
+    async def test_the_original_stays_as_it_is(self, run_workflow: RunWorkflow):
+        with_steps(shop, {"charge": str})
+        result = await run_workflow(shop, 5)
+        assert result.error is not None
+        assert result.error["message"] == "a real bank"
+
+    @pytest.mark.parametrize(
+        ("name", "hint"),
+        [
+            ("chrage", "Did you mean `charge`"),
+            ("notify", "Did you mean `mail.notify`"),
+            ("mail", "It is a workflow: replace its steps, `mail.notify`"),
+        ],
+    )
+    def test_an_unknown_name_is_refused(self, name: str, hint: str):
+        with pytest.raises(DefinitionError, match=f"workflow `shop` has no step `{name}` to replace. {hint}"):
+            with_steps(shop, {name: str})
+
+
+def test_the_example_of_the_page_works(tmp_path: Path):
+    blocks = re.findall(r"```python\n# (\S+)\n(.*?)```", (ROOT / "docs/testing.md").read_text(), re.DOTALL)
+    assert [name for name, _ in blocks] == ["conftest.py", "shop.py", "test_shop.py"]
+    for name, text in blocks:
+        (tmp_path / name).write_text(text)
+    done = run("-m", "pytest", "-q", "-p", "no:cacheprovider", ".", folder=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "5 passed" in done.stdout

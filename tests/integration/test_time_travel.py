@@ -45,6 +45,7 @@ async def ran(stage: Stage) -> dict[str, int]:
     return dict(counts)
 
 
+@pytest.mark.parity("run.timeTravel({step, inputData})")
 async def test_every_kind_of_target(stage: Stage):
     flow = flows(stage)
     async with stage.worker(flow):
@@ -140,6 +141,7 @@ async def test_a_running_run_is_left_alone(stage: Stage):
         assert (await within(started)).status == "suspended"
 
 
+@pytest.mark.parity("run.timeTravel({resumeData})")
 async def test_a_suspended_run_goes_back_and_keeps_the_answer(stage: Stage):
     flow = waiting(stage)
     stage.effects.open("go")
@@ -156,6 +158,7 @@ async def test_a_suspended_run_goes_back_and_keeps_the_answer(stage: Stage):
         assert (await within(other.time_travel(step="ask", resume_data=5))).result == 7
 
 
+@pytest.mark.parity("run.start({perStep})", "run.timeTravel({perStep})")
 async def test_a_paused_run_is_continued_step_by_step(stage: Stage):
     flow = flows(stage)
     async with stage.worker(flow):

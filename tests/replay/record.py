@@ -35,6 +35,8 @@ def without_this_machine(text: str) -> str:
 
 
 async def run_to_its_end(name: str) -> str:
+    if name == "scheduled":
+        return await run_by_schedule(name)
     run: Any = await WORKFLOWS[name].create_run(resource_id="someone")
     started = asyncio.create_task(run.start(input_data=3, initial_state={"count": 0}, request_context={"user": "ann"}))
     if name in ("canceled", "restarted"):
@@ -42,6 +44,16 @@ async def run_to_its_end(name: str) -> str:
         await (run.cancel() if name == "canceled" else run.restart(force=True))
     await started
     return run.run_id
+
+
+async def run_by_schedule(name: str) -> str:
+    schedule = await mastra.schedules.create(workflow_id=name, cron="* * * * * *", input_data=3)
+    while not schedule.last_run_id:
+        await asyncio.sleep(0.2)
+        schedule = await mastra.schedules.get(schedule.id) or schedule
+    await mastra.schedules.delete(schedule.id)
+    await mastra.client.get_workflow_handle(schedule.last_run_id).result()
+    return schedule.last_run_id
 
 
 async def until_step_waits(run_id: str) -> None:

@@ -100,6 +100,7 @@ WORKFLOWS = {
         workflow("suspended").then(a(double)).then(a(ask, "b")).commit(),
         workflow("written").then(a(write)).then(a(double, "b")).commit(),
         workflow("canceled").then(a(wait)).then(a(double, "b")).commit(),
+        workflow("scheduled", input_schema=int).then(a(double)).commit(),
         workflow("restarted").parallel([a(wait_at_first), a(double, "b")]).commit(),
     )
 }

@@ -56,6 +56,7 @@ def annotation(schema: Any) -> Any:
 
 
 class TestStep:
+    @pytest.mark.parity("createStep({id, execute})")
     def test_a_decorated_function_says_everything_itself(self):
         assert (charge.id, charge.description, charge.retries) == ("charge", "Charge the card.", None)
         assert annotation(charge.input_schema) is Order
@@ -155,6 +156,9 @@ everything = (
 
 
 class TestGraph:
+    @pytest.mark.parity(
+        "serializedStepGraph", "step.description, step.metadata", "createWorkflow({description, metadata})"
+    )
     def test_it_is_what_mastra_shows(self):
         graph = everything.serialized_step_graph
         assert json.loads(json.dumps(graph)) == graph
@@ -221,6 +225,7 @@ def settings(workflow: Workflow[Any, Any, Any]) -> dict[str, Any]:
 
 
 class TestClone:
+    @pytest.mark.parity("cloneStep")
     def test_a_step_keeps_everything_but_its_id(self):
         original = create_step(
             id="a",
@@ -239,6 +244,7 @@ class TestClone:
         assert clone_step(original, id="b").id == "b"
         assert vars(replace(clone_step(original, id="b"), id="a")) == vars(original)
 
+    @pytest.mark.parity("cloneWorkflow")
     def test_a_workflow_keeps_everything_but_its_id(self):
         original = (
             create_workflow(

@@ -143,6 +143,7 @@ class TestGraphs:
     def test_what_is_no_condition(self, define: Callable[[], Any]):
         refused(define, "workflow `shop`")
 
+    @pytest.mark.parity("predicates")
     def test_a_wrong_predicate(self):
         typo = {"predicate": {"op": "exists", "path": "inputDat.a"}}
         refused(lambda: shop().branch([(typo, charge)]), "workflow `shop`", "`charge`", "inputDat", "inputData")
@@ -187,6 +188,7 @@ class TestMappings:
             (5, ("text",)),
         ],
     )
+    @pytest.mark.parity(".map({template})")
     def test_a_bad_template(self, template: Any, words: tuple[str, ...]):
         define = shop().then(charge).map
         refused(lambda: define({"a": {"template": template}}).commit(), "workflow `shop`", "`a`", *words)

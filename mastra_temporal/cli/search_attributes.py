@@ -1,0 +1,35 @@
+"""``mastra-temporal search-attributes``: registers the search attributes by which runs are found."""
+
+from __future__ import annotations
+
+import os
+
+from rich.console import Console
+from temporalio.client import Client
+from temporalio.envconfig import ClientConfig
+
+from mastra_temporal.run.faults import unreachable
+from mastra_temporal.run.search_attributes import KEYS, register
+
+__all__ = ["register_search_attributes"]
+
+
+async def register_search_attributes(*, address: str | None, namespace: str | None) -> None:
+    """Register what is missing, and say what there is.
+
+    Args:
+        address: Host and port of the server; by default the environment's.
+        namespace: Namespace; by default the environment's.
+    """
+    for variable, value in (("TEMPORAL_ADDRESS", address), ("TEMPORAL_NAMESPACE", namespace)):
+        if value:
+            os.environ[variable] = value
+    config = ClientConfig.load_client_connect_config()
+    config.setdefault("target_host", "localhost:7233")
+    try:
+        client = await Client.connect(**config)
+    except RuntimeError as error:
+        raise unreachable(str(config.get("target_host"))) from error
+    await register(client)
+    names = ", ".join(key.name for key in KEYS)
+    Console(highlight=False, soft_wrap=True).print(f"Namespace {client.namespace} has {names}")

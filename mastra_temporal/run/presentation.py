@@ -1,0 +1,40 @@
+"""What a run carries from its start on for those who look at it in the Temporal UI."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+from mastra_temporal.definition.outline import fingerprint, outline
+from mastra_temporal.definition.workflow import Workflow
+from mastra_temporal.execution.names import MEMO_CONTINUED_FROM, MEMO_GRAPH, MEMO_RESOURCE
+from mastra_temporal.run.search_attributes import at_start
+from mastra_temporal.wire import StartEnvelope
+
+__all__ = ["presentation"]
+
+MAX_SUMMARY = 200
+"""Characters: the server takes 400 bytes."""
+
+
+def presentation(workflow: Workflow[Any, Any, Any], envelope: StartEnvelope) -> dict[str, Any]:
+    """Arguments for the start of a run."""
+    details, graph = _of(workflow)
+    resource_id = envelope.resource_id
+    memo = {
+        MEMO_GRAPH: graph,
+        MEMO_RESOURCE: resource_id,
+        MEMO_CONTINUED_FROM: None if envelope.seed is None else envelope.seed.continued_from,
+    }
+    found_by = {"search_attributes": at_start(workflow.id, resource_id)} if envelope.search_attributes else {}
+    return {
+        "static_summary": (workflow.description or workflow.id)[:MAX_SUMMARY],
+        "static_details": details,
+        "memo": {key: value for key, value in memo.items() if value is not None},
+        **found_by,
+    }
+
+
+@lru_cache(maxsize=256)
+def _of(workflow: Workflow[Any, Any, Any]) -> tuple[str, str]:
+    return outline(workflow.graph), fingerprint(workflow.graph)

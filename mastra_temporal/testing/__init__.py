@@ -1,0 +1,212 @@
+"""Test helpers: a pytest plugin with a real Temporal server, and workers for the length of a test.
+
+Install ``mastra-temporal[dev-server]``, pytest and pytest-asyncio, and name the plugin in ``conftest.py``::
+
+    pytest_plugins = ["mastra_temporal.testing"]
+
+A test then runs a workflow as production does, on a server of its own, with some steps replaced::
+
+    @pytest.mark.asyncio
+    async def test_an_order(run_workflow):
+        result = await run_workflow(orders, {"total": 5}, replace={"charge": lambda order: "receipt-1"})
+        assert result.result == "receipt-1"
+
+The page ``docs/testing.md`` has an example of everything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import uuid
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from typing import Any, Protocol, TypeVar
+
+import pytest
+import pytest_asyncio
+from temporalio.api.testservice.v1 import UnlockTimeSkippingRequest
+from temporalio.client import Client
+from temporalio.testing import WorkflowEnvironment
+from temporalio.worker import Worker
+
+from mastra_temporal.definition.workflow import Workflow
+from mastra_temporal.devserver import DevServer, find_server_binary, start_dev_server
+from mastra_temporal.plugin import heartbeating_runtime
+from mastra_temporal.run.mastra import Mastra
+from mastra_temporal.testing.process import WorkerProcess
+from mastra_temporal.testing.replacing import with_steps
+from mastra_temporal.wire import WorkflowResult
+
+__all__ = [
+    "RunWorkflow",
+    "StartWorker",
+    "StartWorkerProcess",
+    "WorkerProcess",
+    "mastra_client",
+    "mastra_server",
+    "mastra_task_queue",
+    "mastra_time_skipping_client",
+    "mastra_worker",
+    "mastra_worker_process",
+    "run_workflow",
+    "with_steps",
+    "worker_for",
+]
+
+OutT = TypeVar("OutT")
+
+
+class StartWorker(Protocol):
+    """What the fixture `mastra_worker` gives."""
+
+    async def __call__(self, *workflows: Workflow[Any, Any, Any], client: Client | None = None) -> Mastra:
+        """Start a worker for these workflows, which works until the test ends.
+
+        Args:
+            workflows: Committed workflows; `with_steps` replaces steps of them.
+            client: Connection to use; by default the fixture ``mastra_client``.
+
+        Returns:
+            The connected registry, to make runs with.
+        """
+        ...
+
+
+class RunWorkflow(Protocol):
+    """What the fixture `run_workflow` gives."""
+
+    async def __call__(
+        self,
+        workflow: Workflow[Any, OutT, Any],
+        input_data: Any = None,
+        *,
+        replace: Mapping[str, Callable[..., Any]] | None = None,
+        initial_state: Any = None,
+        request_context: dict[str, Any] | None = None,
+        client: Client | None = None,
+    ) -> WorkflowResult[OutT]:
+        """Run a workflow until it has ended or is suspended.
+
+        Args:
+            workflow: A committed workflow.
+            input_data: The run's input.
+            replace: Functions by the ids of the steps that they replace; see `with_steps`.
+            initial_state: The workflow's state at the beginning.
+            request_context: Values that steps can read.
+            client: Connection to use; with ``mastra_time_skipping_client`` a sleep of a week takes no time.
+        """
+        ...
+
+
+class StartWorkerProcess(Protocol):
+    """What the fixture `mastra_worker_process` gives."""
+
+    def __call__(self, app: Callable[[str], Mastra]) -> WorkerProcess:
+        """Start a worker in a process of its own, on the queue ``mastra_task_queue``; see `WorkerProcess`."""
+        ...
+
+
+@contextlib.asynccontextmanager
+async def worker_for(mastra: Mastra, client: Client, **settings: Any) -> AsyncGenerator[Worker]:
+    """Connect a registry and run a worker for it for the length of the ``async with`` block.
+
+    With ``MASTRA_TEST_MAX_CACHED_WORKFLOWS=0`` in the environment the worker keeps no workflow in memory, so that each
+    workflow task replays its whole history: a test run that finds what is not deterministic.
+
+    Args:
+        mastra: What to work for.
+        client: Connection to use, for example the fixture ``mastra_client``.
+        settings: Further arguments of ``temporalio.worker.Worker``.
+    """
+    if cached := os.environ.get("MASTRA_TEST_MAX_CACHED_WORKFLOWS"):
+        settings.setdefault("max_cached_workflows", int(cached))
+        if int(cached) == 0:
+            # One at a time: a second task would evict the first in the middle of a local activity, and let it time out.
+            settings.setdefault("max_concurrent_workflow_tasks", 1)
+    await mastra.connect(client)
+    async with Worker(mastra.client, task_queue=mastra.task_queue, **settings) as worker:
+        yield worker
+
+
+@pytest.fixture(scope="session")
+def mastra_server() -> Generator[DevServer]:
+    """A development server on a free port, in memory, shared by all tests of the session."""
+    # Not an async fixture: those of a session need tests that share the session's event loop.
+    loop = asyncio.new_event_loop()
+    server = start_dev_server()
+    yield loop.run_until_complete(server.__aenter__())
+    loop.run_until_complete(server.__aexit__(None, None, None))
+    loop.close()
+
+
+@pytest_asyncio.fixture
+async def mastra_client(mastra_server: DevServer) -> Client:
+    """A client of the session's server."""
+    return await Client.connect(
+        mastra_server.address, namespace=mastra_server.namespace, runtime=heartbeating_runtime()
+    )
+
+
+@pytest_asyncio.fixture
+async def mastra_time_skipping_client() -> AsyncGenerator[Client]:
+    """A client of a server of the test's own, whose clock jumps ahead whenever all its runs wait for a timer."""
+    binary = find_server_binary("temporal-test-server")
+    async with await WorkflowEnvironment.start_time_skipping(test_server_existing_path=binary.path) as environment:
+        # The server would skip only while a result is awaited; a run may also be awaited by an update.
+        await environment.client.test_service.unlock_time_skipping(UnlockTimeSkippingRequest())
+        yield environment.client
+
+
+@pytest.fixture
+def mastra_task_queue() -> str:
+    """A task queue that no other test uses."""
+    return f"test-{uuid.uuid4()}"
+
+
+@pytest_asyncio.fixture
+async def mastra_worker(mastra_client: Client, mastra_task_queue: str) -> AsyncGenerator[StartWorker]:
+    """Starts workers that work until the test ends, each on a queue of its own; see `StartWorker`."""
+    async with contextlib.AsyncExitStack() as workers:
+
+        async def start(*workflows: Workflow[Any, Any, Any], client: Client | None = None) -> Mastra:
+            mastra = Mastra(workflows=workflows, task_queue=f"{mastra_task_queue}-{uuid.uuid4()}")
+            await workers.enter_async_context(worker_for(mastra, client or mastra_client))
+            return mastra
+
+        yield start
+
+
+@pytest.fixture
+def run_workflow(mastra_worker: StartWorker) -> RunWorkflow:
+    """Runs a workflow to its end, with some steps replaced; see `RunWorkflow`."""
+
+    async def run(
+        workflow: Workflow[Any, OutT, Any],
+        input_data: Any = None,
+        *,
+        replace: Mapping[str, Callable[..., Any]] | None = None,
+        initial_state: Any = None,
+        request_context: dict[str, Any] | None = None,
+        client: Client | None = None,
+    ) -> WorkflowResult[OutT]:
+        workflow = with_steps(workflow, replace or {})
+        await mastra_worker(workflow, client=client)
+        started = await workflow.create_run()
+        return await started.start(input_data=input_data, initial_state=initial_state, request_context=request_context)
+
+    return run
+
+
+@pytest.fixture
+def mastra_worker_process(mastra_client: Client, mastra_task_queue: str) -> Generator[StartWorkerProcess]:
+    """Starts workers that can be killed; the test's end kills the rest of them. See `StartWorkerProcess`."""
+    processes: list[WorkerProcess] = []
+
+    def start(app: Callable[[str], Mastra]) -> WorkerProcess:
+        processes.append(WorkerProcess(app, mastra_client, mastra_task_queue))
+        return processes[-1]
+
+    yield start
+    for process in processes:
+        process.kill()

@@ -1,0 +1,73 @@
+"""Steps replaced by others, in a test."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from mastra_temporal.definition.function import UserFunction
+from mastra_temporal.definition.step import Step
+from mastra_temporal.definition.suggest import did_you_mean
+from mastra_temporal.definition.workflow import Workflow
+from mastra_temporal.errors import DefinitionError
+
+__all__ = ["with_steps"]
+
+WorkflowT = TypeVar("WorkflowT", bound=Workflow[Any, Any, Any])
+
+
+def with_steps(workflow: WorkflowT, steps: Mapping[str, Callable[..., Any]]) -> WorkflowT:
+    """The same workflow with other bodies for some of its steps. The original stays as it is.
+
+    The steps keep their schemas, retries and options, so that a replacement is held to what the real step promises.
+
+    Args:
+        workflow: A committed workflow.
+        steps: Functions, written as those of steps are, by the id of the step that they replace. A step of a nested
+            workflow is named ``<workflow>.<step>``, wherever that workflow is nested.
+
+    Raises:
+        DefinitionError: There is no such step, or what replaces it is not such a function.
+    """
+    known = _names(workflow, "")
+    for name in steps:
+        if name not in known:
+            raise DefinitionError(f"workflow `{workflow.id}` has no step `{name}` to replace.{_hint(name, known)}")
+    copies: dict[str, Workflow[Any, Any, Any]] = {}
+    return _copy(workflow, "", steps, copies)
+
+
+def _names(workflow: Workflow[Any, Any, Any], prefix: str) -> set[str]:
+    names = {f"{prefix}{id}" for id, step in workflow.steps.items() if isinstance(step, Step)}
+    nested = [step for step in workflow.steps.values() if isinstance(step, Workflow)]
+    return names.union(*(_names(child, f"{child.id}.") for child in nested))
+
+
+def _hint(name: str, known: set[str]) -> str:
+    inside = sorted(other for other in known if other.startswith(f"{name}."))
+    if inside:
+        return f" It is a workflow: replace its steps, {', '.join(f'`{other}`' for other in inside)}."
+    return did_you_mean(name, known)
+
+
+def _copy(
+    workflow: WorkflowT,
+    prefix: str,
+    replacements: Mapping[str, Callable[..., Any]],
+    copies: dict[str, Workflow[Any, Any, Any]],
+) -> WorkflowT:
+    def replaced(step: Step[Any, Any] | Workflow[Any, Any, Any]) -> Step[Any, Any] | Workflow[Any, Any, Any]:
+        if isinstance(step, Workflow):
+            if step.id not in copies:
+                copies[step.id] = _copy(step, f"{step.id}.", replacements, copies)
+            return copies[step.id]
+        name = f"{prefix}{step.id}"
+        if name not in replacements:
+            return step
+        return replace(step, body=UserFunction.of(replacements[name], owner=f"the replacement of step `{name}`"))
+
+    clone = copy.copy(workflow)
+    clone.steps = {id: replaced(step) for id, step in workflow.steps.items()}
+    return clone
