@@ -37,8 +37,12 @@ async def failed_workflow_tasks(client: Client, *, since: datetime) -> list[str]
 
 
 def _is_of_the_server(event: HistoryEvent) -> bool:
-    """Whether the server ended the task as part of its work: a reset, or a message that came with the last command."""
+    """Whether the server ended the task as part of its work, to try it again at once.
+
+    A reset, a message that came with the last command, or more results in the meantime than it holds back.
+    """
     return event.workflow_task_failed_event_attributes.cause in {
+        WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_FORCE_CLOSE_COMMAND,
         WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_RESET_WORKFLOW,
         WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND,
     }

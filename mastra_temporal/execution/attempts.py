@@ -42,6 +42,8 @@ class ActivityPlan:
     heartbeat_timeout: timedelta
     schedule_to_close_timeout: timedelta | None = None
     task_queue: str | None = None
+    abortable: bool = True
+    """Whether a canceled run tells it so: not what the run does at its end."""
 
 
 @dataclass(eq=False)
@@ -50,6 +52,7 @@ class InFlight:
 
     handle: workflow.ActivityHandle[Any]
     settled: asyncio.Future[Literal["done", "lost"]]
+    abortable: bool
     carried: Checkpoint | None = None
     request_context: dict[str, Any] | None = None
     """Values that the next attempt gets over those of this one."""
@@ -66,7 +69,7 @@ class Attempts:
         """Nothing is in flight yet."""
         self._in_flight: dict[str, InFlight] = {}
         self._scheduled: dict[str, int] = {}
-        self._budget = TaskBudget()
+        self.budget = TaskBudget()
         self.aborted = False
 
     @property
@@ -88,7 +91,7 @@ class Attempts:
             CancelledError: The attempt was lost, and the run canceled: it is not tried again.
         """
         while True:
-            await self._budget.take(size_of(call))
+            await self.budget.take(size_of(call))
             activity_id = self._next_id(name)
             handle = workflow.start_activity(
                 plan.activity_type,
@@ -104,17 +107,17 @@ class Attempts:
                 # The step's real result counts also when the run is being canceled.
                 cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
             )
-            attempt = InFlight(handle, asyncio.get_running_loop().create_future())
+            attempt = InFlight(handle, asyncio.get_running_loop().create_future(), plan.abortable)
             handle.add_done_callback(lambda _, attempt=attempt: attempt.settle("done"))
             self._in_flight[activity_id] = attempt
-            if self.aborted:
+            if self.aborted and plan.abortable:
                 handle.cancel()
             try:
                 if await attempt.settled == "done":
                     return await handle
             finally:
                 del self._in_flight[activity_id]
-            if self.aborted:
+            if self.aborted and plan.abortable:
                 raise CancelledError("The worker of this attempt is gone, and the run was canceled.")
             if attempt.carried is not None:
                 call = call.model_copy(update={"carried": attempt.carried})
@@ -126,7 +129,8 @@ class Attempts:
         """Tell every step in flight that the run is canceled."""
         self.aborted = True
         for attempt in self._in_flight.values():
-            attempt.handle.cancel()
+            if attempt.abortable:
+                attempt.handle.cancel()
 
     async def restart(self, request: RestartRequest) -> int:
         """Take the named attempts for lost, as far as they are still in flight.

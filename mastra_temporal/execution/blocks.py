@@ -57,6 +57,7 @@ async def _run_together(
         bodies = finished + [body for body in bodies if body not in finished][:1]
     results = await asyncio.gather(*(engine.run_body(scope, progress, body, progress.input_data) for body in bodies))
     by_id = {body_id(body): result for body, result in zip(bodies, results, strict=True)}
+    progress.results = {**by_id, **progress.results}  # in the order of definition, not of completion
     return _ending(by_id, [body_id(body) for body in all_bodies])
 
 

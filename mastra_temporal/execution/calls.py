@@ -98,6 +98,7 @@ async def run_callback(engine: Engine, call: CallbackCall) -> ErrorInfo | None:
         summary=f"{call.callback} of {call.workflow_id}",
         start_to_close_timeout=timedelta(hours=1),
         heartbeat_timeout=timedelta(seconds=30),
+        abortable=False,
     )
     outcome: FunctionOutcome = await engine.attempts.perform(
         f"{call.workflow_id}.{call.callback}", call, FunctionOutcome, plan

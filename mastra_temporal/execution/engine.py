@@ -58,8 +58,8 @@ class Engine:
 
     run: RunState
     attempts: Attempts
-    events: Events
     shown: Shown
+    events: Events
     walk: Callable[[Engine, Scope, list[Entry]], Awaitable[Ending]]
     """Executes a workflow from where its scope stands: nested workflows come back to it."""
     step: Callable[[Engine, Scope, StepEntry, Occurrence, Any, Continuation | None], Awaitable[StepResult]]
@@ -91,11 +91,11 @@ class Engine:
         result = progress.results.get(key)
         if result is None or unfinished(result) or key in progress.resuming:
             resume = _continuation(scope, progress, key, result, input_data)
-            events = self._told(scope, progress, body, input_data, occurrence, resume)
             scope.active[key] = _running(result, input_data)
             path, name = (".".join((*scope.path, part(body_id(body)))) for part in (occurrence.path, occurrence.key))
             before = self.attempts.scheduled(name)
             self.shown.step(path, scope.active[key])
+            events = self._told(scope, progress, body, input_data, occurrence, resume)
             if isinstance(body, StepEntry):
                 result = await self.step(self, scope, body, occurrence, input_data, resume)
             else:
@@ -104,8 +104,8 @@ class Engine:
             if occurrence.iteration is not None:
                 result = _of_iteration(result, occurrence.iteration, scope.steps.get(body_id(body)))
             progress.results[key] = result
-            events.ended(result)
             self.shown.step(path, result, self.attempts.scheduled(name) - before)
+            events.ended(result)
         if occurrence.index is None:
             scope.steps[body_id(body)] = result
         return result

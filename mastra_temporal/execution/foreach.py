@@ -41,6 +41,7 @@ async def execute(engine: Engine, scope: Scope, progress: Progress, entry: Forea
     await _work(engine, scope, progress, entry, items, concurrency, events)
     keys = [Occurrence(index=index).key(step_id) for index in range(len(items))]
     results = [progress.results.get(key) for key in keys]
+    progress.results = {key: item for key, item in zip(keys, results, strict=True) if item is not None}
     if engine.run.moving and _goes_on(results):
         return Ending("moved")
     scope.steps[step_id] = summary = _summary(result, results)

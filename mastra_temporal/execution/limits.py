@@ -10,7 +10,7 @@ from temporalio import workflow
 from mastra_temporal.model import CamelModel
 from mastra_temporal.wire import ErrorInfo, WorkflowResult
 
-__all__ = ["LIMIT", "TaskBudget", "compact", "is_small", "size_error", "size_of"]
+__all__ = ["ANSWER", "LIMIT", "TaskBudget", "compact", "is_small", "size_error", "size_of"]
 
 LIMIT = 2 * 1024 * 1024
 """Bytes: Temporal's default limit of a payload."""
@@ -18,6 +18,8 @@ MESSAGE_LIMIT = 4 * 1024 * 1024
 """Bytes: of one message to the server, which has all that one workflow task sends."""
 SMALL = 16 * 1024
 """Bytes."""
+ANSWER = LIMIT // 4
+"""Bytes: of an answer to those who wait for a suspension. More than one may go with the same message."""
 MARGIN = 16 * 1024
 """Bytes for the frame around the payload."""
 
@@ -53,11 +55,19 @@ class TaskBudget:
             await workflow.sleep(timedelta(milliseconds=1), summary="the next workflow task has room")
         self._sent += size
 
+    def spend(self, size: int) -> None:
+        """Count a payload that this workflow task sends anyway: an update that it accepts goes back to the server."""
+        self._begin_task()
+        self._sent += size
+
     def _fits(self, size: int) -> bool:
+        self._begin_task()
+        return self._sent == 0 or self._sent + size <= MESSAGE_LIMIT - LIMIT // 4
+
+    def _begin_task(self) -> None:
         task = workflow.info().get_current_history_length()
         if task != self._task:
             self._task, self._sent = task, 0
-        return self._sent == 0 or self._sent + size <= MESSAGE_LIMIT - LIMIT // 4
 
 
 def is_small(result: WorkflowResult[Any]) -> bool:
@@ -65,8 +75,9 @@ def is_small(result: WorkflowResult[Any]) -> bool:
     return len(result.model_dump_json(by_alias=True)) <= SMALL
 
 
-def compact(result: WorkflowResult[Any]) -> WorkflowResult[Any]:
+def compact(result: WorkflowResult[Any], limit: int = LIMIT - MARGIN) -> WorkflowResult[Any]:
     """A result that fits: one that is too large leaves its steps to the history, where a reader finds them."""
-    if size_error(result, "result") is None:
+    if size_of(result) <= limit:
         return result
-    return result.model_copy(update={"steps": {}, "input": None, "state": None, "compacted": True})
+    left_out: dict[str, Any] = {"steps": {}, "input": None, "state": None, "suspend_payload": None}
+    return result.model_copy(update={**left_out, "compacted": True})

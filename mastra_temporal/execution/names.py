@@ -33,6 +33,7 @@ __all__ = [
     "UPDATE_RESTART",
     "UPDATE_RESUME",
     "outcome_update_id",
+    "resume_claimed",
     "step_activity",
     "typescript_workflow_type",
 ]
@@ -90,6 +91,15 @@ def step_activity(workflow_id: str, step_id: str) -> str:
 def outcome_update_id(generation: int) -> str:
     """The id of the update that all waiters share until the run is resumed for the ``generation + 1``-th time."""
     return f"outcome-{generation}"
+
+
+def resume_claimed(workflow_id: str, run_id: str, status: str) -> str:
+    """What is said to whoever resumes a suspension second."""
+    return (
+        "This suspended workflow run was already resumed by another caller. "
+        f'Workflow "{workflow_id}" run "{run_id}" moved from "suspended" to "{status}" before this resume could claim '
+        "it. Only one resume() call may continue a given suspension; re-read the run state before resuming again."
+    )
 
 
 def typescript_workflow_type(workflow_id: str) -> str:

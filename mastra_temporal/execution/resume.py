@@ -100,8 +100,8 @@ def targets(scope: Scope, request: ResumeRequest) -> list[SuspendedStep]:
         raise NoSuspendedStepError("No suspended steps found in this workflow run")
     chosen = steps if request.step is None else _on_path(steps, request.step)
     if request.for_each_index is not None:
-        chosen = _of_item(chosen, request.for_each_index)
-    if len({_forks(step) for step in chosen}) > 1:
+        chosen = _of_item(chosen, request.step or [], request.for_each_index)
+    if _fork(chosen):
         raise NoSuspendedStepError(
             f"Multiple suspended steps found: {_listed(chosen)}. "
             'Please specify which step to resume using the "step" parameter.'
@@ -130,11 +130,11 @@ def _on_path(steps: list[SuspendedStep], path: list[str]) -> list[SuspendedStep]
     )
 
 
-def _of_item(steps: list[SuspendedStep], index: int) -> list[SuspendedStep]:
-    """The steps of one item of the first foreach on the way."""
-    chosen = [step for step in steps if _first_index(step) == index]
+def _of_item(steps: list[SuspendedStep], path: list[str], index: int) -> list[SuspendedStep]:
+    """The steps of one item: of the first foreach on the way whose item the path leaves open."""
+    chosen = [step for step in steps if _open_index(step, path) == index]
     if not chosen:
-        suspended = sorted({found for step in steps if (found := _first_index(step)) is not None})
+        suspended = sorted({found for step in steps if (found := _open_index(step, path)) is not None})
         raise NoSuspendedStepError(
             f"Item {index} was not suspended. Available suspended items: [{', '.join(map(str, suspended))}]"
         )
@@ -148,18 +148,20 @@ def _matches(keys: list[str], path: list[str]) -> bool:
     )
 
 
-def _forks(step: SuspendedStep) -> tuple[str, ...]:
-    """The same for all items of one foreach, at whatever step each is suspended: they are resumed together."""
-    ids: list[str] = []
-    for key in step.keys:
-        ids.append(step_id_of(key))
-        if _index(key) is not None:
-            break
-    return tuple(ids)
+def _fork(steps: list[SuspendedStep]) -> bool:
+    """Whether the ways part anywhere but at the items of a foreach, which are resumed together."""
+    following: dict[tuple[str, ...], set[str]] = {}
+    for step in steps:
+        keys = tuple(step.keys)
+        for depth, key in enumerate(keys):
+            following.setdefault(keys[:depth], set()).add(step_id_of(key))
+    return any(len(ids) > 1 for ids in following.values())
 
 
-def _first_index(step: SuspendedStep) -> int | None:
-    return next((index for key in step.keys if (index := _index(key)) is not None), None)
+def _open_index(step: SuspendedStep, path: list[str]) -> int | None:
+    given = [_index(wanted) is not None for wanted in path] + [False] * len(step.keys)
+    indexes = (_index(key) for key, is_given in zip(step.keys, given, strict=False) if not is_given)
+    return next((index for index in indexes if index is not None), None)
 
 
 def _listed(steps: list[SuspendedStep]) -> str:

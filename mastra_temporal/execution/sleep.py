@@ -30,12 +30,11 @@ async def execute(engine: Engine, scope: Scope, progress: Progress, entry: Sleep
     if progress.deadline is not None:
         result = scope.steps[entry.id]
     scope.steps[entry.id] = result
+    path = ".".join((*scope.path, entry.id))
+    engine.shown.step(path, result)
     events = engine.events.of(scope, entry.id)
     if progress.deadline is None:
         events.publish("workflow-step-waiting", told(result))
-    path = ".".join((*scope.path, entry.id))
-    engine.shown.step(path, result)
-    if progress.deadline is None:
         scope.step_execution_path.append(entry.id)
         progress.deadline, error = await _deadline(engine, scope, progress, entry, started_at)
         if error is not None:
@@ -51,8 +50,8 @@ async def execute(engine: Engine, scope: Scope, progress: Progress, entry: Sleep
         return Ending("moved")
     ended: dict[str, Any] = {"status": "success", "output": progress.input_data, "ended_at": milliseconds_now()}
     scope.steps[entry.id] = result = result.model_copy(update=ended)
-    events.publish("workflow-step-result", {"status": "success", "output": result.output, "endedAt": result.ended_at})
     engine.shown.step(path, result)
+    events.publish("workflow-step-result", {"status": "success", "output": result.output, "endedAt": result.ended_at})
     return Ending("success", output=progress.input_data, result=progress.input_data)
 
 

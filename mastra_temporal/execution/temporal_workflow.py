@@ -18,7 +18,7 @@ from mastra_temporal.execution.ending import Ending
 from mastra_temporal.execution.engine import Engine
 from mastra_temporal.execution.events import Events, RunStream
 from mastra_temporal.execution.interpreter import walk
-from mastra_temporal.execution.limits import compact, is_small, size_error
+from mastra_temporal.execution.limits import ANSWER, compact, is_small, size_error, size_of
 from mastra_temporal.execution.names import (
     ACTIVITY_REQUEST_CANCEL,
     FAILED_RUN,
@@ -32,6 +32,7 @@ from mastra_temporal.execution.names import (
     UPDATE_OUTCOME,
     UPDATE_RESTART,
     UPDATE_RESUME,
+    resume_claimed,
 )
 from mastra_temporal.execution.result import assemble, failure_message
 from mastra_temporal.execution.resume import NoSuspendedStepError, SuspendedStep, targets
@@ -85,9 +86,9 @@ class MastraWorkflow:
             per_step=bool(envelope.per_step),
             aborted=bool(envelope.canceled),
         )
-        self._events = Events(self.stream, self._run)
         self._shown = Shown(search_attributes=bool(envelope.search_attributes))
-        self._engine = Engine(self._run, Attempts(), self._events, self._shown, walk, step.execute, nested.execute)
+        self._events = Events(self.stream, self._run)
+        self._engine = Engine(self._run, Attempts(), self._shown, self._events, walk, step.execute, nested.execute)
         self._graph: WorkflowGraph | None = envelope.graph
         self._scope: Scope | None = None
         self._suspended: WorkflowResult[Any] | None = None
@@ -153,6 +154,7 @@ class MastraWorkflow:
         workflow.upsert_memo({"mastraStatus": "suspended", "mastraGeneration": generation})
         self._shown.status("suspended")
         await workflow.wait_condition(lambda: self._run.aborted or self._generation > generation)
+        self._suspended = None
         if self._generation > generation:
             workflow.upsert_memo({"mastraStatus": "running", "mastraGeneration": self._generation})
             self._shown.status("running")
@@ -266,6 +268,8 @@ class MastraWorkflow:
 
     def snapshot(self) -> WorkflowResult[Any]:
         """The results as far as the run has come."""
+        if self._suspended is not None:
+            return self._suspended
         if self._scope is None:
             return WorkflowResult(status="running", run_id=self._run.run_id)
         return assemble(self._run, self._scope, Ending("canceled")).model_copy(update={"status": "running"})
@@ -294,11 +298,13 @@ class MastraWorkflow:
             return OutcomeReply(ended=True, result=self._result if is_small(self._result) else None)
         if self._generation > generation:
             return OutcomeReply(generation=self._generation)
-        return OutcomeReply(ended=self._ended, result=None if self._suspended is None else compact(self._suspended))
+        suspended = None if self._suspended is None else compact(self._suspended, ANSWER)
+        return OutcomeReply(ended=self._ended, result=suspended)
 
     @workflow.update(name=UPDATE_RESUME)
     async def resume(self, request: ResumeRequest) -> ResumeReply:
         """Let suspended steps run again. Answered at once."""
+        self._engine.attempts.budget.spend(size_of(request))
         for suspended in self._resumable(request):
             suspended.mark(request.resume_data)
         self._run.request_context.update(request.request_context or {})
@@ -316,7 +322,8 @@ class MastraWorkflow:
 
     def _resumable(self, request: ResumeRequest) -> list[SuspendedStep]:
         if request.generation not in (None, self._generation):
-            raise ApplicationError(_claimed(self.workflow_id, self._run.run_id), type=RESUME_CLAIMED)
+            claimed = resume_claimed(self.workflow_id, self._run.run_id, self.status().status)
+            raise ApplicationError(claimed, type=RESUME_CLAIMED)
         if self._suspended is None or self._scope is None or self._run.aborted:
             raise ApplicationError(NOT_SUSPENDED, type=RUN_NOT_SUSPENDED)
         try:
@@ -357,11 +364,3 @@ class MastraWorkflow:
             return LookupReply(value=scope.init_data)
         output = scope.output_of(query.step_id)
         return LookupReply(value=None if output is MISSING else output)
-
-
-def _claimed(workflow_id: str, run_id: str) -> str:
-    return (
-        "This suspended workflow run was already resumed by another caller. "
-        f'Workflow "{workflow_id}" run "{run_id}" moved on before this resume could claim it. '
-        "Only one resume() call may continue a given suspension; re-read the run state before resuming again."
-    )

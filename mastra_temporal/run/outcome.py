@@ -126,8 +126,8 @@ async def _with_steps(
     if not result.compacted:
         return result
     recorded = await recorded_result(client, handle.id)
-    left_out = {"steps": recorded.steps, "input": recorded.input, "state": recorded.state, "compacted": None}
-    return result.model_copy(update=left_out)
+    left_out = {name: getattr(recorded, name) for name in ("steps", "input", "state", "suspend_payload")}
+    return result.model_copy(update={**left_out, "compacted": None})
 
 
 async def _outcome(handle: WorkflowHandle[Any, Any], generation: int) -> OutcomeReply:

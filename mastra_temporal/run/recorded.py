@@ -6,7 +6,9 @@ user code, gives the run's state exactly as its worker had it.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 from temporalio.api.enums.v1 import EventType
@@ -21,11 +23,13 @@ from temporalio.worker import (
     WorkflowInstanceDetails,
 )
 
+from mastra_temporal.definition.graph import WorkflowGraph
 from mastra_temporal.execution.compiler import compile_workflow
+from mastra_temporal.execution.scope import RunState, Scope
 from mastra_temporal.execution.temporal_workflow import MastraWorkflow
 from mastra_temporal.wire import StartEnvelope, StreamItem, StreamQuery, WorkflowResult
 
-__all__ = ["recorded_result", "recorded_run", "recorded_stream", "replay"]
+__all__ = ["RecordedRun", "recorded_result", "recorded_run", "recorded_stream", "replay"]
 
 T = TypeVar("T")
 
@@ -36,7 +40,24 @@ async def recorded_result(client: Client, run_id: str) -> WorkflowResult[Any]:
     return await replay(client, history, MastraWorkflow.snapshot)
 
 
-async def recorded_run(client: Client, run_id: str, execution: str | None = None) -> MastraWorkflow:
+@dataclass(frozen=True)
+class RecordedRun:
+    """A run as its history has it."""
+
+    envelope: StartEnvelope
+    graph: WorkflowGraph | None
+    """The graph that it follows; None when it was closed before that was known."""
+    run: RunState
+    root: Scope | None
+
+    @classmethod
+    def of(cls, workflow: MastraWorkflow) -> RecordedRun:
+        """A copy: the workflow itself changes when it is let go."""
+        run, root = copy.deepcopy((workflow.run_state, workflow.root))
+        return cls(workflow.envelope, workflow.graph, run, root)
+
+
+async def recorded_run(client: Client, run_id: str, execution: str | None = None) -> RecordedRun:
     """The state of a run at the end of its history.
 
     Args:
@@ -45,7 +66,7 @@ async def recorded_run(client: Client, run_id: str, execution: str | None = None
         execution: The Temporal run id; by default that of the newest execution.
     """
     history = await client.get_workflow_handle(run_id, run_id=execution).fetch_history()
-    return await replay(client, history, lambda workflow: workflow)
+    return await replay(client, history, RecordedRun.of)
 
 
 async def recorded_stream(client: Client, run_id: str, execution: str, query: StreamQuery) -> list[StreamItem]:
@@ -53,7 +74,7 @@ async def recorded_stream(client: Client, run_id: str, execution: str, query: St
     if query.settled == 0:
         return []  # there is nothing to replay yet
     history = await client.get_workflow_handle(run_id, run_id=execution).fetch_history()
-    return (await replay(client, history, lambda workflow: workflow.stream.read(query, limit=None))).items
+    return await replay(client, history, lambda workflow: workflow.stream.read(query, limit=None).items)
 
 
 async def replay(client: Client, history: WorkflowHistory, read: Callable[[MastraWorkflow], T]) -> T:

@@ -22,18 +22,23 @@ from mastra_temporal.definition.step import Step
 from mastra_temporal.definition.workflow import Workflow
 from mastra_temporal.errors import (
     MastraError,
+    PayloadTooLargeError,
     ResumeAlreadyClaimedError,
+    RunError,
     RunNotSuspendedError,
     SchemaValidationError,
 )
+from mastra_temporal.execution.limits import size_error
 from mastra_temporal.execution.names import (
     INVALID_DATA,
     NOT_SUSPENDED,
     RESUME_CLAIMED,
     RUN_NOT_SUSPENDED,
     UPDATE_RESUME,
+    resume_claimed,
 )
-from mastra_temporal.wire import DataProblem, ResumeReply, ResumeRequest
+from mastra_temporal.run.outcome import closed_result
+from mastra_temporal.wire import DataProblem, ResumeReply, ResumeRequest, WorkflowResult
 
 __all__ = ["StepPath", "path_of", "resume"]
 
@@ -47,8 +52,14 @@ POLL_SECONDS = 0.05
 
 
 def path_of(step: StepPath) -> list[str]:
-    """The ids on the way to a step."""
+    """The ids on the way to a step.
+
+    Raises:
+        RunError: It is neither text nor a step, nor a list of them.
+    """
     parts = [step] if isinstance(step, (str, Step, Workflow)) else step
+    if not isinstance(parts, (list, tuple)) or not all(isinstance(part, (str, Step, Workflow)) for part in parts):  # pyright: ignore[reportUnnecessaryIsInstance] - users may not check types
+        raise RunError(f"`step` is an id, a step, a path like `outer.inner`, or a list of ids and steps; got {step!r}.")
     ids = [part if isinstance(part, str) else part.id for part in parts]
     return ids[0].split(".") if len(ids) == 1 else ids
 
@@ -62,16 +73,21 @@ async def resume(client: Client, description: WorkflowExecutionDescription, requ
     Raises:
         RunNotSuspendedError: It, or the step, is not suspended.
         SchemaValidationError: The data do not match the step's schema.
+        PayloadTooLargeError: The data are too large.
     """
     handle = client.get_workflow_handle(description.id)
-    request = request.model_copy(update={"generation": await _suspended_generation(client, description)})
+    # Larger ones the server would take, and the worker could not answer: the run would be stuck.
+    if (too_large := size_error(request, f"The resume data of run `{description.id}`")) is not None:
+        raise PayloadTooLargeError(too_large["message"])
+    generation = await _suspended_generation(client, description)
+    request = request.model_copy(update={"generation": generation})
     try:
         reply = await handle.execute_update(UPDATE_RESUME, request, result_type=ResumeReply)
     except WorkflowUpdateFailedError as error:
         raise _refusal(error) from None
     except RPCError as error:
         if error.status == RPCStatusCode.NOT_FOUND:
-            raise RunNotSuspendedError(NOT_SUSPENDED) from error
+            raise await _refusal_of_ended(client, description.id, generation) from error
         raise
     return reply.generation
 
@@ -92,6 +108,16 @@ async def _suspended_generation(client: Client, description: WorkflowExecutionDe
             raise RunNotSuspendedError(NOT_SUSPENDED)
         await asyncio.sleep(POLL_SECONDS)
         description = await client.get_workflow_handle(description.id).describe()
+
+
+async def _refusal_of_ended(client: Client, run_id: str, generation: int) -> RunNotSuspendedError:
+    """The run was suspended a moment ago and has ended: somebody has resumed it, or it was canceled."""
+    handle = client.get_workflow_handle(run_id, result_type=WorkflowResult[Any])
+    description = await handle.describe()
+    if (await description.memo()).get("mastraGeneration") == generation:
+        return RunNotSuspendedError(NOT_SUSPENDED)
+    status = (await closed_result(client, handle)).status
+    return ResumeAlreadyClaimedError(resume_claimed(description.workflow_type, run_id, status))
 
 
 def _refusal(error: WorkflowUpdateFailedError) -> MastraError:

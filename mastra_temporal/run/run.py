@@ -33,15 +33,20 @@ from mastra_temporal.errors import (
     RunError,
     RunNotActiveError,
     RunNotFoundError,
+    RunNotSuspendedError,
     TimeTravelError,
 )
-from mastra_temporal.execution.names import UPDATE_OUTCOME, outcome_update_id, typescript_workflow_type
-from mastra_temporal.execution.temporal_workflow import MastraWorkflow
+from mastra_temporal.execution.names import (
+    NOT_SUSPENDED,
+    UPDATE_OUTCOME,
+    outcome_update_id,
+    typescript_workflow_type,
+)
 from mastra_temporal.run.faults import explained
 from mastra_temporal.run.open_status import open_status
 from mastra_temporal.run.outcome import closed_result, outcome_of_start, wait_for_outcome
 from mastra_temporal.run.presentation import presentation
-from mastra_temporal.run.recorded import recorded_run
+from mastra_temporal.run.recorded import RecordedRun, recorded_run
 from mastra_temporal.run.restart import clear_sticky_queue, reschedule_lost_steps
 from mastra_temporal.run.resume import StepPath, path_of, resume
 from mastra_temporal.run.streamed import StreamedRun
@@ -348,7 +353,7 @@ class Run(StreamedRun[OutT]):
             context=step_contexts(context),
             nested_contexts={name: step_contexts(steps) for name, steps in (nested_steps_context or {}).items()},
         )
-        seed = travel(journey, self._workflow.graph.entries, {} if recorded is None else recorded.run_state.scopes)
+        seed = travel(journey, self._workflow.graph.entries, {} if recorded is None else recorded.run.scopes)
         envelope = self._continuation(seed, description, recorded, request_context)
         return await self._start_again(envelope.model_copy(update={"per_step": per_step or None}), options)
 
@@ -410,11 +415,11 @@ class Run(StreamedRun[OutT]):
         self,
         seed: RunSeed,
         description: WorkflowExecutionDescription | None,
-        recorded: MastraWorkflow | None,
+        recorded: RecordedRun | None,
         request_context: RequestContext | dict[str, Any] | None,
     ) -> StartEnvelope:
         """What a new execution of this run is started with."""
-        run = None if recorded is None else recorded.run_state
+        run = None if recorded is None else recorded.run
         known = {} if run is None else run.request_context
         return StartEnvelope(
             input_data=seed.scope.init_data,
@@ -447,6 +452,10 @@ class Run(StreamedRun[OutT]):
         request_context: RequestContext | dict[str, Any] | None,
         per_step: bool,
     ) -> ResumeRequest:
+        if label is not None and not isinstance(label, str):  # pyright: ignore[reportUnnecessaryIsInstance] - users may not check types
+            raise RunError(f"{self.label}: `label` is text, got {label!r}.")
+        if for_each_index is not None and not isinstance(for_each_index, int):  # pyright: ignore[reportUnnecessaryIsInstance] - likewise
+            raise RunError(f"{self.label}: `for_each_index` is a whole number from 0, got {for_each_index!r}.")
         return ResumeRequest(
             step=None if step is None else path_of(step),
             label=label,
@@ -463,6 +472,8 @@ class Run(StreamedRun[OutT]):
             How often it has been resumed now.
         """
         description = await self._describe()
+        if description is None and self._canceled_before_start:
+            raise RunNotSuspendedError(NOT_SUSPENDED)
         if description is None:
             raise RunNotFoundError(f"No snapshot found for this workflow run: {self.workflow_id} {self.run_id}")
         generation = await resume(self.client, description, request)

@@ -22,3 +22,11 @@ def test_recovery_prints_its_medians():
     assert done.returncode == 0, done.stderr
     figures = [line.partition(":")[0] for line in done.stdout.splitlines()]
     assert figures == ["median restart(force=True)", "median restart()", "median no call"]
+
+
+@pytest.mark.timeout(90)
+def test_suspended_runs_are_not_mixed_up_and_their_waiters_are_told():
+    done = run("-m", "benchmarks.suspended", "--runs", "100", "--cache", "10", "--waiters", "100", folder=ROOT)
+    assert done.returncode == 0, done.stdout + done.stderr
+    beginnings = ["100 runs suspended at once", "memory of the worker (cache of 10)", "100 waiters on one run"]
+    assert [line.partition(":")[0] for line in done.stdout.splitlines()] == beginnings

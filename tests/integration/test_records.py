@@ -237,7 +237,7 @@ async def test_a_run_that_on_start_refused(stage: Stage):
 
 
 async def test_a_run_of_thousands_of_events(stage: Stage):
-    workflow = create_workflow(id="large").map(numbers).foreach(a(add, "add"), concurrency=200).commit()
+    workflow = create_workflow(id="large").map(numbers).foreach(a(add, "add"), concurrency=50).commit()
     async with stage.worker(workflow):
         run_id = (await run(workflow, input_data=700)).run_id
     assert len(await history(stage.client, run_id)) > 2000

@@ -2,15 +2,21 @@
 
 import asyncio
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError
+from temporalio.testing import WorkflowEnvironment
 
-from mastra_temporal import Mastra, StepContext, TripWire, create_step, create_workflow
+from mastra_temporal import StepContext, TripWire, create_step, create_workflow
 from mastra_temporal.definition.outline import MAX_ROWS, outline
+from mastra_temporal.devserver import find_server_binary
+from mastra_temporal.run.search_attributes import registered
+from tests.integration.commands import CLI
+from tests.integration.commands import run as command
 from tests.support import Stage, count_events, history, run, until, within
 
 
@@ -157,5 +163,18 @@ async def test_a_very_long_graph_fits(stage: Stage):
         assert (await run(workflow, input_data=1)).status == "success"
 
 
-async def test_a_registry_that_never_connected_knows_of_none(stage: Stage):
-    assert not Mastra(workflows=[]).has_search_attributes
+async def test_the_command_registers_what_is_missing(tmp_path: Path):
+    async with await WorkflowEnvironment.start_local(dev_server_existing_path=find_server_binary().path) as server:
+        address = server.client.service_client.config.target_host
+        assert not await registered(server.client)
+        for _ in range(2):
+            done = await asyncio.to_thread(
+                command, "-m", CLI, "search-attributes", "--address", address, folder=tmp_path
+            )
+            assert done.returncode == 0, done.stderr
+            assert "MastraStatus, MastraWorkflow, MastraResource" in done.stdout
+
+        async def all_there() -> bool:
+            return await registered(server.client)
+
+        await until(all_there)

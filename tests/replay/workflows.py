@@ -94,6 +94,8 @@ WORKFLOWS = {
         workflow("sleep").sleep(timedelta(milliseconds=20)).sleep(lambda value: value).then(a(double)).commit(),
         workflow("failed").then(a(double)).then(a(fail, "b")).commit(),
         workflow("tripwire").then(a(trip)).commit(),
+        workflow("searchable").then(a(double)).then(a(ask, "b")).commit(),
+        workflow("searchable-tripwire").then(a(double)).then(a(trip, "b")).commit(),
         workflow("bailed").then(a(leave)).then(a(fail, "b")).commit(),
         workflow("retried").then(a(fail_once, retries=1)).commit(),
         workflow("callbacks", options={"on_start": callback, "on_finish": callback}).then(a(double)).commit(),
