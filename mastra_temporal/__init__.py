@@ -63,6 +63,7 @@ from mastra_temporal.errors import (
     WorkflowNotFoundError,
 )
 from mastra_temporal.plugin import MastraPlugin
+from mastra_temporal.run.bulk import RestartedRun, RestartReport
 from mastra_temporal.run.listing import WorkflowRun, WorkflowRuns
 from mastra_temporal.run.mastra import Mastra
 from mastra_temporal.run.run import Run
@@ -91,6 +92,8 @@ __all__ = [
     "PayloadTooLargeError",
     "Reconciliation",
     "RequestContext",
+    "RestartReport",
+    "RestartedRun",
     "ResumeAlreadyClaimedError",
     "RetryConfig",
     "Run",

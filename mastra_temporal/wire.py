@@ -353,6 +353,8 @@ class LostAttempt(CamelModel):
     """One attempt of a step whose worker is gone."""
 
     activity_id: str
+    started: str | None = None
+    """When the server gave the attempt to its worker; of an attempt that began since, this is not to be given up."""
     carried: Checkpoint | None = None
 
 
@@ -360,6 +362,7 @@ class RestartRequest(CamelModel):
     """The argument of the ``restart`` update."""
 
     v: int = 1
+    """From 2 on the attempts say when they started, and the run looks whether they are still the same."""
     attempts: list[LostAttempt]
     request_context: dict[str, Any] | None = None
     """The caller's values: they win over the recorded ones."""

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from mastra_temporal.cli.dev import develop
+from mastra_temporal.cli.restart import restart_all, restart_one
 from mastra_temporal.cli.running import run
 from mastra_temporal.cli.search_attributes import register_search_attributes
 from mastra_temporal.cli.worker import serve
@@ -56,3 +57,19 @@ def search_attributes(
 ) -> None:
     """Register the search attributes by which runs are found in the Temporal UI; `dev` does it by itself."""
     raise typer.Exit(run(register_search_attributes(address=address, namespace=namespace)))
+
+
+def restart(
+    app: Annotated[str, typer.Option(help="The Mastra object that has the workflow, as `module:attribute`.")],
+    run_id: Annotated[str | None, typer.Argument(help="The run to restart and to wait for.")] = None,
+    all: Annotated[bool, typer.Option("--all", help="All runs that lost their worker.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Also steps whose workers are alive.")] = False,
+    timeout: Annotated[float | None, typer.Option(min=0, help="Seconds to wait for the outcome.")] = None,
+) -> None:
+    """Bring a run back that lost its worker, or all of them with --all; finished steps never run again."""
+    if (run_id is None) != all:
+        raise typer.BadParameter("give either a RUN_ID or --all")
+    if all and (force or timeout is not None):
+        raise typer.BadParameter("--force and --timeout are for one run")
+    command = restart_one(app, run_id, force=force, timeout=timeout) if run_id is not None else restart_all(app)
+    raise typer.Exit(run(command))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from mastra_temporal.errors import DefinitionError
 
 if TYPE_CHECKING:
+    from mastra_temporal.run.bulk import RestartReport
     from mastra_temporal.run.listing import WorkflowRuns
     from mastra_temporal.run.records import RunRecords
     from mastra_temporal.run.state import WorkflowState
@@ -22,6 +23,10 @@ class Runner(Protocol):
 
     async def create_run(self, workflow: Any, *, run_id: str | None, resource_id: str | None) -> Any:
         """Make a run of the workflow."""
+        ...
+
+    async def restart_all_runs_of(self, workflow: Any) -> RestartReport:
+        """Restart all orphaned runs of the workflow."""
         ...
 
     @property
@@ -47,6 +52,14 @@ class HasRuns:
                 f"workflow `{self.id}` is not registered: list it in Mastra(workflows=[...]) before making a run of it."
             )
         return self._runner
+
+    async def restart_all_active_workflow_runs(self) -> RestartReport:
+        """Restart all runs of this workflow that lost their workers, whatever ``auto_restart_active_runs`` says.
+
+        Returns as soon as each is moving again. Mastra's ``restartAllActiveWorkflowRuns()``; see
+        `Mastra.restart_all_active_workflow_runs`.
+        """
+        return await self._registry.restart_all_runs_of(self)
 
     async def get_workflow_run_by_id(
         self, run_id: str, *, fields: Iterable[str] | None = None, with_nested_workflows: bool = True

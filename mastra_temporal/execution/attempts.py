@@ -3,7 +3,10 @@
 A lost attempt is cancelled and forgotten, and its activity is scheduled again at once. In one activation Temporal
 delivers updates *before* activity results, whatever the order in the history. So a restart first goes once around the
 worker (a local activity): after that every result recorded before the restart has been delivered, and an attempt that
-is still in flight really has no result. Without it a step that had just finished would run again.
+is still in flight really has no result. Without it a step that had just finished would run again. The local activity
+also asks the server whether the attempt is still the one that the caller saw: it may have timed out meanwhile, and the
+next one be at work. That one cannot begin between the question and our commands, because Temporal waits for a second
+(`CRASH_RETRY`) before it tries again.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import CancelledError
 
 from mastra_temporal.execution.limits import TaskBudget, size_of
-from mastra_temporal.execution.names import ACTIVITY_NOOP
+from mastra_temporal.execution.names import ACTIVITY_NOOP, ACTIVITY_STILL_LOST
 from mastra_temporal.wire import Checkpoint, LostAttempt, RestartRequest
 
 __all__ = ["ActivityPlan", "Attempts"]
@@ -138,8 +141,8 @@ class Attempts:
         Returns:
             How many were.
         """
-        await workflow.execute_local_activity(ACTIVITY_NOOP, start_to_close_timeout=timedelta(seconds=10))
-        lost = [attempt for attempt in request.attempts if attempt.activity_id in self._in_flight]
+        same = await _same_attempts(request)
+        lost = [item for item in request.attempts if item.activity_id in self._in_flight and item.activity_id in same]
         for attempt in lost:
             self._in_flight[attempt.activity_id].request_context = request.request_context
             self._lose(attempt)
@@ -161,3 +164,14 @@ class Attempts:
         number = self._scheduled.get(name, 0) + 1
         self._scheduled[name] = number
         return name if number == 1 else f"{name}#{number}"
+
+
+async def _same_attempts(request: RestartRequest) -> list[str]:
+    """The activities of which the attempt to give up is still the one under way."""
+    limit = timedelta(seconds=10)
+    if request.v < 2:
+        await workflow.execute_local_activity(ACTIVITY_NOOP, start_to_close_timeout=limit)
+        return [item.activity_id for item in request.attempts]
+    return await workflow.execute_local_activity(
+        ACTIVITY_STILL_LOST, request, result_type=list[str], start_to_close_timeout=limit
+    )

@@ -106,6 +106,9 @@ class Engine:
             progress.results[key] = result
             self.shown.step(path, result, self.attempts.scheduled(name) - before)
             events.ended(result)
+            # Not before: if the execution is closed under the step, the next one must not ask again.
+            progress.resuming.pop(key, None)
+            scope.answers.pop(key, None)
         if occurrence.index is None:
             scope.steps[body_id(body)] = result
         return result
@@ -133,9 +136,9 @@ def _continuation(
     scope: Scope, progress: Progress, key: str, result: StepResult | None, input_data: Any
 ) -> Continuation | None:
     if result is not None and key in progress.resuming:
-        return Continuation(result, progress.resuming.pop(key))
+        return Continuation(result, progress.resuming[key])
     if key in scope.answers:
-        return Continuation(scope.steps[key].model_copy(update={"payload": input_data}), scope.answers.pop(key))
+        return Continuation(scope.steps[key].model_copy(update={"payload": input_data}), scope.answers[key])
     return None
 
 

@@ -10,10 +10,12 @@ __all__ = [
     "ACTIVITY_FUNCTION",
     "ACTIVITY_NOOP",
     "ACTIVITY_REQUEST_CANCEL",
+    "ACTIVITY_STILL_LOST",
     "FAILED_RUN",
     "FAILED_STEP",
     "INVALID_DATA",
     "MEMO_CONTINUED_FROM",
+    "MEMO_GENERATION",
     "MEMO_GRAPH",
     "MEMO_RESOURCE",
     "MEMO_STATUS",
@@ -43,6 +45,7 @@ ACTIVITY_ENTER = "mastra.enter"
 ACTIVITY_FUNCTION = "mastra.function"
 ACTIVITY_NOOP = "mastra.noop"
 ACTIVITY_REQUEST_CANCEL = "mastra.request_cancel"
+ACTIVITY_STILL_LOST = "mastra.still_lost"
 
 STREAM_TOPIC = "events"
 """The topic of a run's stream in which the engine tells what it does."""
@@ -54,6 +57,8 @@ MEMO_CONTINUED_FROM = "mastraContinuedFrom"
 MEMO_GRAPH = "mastraGraph"
 """The fingerprint of the graph that the run follows."""
 MEMO_RESOURCE = "mastraResourceId"
+MEMO_GENERATION = "mastraGeneration"
+"""How often the run has been resumed."""
 MEMO_STATUS = "mastraStatus"
 """The status, where Temporal's own does not tell: suspended, paused, tripwire."""
 

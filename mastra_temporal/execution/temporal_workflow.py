@@ -22,6 +22,8 @@ from mastra_temporal.execution.limits import ANSWER, compact, is_small, size_err
 from mastra_temporal.execution.names import (
     ACTIVITY_REQUEST_CANCEL,
     FAILED_RUN,
+    MEMO_GENERATION,
+    MEMO_STATUS,
     NOT_SUSPENDED,
     QUERY_LOOKUP,
     QUERY_STATUS,
@@ -151,12 +153,12 @@ class MastraWorkflow:
         """Wait until the run is resumed or canceled. It costs nothing, however long."""
         generation = self._generation
         self._suspended = result
-        workflow.upsert_memo({"mastraStatus": "suspended", "mastraGeneration": generation})
+        workflow.upsert_memo({MEMO_STATUS: "suspended", MEMO_GENERATION: generation})
         self._shown.status("suspended")
         await workflow.wait_condition(lambda: self._run.aborted or self._generation > generation)
         self._suspended = None
         if self._generation > generation:
-            workflow.upsert_memo({"mastraStatus": "running", "mastraGeneration": self._generation})
+            workflow.upsert_memo({MEMO_STATUS: "running", MEMO_GENERATION: self._generation})
             self._shown.status("running")
 
     async def _open(self) -> tuple[WorkflowGraph, Scope]:
@@ -265,6 +267,11 @@ class MastraWorkflow:
     def root(self) -> Scope | None:
         """The scope of the run's own workflow, once it has been entered."""
         return self._scope
+
+    @property
+    def generation(self) -> int:
+        """How often the run has been resumed."""
+        return self._generation
 
     def snapshot(self) -> WorkflowResult[Any]:
         """The results as far as the run has come."""

@@ -19,6 +19,7 @@ from mastra_temporal.errors import ConfigurationError, RunError, WorkflowNotFoun
 from mastra_temporal.execution.compiler import compile_workflows
 from mastra_temporal.execution.names import step_activity
 from mastra_temporal.plugin import MastraPlugin
+from mastra_temporal.run.bulk import Restarting, RestartReport
 from mastra_temporal.run.faults import unreachable
 from mastra_temporal.run.listing import WorkflowRuns
 from mastra_temporal.run.records import RunRecords
@@ -151,6 +152,24 @@ class Mastra:
         if self._records is None or self._records.client is not self.client:
             self._records = RunRecords(self.client, self.task_queue, self._runs)
         return self._records
+
+    async def restart_all_active_workflow_runs(self) -> RestartReport:
+        """Restart all runs of the registered workflows that lost their workers. To be called after an outage.
+
+        Runs that are well are left alone. Workflows with ``auto_restart_active_runs=False`` are skipped. Returns as
+        soon as each run is moving again; ``await report.wait()`` gives their results. Mastra's
+        ``restartAllActiveWorkflowRuns()``.
+        """
+        return await self._restart_all(self._workflows.values(), opted_out=False)
+
+    async def restart_all_runs_of(self, workflow: Workflow[Any, Any, Any]) -> RestartReport:
+        """See `Workflow.restart_all_active_workflow_runs`."""
+        return await self._restart_all([workflow], opted_out=True)
+
+    async def _restart_all(self, workflows: Iterable[Workflow[Any, Any, Any]], *, opted_out: bool) -> RestartReport:
+        restarting = Restarting(self, workflows, opted_out=opted_out)
+        await restarting.find()
+        return await restarting.restart()
 
     # What the plugin registers
 

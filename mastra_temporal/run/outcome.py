@@ -27,6 +27,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from mastra_temporal.errors import RunRefusedError
 from mastra_temporal.execution.names import FAILED_RUN, REFUSED_RUN, UPDATE_OUTCOME, outcome_update_id
 from mastra_temporal.run.recorded import recorded_result
+from mastra_temporal.run.stuck import patiently
 from mastra_temporal.wire import OutcomeReply, WorkflowResult
 
 MOVE_SECONDS = 0.02
@@ -109,6 +110,8 @@ async def closed_result(client: Client, handle: WorkflowHandle[Any, Any]) -> Wor
         return await _with_steps(client, handle, await handle.result())
     except WorkflowFailureError as failure:
         cause = failure.cause
+    if isinstance(cause, TerminatedError) and await _is_replaced(handle):
+        return await closed_result(client, handle)
     if isinstance(cause, ApplicationError) and cause.type == FAILED_RUN:
         return await _with_steps(client, handle, WorkflowResult[Any].model_validate(cause.details[0]))
     if isinstance(cause, ApplicationError) and cause.type == REFUSED_RUN:
@@ -131,8 +134,9 @@ async def _with_steps(
 
 
 async def _outcome(handle: WorkflowHandle[Any, Any], generation: int) -> OutcomeReply:
-    return await handle.execute_update(
-        UPDATE_OUTCOME, generation, id=outcome_update_id(generation), result_type=OutcomeReply
+    update_id = outcome_update_id(generation)
+    return await patiently(
+        lambda: handle.execute_update(UPDATE_OUTCOME, generation, id=update_id, result_type=OutcomeReply)
     )
 
 
@@ -141,6 +145,11 @@ def _is_gone(error: BaseException | None) -> bool:
     if isinstance(error, RPCError):
         return error.status == RPCStatusCode.NOT_FOUND
     return isinstance(error, (WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError))
+
+
+async def _is_replaced(handle: WorkflowHandle[Any, Any]) -> bool:
+    """Whether the execution that was terminated has been reset: another one goes on in its place."""
+    return (await handle.describe()).status != WorkflowExecutionStatus.TERMINATED
 
 
 async def _error(handle: WorkflowHandle[Any, Any], cause: BaseException) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from mastra_temporal.definition.outline import fingerprint, outline
 from mastra_temporal.definition.workflow import Workflow
-from mastra_temporal.execution.names import MEMO_CONTINUED_FROM, MEMO_GRAPH, MEMO_RESOURCE
+from mastra_temporal.execution.names import MEMO_CONTINUED_FROM, MEMO_GENERATION, MEMO_GRAPH, MEMO_RESOURCE
 from mastra_temporal.run.search_attributes import at_start
 from mastra_temporal.wire import StartEnvelope
 
@@ -25,6 +25,7 @@ def presentation(workflow: Workflow[Any, Any, Any], envelope: StartEnvelope) -> 
         MEMO_GRAPH: graph,
         MEMO_RESOURCE: resource_id,
         MEMO_CONTINUED_FROM: None if envelope.seed is None else envelope.seed.continued_from,
+        MEMO_GENERATION: None if envelope.seed is None else envelope.seed.generation,
     }
     found_by = {"search_attributes": at_start(workflow.id, resource_id)} if envelope.search_attributes else {}
     return {

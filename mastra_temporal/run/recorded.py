@@ -49,12 +49,14 @@ class RecordedRun:
     """The graph that it follows; None when it was closed before that was known."""
     run: RunState
     root: Scope | None
+    generation: int
+    """How often it has been resumed."""
 
     @classmethod
     def of(cls, workflow: MastraWorkflow) -> RecordedRun:
         """A copy: the workflow itself changes when it is let go."""
         run, root = copy.deepcopy((workflow.run_state, workflow.root))
-        return cls(workflow.envelope, workflow.graph, run, root)
+        return cls(workflow.envelope, workflow.graph, run, root, workflow.generation)
 
 
 async def recorded_run(client: Client, run_id: str, execution: str | None = None) -> RecordedRun:

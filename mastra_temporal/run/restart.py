@@ -1,7 +1,8 @@
 """`Run.restart`: brings a run that lost its worker back to work, and never runs a finished step again.
 
 The run stays the same execution. Its active steps whose workers are gone are scheduled again by an update, which comes
-to the workflow only after the dead worker's sticky queue is cleared. Everything else is left to go on by itself.
+to the workflow only after the dead worker's sticky queue is cleared. A step that waits for its next attempt gets it
+now. Everything else is left to go on by itself.
 """
 
 # pyright: reportUnknownMemberType=false
@@ -9,82 +10,146 @@ to the workflow only after the dead worker's sticky queue is cleared. Everything
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Iterable
-from datetime import datetime, timedelta, timezone
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.api.workflow.v1 import PendingActivityInfo
-from temporalio.api.workflowservice.v1 import ResetStickyTaskQueueRequest
+from temporalio.api.workflowservice.v1 import ResetActivityRequest, ResetStickyTaskQueueRequest
 from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from mastra_temporal.execution.names import UPDATE_RESTART
-from mastra_temporal.run.liveness import gone_workers, pending_steps
+from mastra_temporal.run.liveness import Verdicts, describe
+from mastra_temporal.run.stuck import is_stuck, patiently, reset_stuck_run
+from mastra_temporal.steps.lost import attempt_started
 from mastra_temporal.wire import Checkpoint, LostAttempt, RestartRequest
 
-__all__ = ["clear_sticky_queue", "reschedule_lost_steps"]
-
-SOON = timedelta(seconds=2)
-"""A retry that is due so soon is left alone: it might start while we look."""
+__all__ = ["Revival", "clear_sticky_queue", "release", "revive"]
 
 
-async def reschedule_lost_steps(
-    client: Client, run_id: str, *, request_context: dict[str, Any] | None = None, force: bool = False
-) -> int:
-    """Schedule the steps again that no worker is running any more.
+STARTED = {
+    PendingActivityState.PENDING_ACTIVITY_STATE_STARTED,
+    PendingActivityState.PENDING_ACTIVITY_STATE_CANCEL_REQUESTED,
+}
+
+
+@dataclass(frozen=True)
+class Revival:
+    """What was done for a run."""
+
+    how: Literal["restarted", "attached"]
+    why: str
+
+
+async def revive(
+    client: Client,
+    run_id: str,
+    *,
+    request_context: dict[str, Any] | None = None,
+    force: bool = False,
+    verdicts: Verdicts | None = None,
+) -> Revival:
+    """Schedule the steps of a run again that no worker is running any more; returns when that is done.
 
     Args:
         client: The client.
         run_id: A run that is open.
         request_context: Values to put into the run's request context.
         force: Take every step under way for lost, without asking whether its worker is alive.
-
-    Returns:
-        How many steps were scheduled again.
+        verdicts: What is known of workers already.
     """
+    verdicts = verdicts or Verdicts(client)
     try:
-        pending = await pending_steps(client, run_id)
-        lost = await _lost(client, run_id, pending, force)
-        if not lost and not request_context:
-            return 0
         await clear_sticky_queue(client, run_id)
-        attempts = [
-            LostAttempt(activity_id=activity.activity_id, carried=await _carried(client, activity)) for activity in lost
-        ]
-        return await client.get_workflow_handle(run_id).execute_update(
-            UPDATE_RESTART,
-            RestartRequest(attempts=attempts, request_context=request_context),
-            id=_update_id(lost, request_context),
-            result_type=int,
-        )
+        description = await describe(client, run_id)
+        reset = False
+        if is_stuck(description):
+            reset = await reset_stuck_run(client, run_id, force=force)
+            description = await describe(client, run_id)
+        pending = list(description.pending_activities)
+        hurried = [await _hurry(client, run_id, item) for item in pending if _waits_for_retry(item)]
+        lost = await _lost(run_id, pending, verdicts, force)
+        moved = await _give_up(client, run_id, lost, request_context) if lost or request_context else 0
     except WorkflowUpdateFailedError:
-        return 0  # the run ended while the update was under way
+        return Revival("attached", "it ended meanwhile")
     except RPCError as error:
         if error.status != RPCStatusCode.NOT_FOUND:
             raise
-        return 0  # the run has ended
+        return Revival("attached", "it ended meanwhile")
+    if reset:
+        return Revival("restarted", "its workflow task had failed again and again")
+    if moved:
+        return Revival("restarted", "the worker of its step was gone" if not force else "by force")
+    if any(hurried):
+        return Revival("restarted", "its step waited for the next attempt")
+    return Revival("attached", "its steps are alive" if pending else "no step was under way")
+
+
+async def release(client: Client, run_id: str) -> None:
+    """Let a canceled run end without the steps that nobody runs: of dead workers, or waiting for a retry."""
+    with contextlib.suppress(WorkflowUpdateFailedError):
+        await clear_sticky_queue(client, run_id)
+        pending = list((await describe(client, run_id)).pending_activities)
+        lost = await _lost(run_id, pending, Verdicts(client), force=False)
+        idle = [item for item in pending if _waits_for_retry(item)]
+        if lost or idle:
+            await _give_up(client, run_id, lost + idle, None)
 
 
 async def _lost(
-    client: Client, run_id: str, pending: list[PendingActivityInfo], force: bool
+    run_id: str, pending: list[PendingActivityInfo], verdicts: Verdicts, force: bool
 ) -> list[PendingActivityInfo]:
-    started = [item for item in pending if item.state == PendingActivityState.PENDING_ACTIVITY_STATE_STARTED]
-    backing_off = [item for item in pending if _waits_for_retry(item)]
-    if force:
-        return started + backing_off
-    identities = {item.last_worker_identity: None for item in started}
-    gone = await gone_workers(client, run_id, identities) if identities else set[str]()
-    return [item for item in started if item.last_worker_identity in gone] + backing_off
+    started = [item for item in pending if item.state in STARTED]
+    if force or not started:
+        return started
+    gone = await verdicts.gone(run_id, [item.last_worker_identity for item in started])
+    return [item for item in started if item.last_worker_identity in gone]
 
 
 def _waits_for_retry(activity: PendingActivityInfo) -> bool:
-    if activity.state != PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED or activity.attempt < 2:
-        return False
-    due = activity.next_attempt_schedule_time.ToDatetime(tzinfo=timezone.utc)
-    return due - datetime.now(timezone.utc) > SOON
+    scheduled = activity.state == PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED
+    return scheduled and activity.HasField("next_attempt_schedule_time")
+
+
+async def _hurry(client: Client, run_id: str, activity: PendingActivityInfo) -> bool:
+    """Have a step's next attempt begin now. One that began while we looked is left alone, by the server itself."""
+    try:
+        await client.workflow_service.reset_activity(
+            ResetActivityRequest(
+                namespace=client.namespace,
+                execution=WorkflowExecution(workflow_id=run_id),
+                identity=client.identity,
+                id=activity.activity_id,
+            )
+        )
+    except RPCError as error:
+        if error.status in (RPCStatusCode.NOT_FOUND, RPCStatusCode.UNIMPLEMENTED):
+            return False  # the step has ended, or the server is too old: then it waits for its time
+        raise
+    return True
+
+
+async def _give_up(
+    client: Client, run_id: str, lost: list[PendingActivityInfo], request_context: dict[str, Any] | None
+) -> int:
+    request = RestartRequest(
+        v=2,
+        attempts=[
+            LostAttempt(
+                activity_id=item.activity_id, started=attempt_started(item), carried=await _carried(client, item)
+            )
+            for item in lost
+        ],
+        request_context=request_context,
+    )
+    handle = client.get_workflow_handle(run_id)
+    update_id = _update_id(request.attempts, request_context)
+    return await patiently(lambda: handle.execute_update(UPDATE_RESTART, request, id=update_id, result_type=int))
 
 
 async def _carried(client: Client, activity: PendingActivityInfo) -> Checkpoint | None:
@@ -95,9 +160,9 @@ async def _carried(client: Client, activity: PendingActivityInfo) -> Checkpoint 
     return checkpoint
 
 
-def _update_id(lost: Iterable[PendingActivityInfo], request_context: dict[str, Any] | None) -> str:
+def _update_id(lost: Iterable[LostAttempt], request_context: dict[str, Any] | None) -> str:
     """The same for all who want the same: of any number of restarts at once, one acts."""
-    wanted = sorted(f"{item.activity_id}:{item.attempt}" for item in lost)
+    wanted = sorted(f"{item.activity_id}:{item.started}" for item in lost)
     if request_context:
         wanted.append(repr(sorted(request_context.items())))
     return f"restart-{hashlib.sha256(';'.join(wanted).encode()).hexdigest()[:32]}"

@@ -31,6 +31,8 @@ from mastra_temporal.errors import (
 from mastra_temporal.execution.limits import size_error
 from mastra_temporal.execution.names import (
     INVALID_DATA,
+    MEMO_GENERATION,
+    MEMO_STATUS,
     NOT_SUSPENDED,
     RESUME_CLAIMED,
     RUN_NOT_SUSPENDED,
@@ -102,8 +104,8 @@ async def _suspended_generation(client: Client, description: WorkflowExecutionDe
         if description.raw_description.workflow_extended_info.cancel_requested:
             raise RunNotSuspendedError(NOT_SUSPENDED)
         memo = await description.memo()
-        if memo.get("mastraStatus") == "suspended":
-            return int(memo["mastraGeneration"])
+        if memo.get(MEMO_STATUS) == "suspended":
+            return int(memo[MEMO_GENERATION])
         if loop.time() > patience:
             raise RunNotSuspendedError(NOT_SUSPENDED)
         await asyncio.sleep(POLL_SECONDS)
@@ -114,7 +116,7 @@ async def _refusal_of_ended(client: Client, run_id: str, generation: int) -> Run
     """The run was suspended a moment ago and has ended: somebody has resumed it, or it was canceled."""
     handle = client.get_workflow_handle(run_id, result_type=WorkflowResult[Any])
     description = await handle.describe()
-    if (await description.memo()).get("mastraGeneration") == generation:
+    if (await description.memo()).get(MEMO_GENERATION) == generation:
         return RunNotSuspendedError(NOT_SUSPENDED)
     status = (await closed_result(client, handle)).status
     return ResumeAlreadyClaimedError(resume_claimed(description.workflow_type, run_id, status))

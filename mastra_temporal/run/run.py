@@ -37,6 +37,7 @@ from mastra_temporal.errors import (
     TimeTravelError,
 )
 from mastra_temporal.execution.names import (
+    MEMO_GENERATION,
     NOT_SUSPENDED,
     UPDATE_OUTCOME,
     outcome_update_id,
@@ -46,8 +47,10 @@ from mastra_temporal.run.faults import explained
 from mastra_temporal.run.open_status import open_status
 from mastra_temporal.run.outcome import closed_result, outcome_of_start, wait_for_outcome
 from mastra_temporal.run.presentation import presentation
+from mastra_temporal.run.queues import warning_when_unattended
 from mastra_temporal.run.recorded import RecordedRun, recorded_run
-from mastra_temporal.run.restart import clear_sticky_queue, reschedule_lost_steps
+from mastra_temporal.run.reopen import is_closed_by_temporal, reopen
+from mastra_temporal.run.restart import release, revive
 from mastra_temporal.run.resume import StepPath, path_of, resume
 from mastra_temporal.run.streamed import StreamedRun
 from mastra_temporal.run.time_travel import Journey, step_contexts, travel
@@ -237,8 +240,8 @@ class Run(StreamedRun[OutT]):
             await self.client.get_workflow_handle(self.run_id).cancel()
         self.status = "canceled"
         # With no worker at all nobody can answer now; the next worker ends the run.
-        with contextlib.suppress(asyncio.TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
-            await asyncio.wait_for(reschedule_lost_steps(self.client, self.run_id), PATIENCE_SECONDS)
+        with _ended_meanwhile(), contextlib.suppress(asyncio.TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
+            await asyncio.wait_for(release(self.client, self.run_id), PATIENCE_SECONDS)
         return "accepted"
 
     @explained
@@ -374,27 +377,43 @@ class Run(StreamedRun[OutT]):
             request_context: Values that win over the recorded ones.
             force: Do not ask whether the workers are alive: schedule the active steps again at once. A worker that is
                 alive after all gets an abort signal.
-            timeout: How long to wait for the result.
+            timeout: How long to wait, for a worker and for the result. Without a worker a warning is logged that names
+                the task queue.
 
         Raises:
             RunNotActiveError: The run was never started, is suspended, canceled or paused.
             RunNotFoundError: Temporal has no such run.
-            TimeoutError: The run goes on, but was not over in time.
+            asyncio.TimeoutError: The run goes on, but was not over in time.
         """
+        restarting = self._restart(self._request_context(request_context), force=force)
+        try:
+            result = await asyncio.wait_for(restarting, None if timeout is None else timeout.total_seconds())
+        except asyncio.TimeoutError:
+            raise asyncio.TimeoutError(
+                f"{self.label} goes on, but was not over within {timeout}: call `restart()` again to wait on."
+            ) from None
+        return self._shown(result, OutputOptions(include_state=True))
+
+    async def _restart(self, request_context: dict[str, Any], *, force: bool) -> WorkflowResult[Any]:
         description = await self._describe()
         if description is None:
             raise RunNotActiveError(NOT_ACTIVE)
-        if description.status == WorkflowExecutionStatus.RUNNING:
-            self._require_active(await open_status(description))
-            with _ended_meanwhile():
-                await clear_sticky_queue(self.client, self.run_id)
-            await reschedule_lost_steps(
-                self.client, self.run_id, request_context=self._request_context(request_context), force=force
-            )
-        result = await asyncio.wait_for(self._outcome(), None if timeout is None else timeout.total_seconds())
+        if is_closed_by_temporal(description):
+            await reopen(self.client, description, request_context, self._start_options)
+            return await self._outcome()
         if description.status != WorkflowExecutionStatus.RUNNING:
+            result = await self._outcome()
             self._require_active(result.status)
-        return self._shown(result, OutputOptions(include_state=True))
+            return result
+        self._require_active(await open_status(description))
+        async with warning_when_unattended(self.client, self.run_id):
+            await revive(self.client, self.run_id, request_context=request_context, force=force)
+            return await self._outcome()
+
+    @explained
+    async def join(self) -> WorkflowResult[OutT]:
+        """Wait until the run has ended or is suspended, and leave it alone. What `RestartReport.wait` does."""
+        return self._shown(await self._outcome(), OutputOptions(include_state=True))
 
     @explained
     async def fetch_status(self) -> RunStatus:
@@ -531,7 +550,7 @@ class Run(StreamedRun[OutT]):
 
     async def _outcome(self) -> WorkflowResult[Any]:
         description = await self._describe()
-        generation = 0 if description is None else int((await description.memo()).get("mastraGeneration", 0))
+        generation = 0 if description is None else int((await description.memo()).get(MEMO_GENERATION, 0))
         return await wait_for_outcome(self.client, self.run_id, generation)
 
     async def _describe(self) -> WorkflowExecutionDescription | None:

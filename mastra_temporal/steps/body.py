@@ -49,7 +49,7 @@ async def supervise(body: asyncio.Task[Any], *, owner: str, timeout_ms: int, gra
     except asyncio.CancelledError:
         await _hear_of_cancellation(body, owner, grace_ms, abort)
     if not body.done():
-        await _stop(body)
+        await _stop(body, abort)
         raise StepTimeoutError(f"{owner} exceeded its start-to-close timeout of {timeout_ms} ms.")
     return body.result()
 
@@ -57,7 +57,7 @@ async def supervise(body: asyncio.Task[Any], *, owner: str, timeout_ms: int, gra
 async def _hear_of_cancellation(body: asyncio.Task[Any], owner: str, grace_ms: int, abort: AbortSignal) -> None:
     details = activity.cancellation_details()
     if details is not None and details.worker_shutdown:
-        await _stop(body)
+        await _stop(body, abort)
         raise ApplicationError(
             f"{owner}: the worker shut down", type="WorkerShutdown", next_retry_delay=timedelta(milliseconds=10)
         )
@@ -69,9 +69,11 @@ async def _hear_of_cancellation(body: asyncio.Task[Any], owner: str, grace_ms: i
         await asyncio.wait({body}, timeout=grace_ms / 1000)
     finally:
         if not body.done():
-            await _stop(body)
+            await _stop(body, abort)
 
 
-async def _stop(body: asyncio.Task[Any]) -> None:
+async def _stop(body: asyncio.Task[Any], abort: AbortSignal) -> None:
     body.cancel()
     await asyncio.gather(body, return_exceptions=True)
+    # A thread cannot be interrupted: it goes on until it looks at its signal.
+    abort._set()  # pyright: ignore[reportPrivateUsage]

@@ -28,6 +28,7 @@ from mastra_temporal.steps import body
 from mastra_temporal.steps.definitions import Definitions
 from mastra_temporal.steps.failure import error_info, is_retryable
 from mastra_temporal.steps.heartbeat import Heartbeat
+from mastra_temporal.steps.lost import still_lost
 from mastra_temporal.steps.runner import request_context_change
 from mastra_temporal.validation import admit, admit_nested, validated
 from mastra_temporal.wire import (
@@ -56,7 +57,7 @@ class Calls:
     @property
     def activities(self) -> list[Callable[..., Any]]:
         """What to register with the worker."""
-        return [self.function, self.enter, self.callback, noop, request_cancel, missing_step]
+        return [self.function, self.enter, self.callback, noop, request_cancel, still_lost, missing_step]
 
     @activity.defn(name=ACTIVITY_FUNCTION)
     async def function(self, call: FunctionCall) -> list[FunctionOutcome]:

@@ -1,14 +1,19 @@
-"""The heartbeat that every step has without doing anything for it: it carries checkpoints and the count of failures."""
+"""The heartbeat that every step has without doing anything for it: it carries checkpoints and the count of failures.
+
+A step whose worker cannot reach the server hears of it, by its abort signal, before the server takes it for dead and
+gives the step to another worker.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any
 
 from temporalio import activity
 
+from mastra_temporal.steps.contact import Contact
 from mastra_temporal.wire import Checkpoint
 
 __all__ = ["Heartbeat"]
@@ -18,20 +23,33 @@ INTERVAL = 0.5
 and the answer, which is how a step hears that its run was canceled, comes at once."""
 
 
+CUT_OFF = 0.8
+"""The part of the heartbeat timeout after which a step without contact to the server is told."""
+
+
 class Heartbeat:
     """The heartbeat of one attempt, and what it has recorded for the next."""
 
-    def __init__(self, recorded: Checkpoint) -> None:
-        """Create a heartbeat that starts from what an earlier attempt recorded."""
+    def __init__(self, recorded: Checkpoint, cut_off: Callable[[], None] = lambda: None) -> None:
+        """Create a heartbeat that starts from what an earlier attempt recorded.
+
+        Args:
+            recorded: What that was.
+            cut_off: Called, perhaps more than once, when the server has not been in reach for most of the timeout.
+        """
         self.recorded = recorded
+        self._cut_off = cut_off
         self._loop = asyncio.get_running_loop()
         self._next: asyncio.TimerHandle | None = None
+        timeout = activity.info().heartbeat_timeout
+        self._patience = None if timeout is None else CUT_OFF * timeout.total_seconds()
+        self._contact = Contact.of(activity.client())
 
     @classmethod
-    def of_this_attempt(cls, carried: Checkpoint | None) -> Heartbeat:
+    def of_this_attempt(cls, carried: Checkpoint | None, cut_off: Callable[[], None]) -> Heartbeat:
         """From the last attempt's details, or from those of a lost attempt that ``restart()`` replaced."""
         details = activity.info().heartbeat_details
-        return cls(Checkpoint.model_validate(details[0]) if details else carried or Checkpoint())
+        return cls(Checkpoint.model_validate(details[0]) if details else carried or Checkpoint(), cut_off)
 
     def save(self, value: Any) -> None:
         """Take over a checkpoint of the body, which may run in a thread; the next beat, due at once, carries it."""
@@ -48,7 +66,8 @@ class Heartbeat:
         """Beat in the background while the body runs. A body that is over within half a second costs no beat."""
         self._next = self._loop.call_later(INTERVAL, self._beat)
         try:
-            yield
+            with self._contact.kept():
+                yield
         finally:
             self._next.cancel()
             self._next = None
@@ -58,4 +77,6 @@ class Heartbeat:
             return
         self._next.cancel()
         activity.heartbeat(self.recorded)
+        if self._patience is not None and self._loop.time() - self._contact.last > self._patience:
+            self._cut_off()
         self._next = self._loop.call_later(INTERVAL, self._beat)

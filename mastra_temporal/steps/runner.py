@@ -76,7 +76,8 @@ class Attempt:
         self.call = call
         self.owner = f"step `{step.id}` of workflow `{call.workflow_id}`"
         self.channel = StepChannel(call)
-        self.heartbeat = Heartbeat.of_this_attempt(call.carried)
+        self.abort_signal = AbortSignal()
+        self.heartbeat = Heartbeat.of_this_attempt(call.carried, cut_off=self.abort_signal._set)  # pyright: ignore[reportPrivateUsage]
         self.effects = StepEffects()
         self.request_context = RequestContext(call.request_context)
         self.payload: Any = None
@@ -179,7 +180,7 @@ class Attempt:
             suspend_data=call.suspend_data,
             idempotency_key=call.idempotency_key,
             last_checkpoint=self.heartbeat.recorded.value,
-            abort_signal=AbortSignal(),
+            abort_signal=self.abort_signal,
             effects=self.effects,
             ports=StepPorts(
                 lookup=self.channel.lookup,

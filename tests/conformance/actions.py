@@ -203,6 +203,12 @@ async def outcome(awaited: Awaitable[Any]) -> dict[str, Any]:
     return {"result": result_record(result) if isinstance(result, WorkflowResult) else result}
 
 
+async def restart_all_active(case: CaseRun, action: Action) -> None:
+    mastra = case.session.mastra
+    whose: Any = mastra if action.get("all") else mastra.get_workflow(action.get("workflow", case.session.builder.id))
+    await (await whose.restart_all_active_workflow_runs()).wait()
+
+
 async def cancel(case: CaseRun, action: Action) -> None:
     run = await case.session.run(action)
     await run.cancel()
@@ -341,6 +347,7 @@ ACTIONS: dict[str, Callable[[CaseRun, Action], Awaitable[Any]]] = {
     "start": start,
     "startAsync": start_async,
     "restart": restart,
+    "restartAllActive": restart_all_active,
     "resume": resume,
     "timeTravel": time_travel,
     "cancel": cancel,
@@ -363,6 +370,5 @@ ACTIONS: dict[str, Callable[[CaseRun, Action], Awaitable[Any]]] = {
     "resumeStream": resume_stream,
     "timeTravelStream": time_travel_stream,
     "watch": watch,
-    "restartAllActive": not_supported,
     "spans": not_supported,
 }

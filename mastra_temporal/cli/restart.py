@@ -1,0 +1,77 @@
+"""``mastra-temporal restart``: one run, or all that lost their workers."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from datetime import timedelta
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from temporalio.service import RPCError, RPCStatusCode
+
+from mastra_temporal.cli.loading import load_app
+from mastra_temporal.errors import RunError, RunNotFoundError
+from mastra_temporal.execution.names import typescript_workflow_type
+from mastra_temporal.run.bulk import Restarting
+from mastra_temporal.run.mastra import Mastra
+
+__all__ = ["restart_all", "restart_one"]
+
+_console = Console(highlight=False, soft_wrap=True)
+
+
+async def restart_one(app: str, run_id: str, *, force: bool, timeout: float | None) -> None:
+    """Restart a run, wait for its outcome, and print it as JSON.
+
+    Raises:
+        RunError: There is no such run, it is not active, or it has failed.
+    """
+    mastra = await _connected(app)
+    run = await mastra.get_workflow(await _workflow_of(mastra, run_id)).create_run(run_id=run_id)
+    result = await run.restart(force=force, timeout=None if timeout is None else timedelta(seconds=timeout))
+    print(result.model_dump_json(by_alias=True, exclude_none=True, indent=2))
+    if result.status not in ("success", "suspended", "paused"):
+        raise RunError(f"{run.label} ended with status {result.status}.")
+
+
+async def restart_all(app: str) -> None:
+    """Restart all orphaned runs of an app; returns when they move again.
+
+    Raises:
+        RunError: Some could not be brought back.
+    """
+    mastra = await _connected(app)
+    restarting = Restarting(mastra, mastra.list_workflows().values(), opted_out=False)
+    total = await restarting.find()
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        bar = progress.add_task("Restarting", total=total)
+        report = await restarting.restart(done=lambda run: progress.advance(bar))
+    for item in report.runs:
+        if item.how != "attached":
+            _console.print(f"{item.how:9}  {item.run_id}  ({item.workflow_id}: {item.why})", markup=False)
+    _console.print(
+        f"{total} active runs: {len(report.restarted)} restarted, {len(report.attached)} were well, "
+        f"{len(report.skipped)} skipped, {len(report.failed)} failed"
+    )
+    if report.failed:
+        raise RunError(f"{len(report.failed)} of {total} runs could not be restarted; the reasons stand above.")
+
+
+async def _connected(app: str) -> Mastra:
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s: %(message)s")
+    mastra = load_app(app)
+    await mastra.connect()
+    return mastra
+
+
+async def _workflow_of(mastra: Mastra, run_id: str) -> str:
+    try:
+        description = await mastra.client.get_workflow_handle(run_id).describe()
+    except RPCError as error:
+        if error.status != RPCStatusCode.NOT_FOUND:
+            raise
+        raise RunNotFoundError(f"Snapshot not found for run {run_id}") from None
+    known = {typescript_workflow_type(workflow_id): workflow_id for workflow_id in mastra.list_workflows()}
+    return known.get(description.workflow_type, description.workflow_type)

@@ -1,0 +1,101 @@
+"""Runs that Temporal closed without their own say: terminated, or over their execution timeout.
+
+Such a run goes on in a new execution under the same run id, which begins with everything that was recorded. A reset of
+the closed execution would not do: it cuts off results that were recorded last, and their steps would run again.
+"""
+
+# pyright: reportUnknownMemberType=false
+# Some of the SDK's overloads are not fully typed.
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+
+from mastra_temporal.execution.scope import Scope
+from mastra_temporal.execution.seed import seed_of
+from mastra_temporal.run.lock import locked
+from mastra_temporal.run.recorded import RecordedRun, recorded_run
+from mastra_temporal.wire import RunSeed, ScopeSeed, StartEnvelope, StepResult
+
+__all__ = ["is_closed_by_temporal", "reopen"]
+
+POLL_SECONDS = 0.05
+
+
+def is_closed_by_temporal(description: WorkflowExecutionDescription) -> bool:
+    """Whether a run was closed without its own say, and had not been canceled before."""
+    closed = (WorkflowExecutionStatus.TERMINATED, WorkflowExecutionStatus.TIMED_OUT)
+    return description.status in closed and not description.raw_description.workflow_extended_info.cancel_requested
+
+
+async def reopen(
+    client: Client,
+    closed: WorkflowExecutionDescription,
+    request_context: dict[str, Any],
+    start_options: Callable[[StartEnvelope], dict[str, Any]],
+) -> None:
+    """Start the next execution of a run. One of any number of callers does it; all return when it is there.
+
+    Args:
+        client: The client.
+        closed: The execution that was closed.
+        request_context: Values that win over the recorded ones.
+        start_options: Further arguments of the start with an envelope.
+    """
+    while True:
+        async with locked(client, closed.id) as mine:
+            latest = await client.get_workflow_handle(closed.id).describe()
+            if latest.run_id != closed.run_id:
+                return
+            if mine:
+                recorded = await recorded_run(client, closed.id, closed.run_id)
+                envelope = _continuation(recorded, closed.run_id, request_context)
+                await client.start_workflow(
+                    closed.workflow_type,
+                    envelope,
+                    **start_options(envelope),
+                    id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+                    id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+                )
+                return
+        await asyncio.sleep(POLL_SECONDS)
+
+
+def _continuation(recorded: RecordedRun, execution: str, request_context: dict[str, Any]) -> StartEnvelope:
+    """What the next execution is started with."""
+    run, envelope = recorded.run, recorded.envelope
+    context = {"request_context": {**run.request_context, **request_context} or None}
+    scope = run.scopes.get(())
+    if scope is None or recorded.graph is None:  # nothing has begun, not even on_start is over
+        return envelope.model_copy(update=context)
+    seed = RunSeed(scope=_under_way(scope), continued_from=execution, generation=recorded.generation)
+    update = {
+        "input_data": scope.init_data,
+        "initial_state": None,
+        "run_id": run.run_id,
+        "per_step": run.per_step or None,
+        "graph": recorded.graph,
+        "seed": seed,
+    }
+    return envelope.model_copy(update=context | update)
+
+
+def _under_way(scope: Scope) -> ScopeSeed:
+    """A scope as data, in which nested workflows are marked that had begun: they are entered where they stand."""
+    seed = seed_of(scope)
+    _mark(seed)
+    return seed
+
+
+def _mark(seed: ScopeSeed) -> None:
+    if seed.progress is None:
+        return
+    for key, child in seed.progress.children.items():
+        first = min((step.started_at for step in child.steps.values()), default=0)
+        seed.progress.results.setdefault(key, StepResult(status="running", payload=child.init_data, started_at=first))
+        _mark(child)

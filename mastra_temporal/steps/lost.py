@@ -1,0 +1,52 @@
+"""Which attempts of steps are still those that `restart()` saw: asked on the worker, right before the run acts on it.
+
+Between the caller's verdict and its update's arrival any time may pass, if no worker is up. The server may have given
+the step to another worker meanwhile, and then it must not be given up.
+"""
+
+from __future__ import annotations
+
+from temporalio import activity
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.enums.v1 import PendingActivityState
+from temporalio.api.workflow.v1 import PendingActivityInfo
+from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionRequest
+
+from mastra_temporal.execution.names import ACTIVITY_STILL_LOST
+from mastra_temporal.wire import RestartRequest
+
+__all__ = ["attempt_started", "still_lost"]
+
+
+NOT_STARTED = "not started"
+
+
+def attempt_started(pending: PendingActivityInfo) -> str:
+    """When an attempt started, by the server's clock: what tells it from all other attempts of its activity."""
+    if pending.state == PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED:
+        return NOT_STARTED
+    return f"{pending.last_started_time.seconds}.{pending.last_started_time.nanos:09}"
+
+
+@activity.defn(name=ACTIVITY_STILL_LOST)
+async def still_lost(request: RestartRequest) -> list[str]:
+    """The activities of which the attempt that the caller saw is under way for the server."""
+    info, client = activity.info(), activity.client()
+    assert info.workflow_id is not None
+    assert info.workflow_run_id is not None
+    execution = WorkflowExecution(workflow_id=info.workflow_id, run_id=info.workflow_run_id)
+    description = await client.workflow_service.describe_workflow_execution(
+        DescribeWorkflowExecutionRequest(namespace=client.namespace, execution=execution)
+    )
+    pending = {item.activity_id: item for item in description.pending_activities}
+    return [
+        item.activity_id
+        for item in request.attempts
+        if item.activity_id in pending and _is_same(pending[item.activity_id], item.started)
+    ]
+
+
+def _is_same(pending: PendingActivityInfo, seen: str | None) -> bool:
+    if seen == NOT_STARTED:  # the run was canceled, which may show in the state by now
+        return pending.state != PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
+    return attempt_started(pending) == seen
