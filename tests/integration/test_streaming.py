@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import EventType
+from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import Client
 from temporalio.contrib.workflow_streams import WorkflowStreamClient
 
@@ -408,3 +410,28 @@ async def test_canceled_and_paused_runs_say_so(stage: Stage):
         stage.effects.open("go")
         assert kinds(await all_of(output))[-2:] == ["workflow-canceled", "workflow-finish"]
         assert (paused.status, output.status) == ("paused", "canceled")
+
+
+async def test_readers_follow_a_run_that_is_reset(stage: Stage):
+    async with stage.worker(*app(stage.effects)) as mastra:
+        run = await mastra.get_workflow("waiting").create_run()
+        await run.start_async(input_data=1)
+        reader = asyncio.create_task(all_of(run.observe_stream()))
+        await stage.effects.seen("waited")
+        events = await history(stage.client, run.run_id)
+        tasks = [event for event in events if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED]
+        await stage.client.workflow_service.reset_workflow_execution(
+            ResetWorkflowExecutionRequest(
+                namespace=stage.client.namespace,
+                workflow_execution=WorkflowExecution(workflow_id=run.run_id),
+                workflow_task_finish_event_id=tasks[1].event_id,
+                request_id=run.run_id,
+            )
+        )
+        stage.effects.open("go")
+        told = await reader
+    step_events = [event for event in told if event.type in ("workflow-step-start", "workflow-step-result")]
+    assert [event.payload["id"] for event in step_events] == [
+        step for step in ("double", "wait", "double_text") for _ in ("start", "result")
+    ]
+    assert told[-1].payload["workflowStatus"] == "success"
