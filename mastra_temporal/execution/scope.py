@@ -35,6 +35,8 @@ class Progress:
     """The scopes of the nested workflows, by the same keys."""
     resuming: dict[str, Any] = field(default_factory=lambda: dict[str, Any]())
     """The suspended bodies that are to go on, with their data, by the same keys."""
+    calls: dict[str, str] = field(default_factory=lambda: dict[str, str]())
+    """The bodies whose start has been told and whose end has not, with the ids of their calls."""
     selected: list[int] | None = None
     """The branches whose condition was true."""
     iteration: int = 0

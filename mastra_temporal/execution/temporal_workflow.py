@@ -81,7 +81,7 @@ class MastraWorkflow:
     def __init__(self, envelope: StartEnvelope) -> None:
         """Set the state up before the first message is handled: an update can come before the run method."""
         self._envelope = envelope
-        self.stream = RunStream()
+        self.stream = RunStream(envelope.stream)
         run_id = envelope.run_id or workflow.info().workflow_id
         self._run = RunState(
             run_id=run_id,
@@ -131,7 +131,8 @@ class MastraWorkflow:
         Returns:
             The result; None when the run is to go on in a new execution.
         """
-        self._events.begin(self.workflow_id)
+        if self._envelope.stream is None:
+            self._events.begin(self.workflow_id)
         graph, scope = await self._open()
         while True:
             resumed = self._generation > 0
@@ -249,6 +250,7 @@ class MastraWorkflow:
                 "graph": self._graph,
                 "canceled": self._cancel_requested or None,
                 "seed": seed,
+                "stream": self.stream.carried(),
             }
         )
         workflow.continue_as_new(envelope)
