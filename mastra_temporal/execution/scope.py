@@ -92,6 +92,8 @@ class RunState:
     aborted: bool = False
     moving: bool = False
     """The history is long: the run goes on in a new execution as soon as nothing is in flight."""
+    stays: bool = False
+    """It holds too much to be handed over to a new execution."""
     sleeping: int = 0
     scopes: dict[tuple[str, ...], Scope] = field(default_factory=lambda: dict[tuple[str, ...], Scope]())
 

@@ -163,8 +163,12 @@ class MastraWorkflow:
                 non_retryable=True,
             )
         ending = await walk(self._engine, scope, graph.entries)
-        if ending.status == "moved":
-            return ending
+        while ending.status == "moved":
+            if size_error(self._continuation(), "state") is None:
+                return ending
+            # What it holds is too large to be handed over: it goes on in this execution.
+            self._run.moving, self._run.stays = False, True
+            ending = await walk(self._engine, scope, graph.entries)
         ending = await self._checked(scope, ending)
         await callbacks.notify(self._engine, scope, ending)
         return ending
@@ -238,9 +242,12 @@ class MastraWorkflow:
 
     def _go_on_in_new_execution(self) -> NoReturn:
         """Continue as new, where the run stands: its history has become long. Nothing is in flight."""
+        workflow.continue_as_new(self._continuation())
+
+    def _continuation(self) -> StartEnvelope:
         assert self._scope is not None
         seed = RunSeed(scope=seed_of(self._scope), continued_from=workflow.info().run_id, generation=self._generation)
-        envelope = self._envelope.model_copy(
+        return self._envelope.model_copy(
             update={
                 "input_data": self._scope.init_data,
                 "initial_state": None,
@@ -253,7 +260,6 @@ class MastraWorkflow:
                 "stream": self.stream.carried(),
             }
         )
-        workflow.continue_as_new(envelope)
 
     async def _cancel_myself(self) -> None:
         """End as Cancelled, which Temporal allows only after a request: make it when a step called ``abort()``."""

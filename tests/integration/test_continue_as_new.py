@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from temporalio.client import Client
 
-from mastra_temporal import StepContext, WorkflowEvent, create_step, create_workflow, devserver
+from mastra_temporal import RunNotSuspendedError, StepContext, WorkflowEvent, create_step, create_workflow, devserver
 from mastra_temporal.plugin import heartbeating_runtime
 from tests.support import Effects, Stage, within
 from tests.tracing import SpanMemory
@@ -143,3 +143,27 @@ async def all_of(events: AsyncIterator[WorkflowEvent]) -> list[WorkflowEvent]:
         event.model_copy(update={"payload": {key: value for key, value in event.payload.items() if key not in times}})
         async for event in events
     ]
+
+
+async def test_a_loop_that_asks_in_every_iteration(stage: Stage):
+    """Of two who answer each question at once one is taken, in whatever execution the run is by then."""
+
+    async def ask(value: int, ctx: StepContext) -> int:
+        stage.effects.add(f"{'asked' if ctx.suspend_data is None else 'answered'} {value}")
+        return await ctx.suspend({"at": value}) if ctx.suspend_data is None else value + ctx.resume_data
+
+    step = create_step(id="ask", execute=ask)
+    body = create_workflow(id="body").then(step).commit()
+    flow = create_workflow(id="asking").dowhile(body, lambda value: value < 20).commit()
+    async with stage.worker(flow):
+        run = await flow.create_run()
+        while (result := await within(run.start(input_data=0))).status == "suspended":
+            other = await flow.create_run(run_id=run.run_id)
+            answers = await within(
+                asyncio.gather(run.resume(resume_data=1), other.resume(resume_data=1), return_exceptions=True)
+            )
+            refused = [answer for answer in answers if isinstance(answer, BaseException)]
+            assert [isinstance(error, RunNotSuspendedError) for error in refused] in ([], [True]), refused
+    assert (result.status, result.result) == ("success", 20)
+    assert stage.effects.counts() == {f"{what} {value}": 1 for what in ("asked", "answered") for value in range(20)}
+    assert len(await executions(stage, run.run_id)) > 3
