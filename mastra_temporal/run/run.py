@@ -10,12 +10,10 @@ import contextlib
 import time
 import uuid
 from collections.abc import Generator
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from temporalio.client import (
-    Client,
-    WithStartWorkflowOperation,
     WorkflowExecutionDescription,
     WorkflowExecutionStatus,
     WorkflowUpdateRPCTimeoutOrCancelledError,
@@ -26,31 +24,26 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from mastra_temporal.context import RequestContext
 from mastra_temporal.definition.options import OutputOptions, parse_options
-from mastra_temporal.definition.schema import SchemaError, to_json
-from mastra_temporal.definition.workflow import Workflow
+from mastra_temporal.definition.schema import to_json
 from mastra_temporal.errors import (
-    ConfigurationError,
     RunAlreadyStartedError,
     RunError,
     RunNotActiveError,
     RunNotFoundError,
     RunNotSuspendedError,
-    SchemaValidationError,
     TimeTravelError,
 )
 from mastra_temporal.execution.names import (
-    MEMO_GENERATION,
     NOT_SUSPENDED,
     UPDATE_OUTCOME,
     outcome_update_id,
-    typescript_workflow_type,
 )
+from mastra_temporal.run.base import FIRST_START
 from mastra_temporal.run.faults import explained
 from mastra_temporal.run.open_status import open_status
 from mastra_temporal.run.outcome import closed_result, outcome_of_start, wait_for_outcome
-from mastra_temporal.run.presentation import presentation
 from mastra_temporal.run.queues import warning_when_unattended
-from mastra_temporal.run.recorded import RecordedRun, recorded_run
+from mastra_temporal.run.recorded import recorded_run
 from mastra_temporal.run.reopen import is_closed_by_temporal, reopen
 from mastra_temporal.run.restart import release, revive
 from mastra_temporal.run.resume import StepPath, path_of, resume
@@ -59,12 +52,10 @@ from mastra_temporal.run.time_travel import Journey, step_contexts, travel
 from mastra_temporal.tracing.calls import traced
 from mastra_temporal.tracing.context import TracingContext
 from mastra_temporal.tracing.options import TracingOptions
-from mastra_temporal.tracing.refusal import record_refusal
-from mastra_temporal.validation import admit, admit_resume_data, admit_step_input
+from mastra_temporal.validation import admit_resume_data, admit_step_input
 from mastra_temporal.wire import (
     OutcomeReply,
     ResumeRequest,
-    RunSeed,
     RunStatus,
     StartEnvelope,
     StepResult,
@@ -72,7 +63,7 @@ from mastra_temporal.wire import (
 )
 
 if TYPE_CHECKING:
-    from mastra_temporal.run.mastra import Mastra
+    pass
 
 __all__ = ["Run"]
 
@@ -80,10 +71,6 @@ OutT = TypeVar("OutT")
 
 NOT_ACTIVE = "This workflow run was not active"
 START_POLL_SECONDS = 0.02
-FIRST_START: dict[str, Any] = {
-    "id_reuse_policy": WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
-    "id_conflict_policy": WorkflowIDConflictPolicy.FAIL,
-}
 PATIENCE_SECONDS = 5
 """How long `Run.cancel` waits for what it does not depend on."""
 
@@ -103,44 +90,6 @@ class Run(StreamedRun[OutT]):
 
     Mastra's ``Run``: https://mastra.ai/reference/workflows/run
     """
-
-    def __init__(
-        self, mastra: Mastra, workflow: Workflow[Any, OutT, Any], *, run_id: str, resource_id: str | None
-    ) -> None:
-        """Use `Workflow.create_run`."""
-        self._mastra = mastra
-        self._workflow = workflow
-        self.run_id = run_id
-        self.resource_id = resource_id
-        self.created_at = datetime.now(timezone.utc)
-        """When this object was made; when the run was started is in its record."""
-        self.status: RunStatus = "pending"
-        """What this object knew last; `fetch_status` asks Temporal."""
-        self._canceled_before_start = False
-        self._starting: asyncio.Future[Any] | None = None
-
-    @property
-    def label(self) -> str:
-        """The run in words, for errors."""
-        return f"run `{self.run_id}` of workflow `{self.workflow_id}`"
-
-    @property
-    def client(self) -> Client:
-        """The Temporal client."""
-        return self._mastra.client
-
-    @property
-    def workflow_id(self) -> str:
-        """The id of the workflow."""
-        return self._workflow.id
-
-    @property
-    def serialized_step_graph(self) -> list[dict[str, Any]]:
-        """The graph that the run will be started with."""
-        return self._workflow.serialized_step_graph
-
-    def __repr__(self) -> str:
-        return f"Run(workflow_id={self.workflow_id!r}, run_id={self.run_id!r}, status={self.status!r})"
 
     @explained
     @traced
@@ -464,26 +413,6 @@ class Run(StreamedRun[OutT]):
 
     # Helpers
 
-    def _continuation(
-        self,
-        seed: RunSeed,
-        description: WorkflowExecutionDescription | None,
-        recorded: RecordedRun | None,
-        request_context: RequestContext | dict[str, Any] | None,
-    ) -> StartEnvelope:
-        """What a new execution of this run is started with."""
-        run = None if recorded is None else recorded.run
-        known = {} if run is None else run.request_context
-        return StartEnvelope(
-            input_data=seed.scope.init_data,
-            request_context={**known, **self._request_context(request_context)} or None,
-            run_id=self.run_id,
-            resource_id=self.resource_id if run is None else run.resource_id,
-            graph=self._workflow.graph,
-            search_attributes=self._mastra.has_search_attributes or None,
-            seed=seed.model_copy(update={"continued_from": None if description is None else description.run_id}),
-        )
-
     async def _start_again(self, envelope: StartEnvelope, options: OutputOptions) -> WorkflowResult[OutT]:
         """Start a new execution of a run, in the place of one that is open, and wait for its outcome."""
         await self.client.start_workflow(
@@ -533,54 +462,6 @@ class Run(StreamedRun[OutT]):
         self.status = "running"
         return generation
 
-    def _envelope(
-        self,
-        input_data: Any,
-        initial_state: Any,
-        request_context: RequestContext | dict[str, Any] | None,
-        per_step: bool,
-    ) -> StartEnvelope:
-        context = self._request_context(request_context)
-        try:
-            data, state = admit(self._workflow, input_data, initial_state, context)
-        except SchemaValidationError as error:
-            with contextlib.suppress(ConfigurationError):  # without a client nobody traces
-                record_refusal(
-                    self.client,
-                    error,
-                    workflow_id=self.workflow_id,
-                    run_id=self.run_id,
-                    resource_id=self.resource_id,
-                    input_data=input_data,
-                )
-            raise
-        return StartEnvelope(
-            input_data=data,
-            initial_state=state or None,
-            request_context=context or None,
-            run_id=self.run_id,
-            resource_id=self.resource_id,
-            per_step=per_step or None,
-            graph=self._workflow.graph,
-            search_attributes=self._mastra.has_search_attributes or None,
-            canceled=self._canceled_before_start or None,
-        )
-
-    def _request_context(self, value: RequestContext | dict[str, Any] | None) -> dict[str, Any]:
-        return (value if isinstance(value, RequestContext) else RequestContext(value)).to_json()
-
-    def _start_options(self, envelope: StartEnvelope) -> dict[str, Any]:
-        return {
-            "id": self.run_id,
-            "task_queue": self._mastra.task_queue,
-            "execution_timeout": self._workflow.options.execution_timeout,
-            "result_type": WorkflowResult[Any],
-            **presentation(self._workflow, envelope),
-        }
-
-    def _start_operation(self, envelope: StartEnvelope) -> WithStartWorkflowOperation[Any, Any]:
-        return WithStartWorkflowOperation(self._workflow.id, envelope, **self._start_options(envelope), **FIRST_START)
-
     async def _require_same_input(self, envelope: StartEnvelope) -> None:
         await self._describe()
         handle = self.client.get_workflow_handle(self.run_id)
@@ -594,32 +475,6 @@ class Run(StreamedRun[OutT]):
                 )
             return
 
-    async def _outcome(self) -> WorkflowResult[Any]:
-        description = await self._describe()
-        generation = 0 if description is None else int((await description.memo()).get(MEMO_GENERATION, 0))
-        return await wait_for_outcome(self.client, self.run_id, generation)
-
-    async def _describe(self) -> WorkflowExecutionDescription | None:
-        try:
-            description = await self.client.get_workflow_handle(self.run_id).describe()
-        except RPCError as error:
-            if error.status != RPCStatusCode.NOT_FOUND or error.message.startswith("Namespace "):
-                raise
-        else:
-            self._require_own(description)
-            return description
-        if self.status not in ("pending", "canceled"):
-            raise RunNotFoundError(f"Snapshot not found for run {self.run_id}")
-        return None
-
-    def _require_own(self, description: WorkflowExecutionDescription) -> None:
-        own = (self.workflow_id, typescript_workflow_type(self.workflow_id))
-        if description.workflow_type not in own:
-            raise RunError(
-                f"Run id `{self.run_id}` belongs to a run of workflow `{description.workflow_type}`, "
-                f"not of `{self.workflow_id}`: use another run id."
-            )
-
     async def _describe_when_started(self) -> WorkflowExecutionDescription | None:
         """A start is on its way: wait until the server has it."""
         for _ in range(round(PATIENCE_SECONDS / START_POLL_SECONDS)):
@@ -632,16 +487,3 @@ class Run(StreamedRun[OutT]):
     def _require_active(self, status: RunStatus) -> None:
         if status in ("pending", "suspended", "canceled", "paused"):
             raise RunNotActiveError(NOT_ACTIVE)
-
-    def _shown(self, result: WorkflowResult[Any], options: OutputOptions) -> WorkflowResult[OutT]:
-        """The result as the caller asked for it, its output as an instance of the workflow's schema."""
-        self.status = result.status
-        update: dict[str, Any] = {}
-        if not options.include_state:
-            update["state"] = None
-        if not options.include_resume_labels:
-            update["resume_labels"] = None
-        if self._workflow.output_schema is not None and result.status == "success":
-            with contextlib.suppress(SchemaError):
-                update["result"] = self._workflow.output_schema.validate(to_json(result.result, what="The result"))
-        return result.model_copy(update=update)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import functools
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from temporalio.client import Client
 
 from mastra_temporal.context import RequestContext
 from mastra_temporal.definition.options import OutputOptions
 from mastra_temporal.errors import RunError, RunNotFoundError
+from mastra_temporal.run.base import BaseRun
 from mastra_temporal.run.faults import explained
 from mastra_temporal.run.feed import Execution, Feed, current_execution, from_next_execution, from_now, from_start
 from mastra_temporal.run.resume import StepPath
@@ -25,26 +26,10 @@ __all__ = ["StreamedRun"]
 OutT = TypeVar("OutT")
 
 
-class StreamedRun(ABC, Generic[OutT]):
+class StreamedRun(BaseRun[OutT], ABC):
     """The part of `Run` that gives its events."""
 
-    run_id: str
     _streamed: WorkflowRunOutput[OutT] | None = None
-
-    @property
-    @abstractmethod
-    def label(self) -> str:
-        """The run in words, for errors."""
-
-    @property
-    @abstractmethod
-    def client(self) -> Client:
-        """The Temporal client."""
-
-    @property
-    @abstractmethod
-    def workflow_id(self) -> str:
-        """The id of the workflow."""
 
     @abstractmethod
     def start(
