@@ -451,7 +451,7 @@ class TestBadInput:
             result = await within((await workflow.create_run()).start(input_data=1, tracing_options={"traceId": wrong}))
         assert result.trace_id == memory.spans.named("workflow run: 'wrong'").trace_id
         assert int(result.trace_id or "0", 16)
-        [told] = [record.message for record in caplog.records if "Tracing" in record.message]
+        [told] = [record.message for record in caplog.records if record.name == "mastra_temporal.tracing"]
         assert "Invalid traceId: must be 1-32 hexadecimal characters, got" in told
         assert str(wrong) in told
 
