@@ -44,9 +44,9 @@ def plus(id: str = "plus", **settings: Any) -> Any:
 
 
 @pytest.mark.parity("spans of runs, steps and control flow", "result.traceId, result.spanId")
-@pytest.mark.parametrize("cached", [1000, 0])
+@pytest.mark.parametrize("cache", [{}, {"max_cached_workflows": 0, "max_concurrent_workflow_tasks": 1}])
 async def test_every_kind_of_entry_has_its_spans_and_a_replay_doubles_none(
-    stage: Stage, memory: SpanMemory, cached: int
+    stage: Stage, memory: SpanMemory, cache: dict[str, Any]
 ):
     async def flaky(value: int, ctx: StepContext) -> int:
         if ctx.retry_count == 0:
@@ -67,12 +67,7 @@ async def test_every_kind_of_entry_has_its_spans_and_a_replay_doubles_none(
         .sleep(5, id="nap")
         .commit()
     )
-    async with stage.worker(
-        workflow,
-        tracing=memory.provider,
-        max_cached_workflows=cached,
-        **({"max_concurrent_workflow_tasks": 1} if cached == 0 else {}),
-    ):
+    async with stage.worker(workflow, tracing=memory.provider, **cache):
         result = await within((await workflow.create_run(resource_id="ann")).start(input_data=1))
     spans = memory.spans
     assert len(spans.by_id) == len(spans.all)
