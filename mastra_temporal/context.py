@@ -216,10 +216,15 @@ class BaseStepContext(Context):
         self.ports.checkpoint(value)
 
     def _suspend(self, payload: Any, resume_label: str | list[str] | None) -> None:
+        labels = [resume_label] if isinstance(resume_label, str) else resume_label or []
+        if not isinstance(labels, (list, tuple)) or not all(isinstance(label, str) for label in labels):  # pyright: ignore[reportUnnecessaryIsInstance] - users may not check types
+            raise SerializationError(
+                f"Step `{self.step_id}` of workflow `{self.workflow_id}`: `resume_label` is text or a list of texts, "
+                f"got {resume_label!r}."
+            )
         self.effects.suspended = True
         self.effects.suspend_payload = payload
-        labels = [resume_label] if isinstance(resume_label, str) else resume_label or []
-        self.effects.resume_labels = labels
+        self.effects.resume_labels = list(labels)
 
 
 class StepWriter:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any, Generic, Literal, TypeVar
 
+from temporalio.contrib.workflow_streams import WorkflowStreamState
+
 from mastra_temporal.definition.graph import WorkflowGraph
 from mastra_temporal.model import CamelModel
 
@@ -136,6 +138,7 @@ class ProgressSeed(CamelModel):
     results: dict[str, StepResult] = {}
     children: dict[str, ScopeSeed] = {}
     resuming: dict[str, Any] = {}
+    calls: dict[str, str] = {}
     selected: list[int] | None = None
     iteration: int = 0
     concurrency: int | None = None
@@ -190,6 +193,8 @@ class StartEnvelope(CamelModel):
     seed: RunSeed | None = None
     tracing_options: dict[str, Any] | None = None
     """Of Mastra's TypeScript client. Our own sends them as a header."""
+    stream: WorkflowStreamState | None = None
+    """Where the run's stream stood when it went on in a new execution."""
 
 
 ProgressSeed.model_rebuild()

@@ -77,7 +77,7 @@ class Engine:
 
     def must_move(self) -> bool:
         """Whether nothing further may be started here, because the run is about to go on in a new execution."""
-        if workflow.info().is_continue_as_new_suggested() and not self.run.aborted:
+        if workflow.info().is_continue_as_new_suggested() and not self.run.aborted and not self.run.stays:
             self.run.moving = True
         return self.run.moving
 
@@ -98,7 +98,7 @@ class Engine:
             path, name = (".".join((*scope.path, part(body_id(body)))) for part in (occurrence.path, occurrence.key))
             before = self.attempts.scheduled(name)
             self.shown.step(path, scope.active[key])
-            events = self._told(scope, body, input_data, occurrence, resume)
+            events = self._told(scope, progress, body, input_data, occurrence, resume)
             with self.trace.step(scope, body_id(body), input_data, execution=occurrence.path(body_id(body))) as span:
                 if isinstance(body, StepEntry):
                     result = await self.step(self, scope, body, occurrence, input_data, resume)
@@ -122,6 +122,7 @@ class Engine:
     def _told(
         self,
         scope: Scope,
+        progress: Progress,
         body: StepEntry | NestedEntry,
         input_data: object,
         occurrence: Occurrence,
@@ -134,7 +135,7 @@ class Engine:
             result = resumed(resume.prior, resume.data)
         if occurrence.iteration is not None:
             result = result.model_copy(update={"metadata": {"iterationCount": occurrence.iteration}})
-        return self.events.started(scope, body_id(body), result)
+        return self.events.started(scope, progress, body_id(body), result)
 
 
 def _continuation(

@@ -17,7 +17,7 @@ from temporalio import workflow
 from temporalio.contrib.workflow_streams import PublishInput, WorkflowStream, WorkflowStreamState
 
 from mastra_temporal.execution.names import STREAM_TOPIC
-from mastra_temporal.execution.scope import RunState, Scope
+from mastra_temporal.execution.scope import Progress, RunState, Scope
 from mastra_temporal.wire import NO_USAGE, StepResult, StreamItem, StreamQuery, StreamReply, WorkflowResult
 
 __all__ = ["Events", "RunStream", "StepEvents"]
@@ -131,21 +131,37 @@ class Events:
         if not self._inside_foreach(scope):
             self._stream.append(f"workflow-{status}", {})
 
-    def started(self, scope: Scope, step_id: str, step: StepResult, *, called: bool = True) -> StepEvents:
-        """A step, mapping or foreach starts. ``called`` tells them apart: a foreach is no call of a step."""
+    def started(
+        self, scope: Scope, progress: Progress, step_id: str, step: StepResult, *, called: bool = True
+    ) -> StepEvents:
+        """A step, mapping or foreach starts, unless it did so before the run went on in a new execution.
+
+        Args:
+            scope: The workflow of the step.
+            progress: The entry of the step.
+            step_id: The step.
+            step: What is known of it.
+            called: A foreach is no call of a step, and has no id as such.
+        """
+        again = step_id in progress.calls
+        if not again:
+            progress.calls[step_id] = self._call_id() if called else ""
         events = self.of(scope, step_id)
-        if called:
-            events = StepEvents(events.stream, {**events.base, "stepCallId": self._call_id()})
-        events.publish("workflow-step-start", shown(step))
+        call_id = {"stepCallId": progress.calls[step_id]} if called else {}
+        events = StepEvents(events.stream, step_id, {**events.base, **call_id}, progress)
+        if not again:
+            events.publish("workflow-step-start", told(step))
         return events
 
     def of(self, scope: Scope, step_id: str) -> StepEvents:
         """The events of one step. The items of a foreach have none: its progress stands for them."""
-        return StepEvents(None if self._inside_foreach(scope) else self._stream, {"id": self._address(scope, step_id)})
+        return StepEvents(
+            None if self._inside_foreach(scope) else self._stream, step_id, {"id": self._address(scope, step_id)}
+        )
 
     def none(self) -> StepEvents:
         """The events of what is not told."""
-        return StepEvents(None, {})
+        return StepEvents(None, "", {})
 
     def _address(self, scope: Scope, step_id: str) -> str:
         around = (self._run.scopes[scope.path[:depth]].workflow_id for depth in range(1, len(scope.path) + 1))
@@ -164,7 +180,9 @@ class StepEvents:
     """The events of one execution of a step."""
 
     stream: RunStream | None
+    step_id: str
     base: dict[str, Any]
+    progress: Progress | None = None
 
     def publish(self, event_type: str, payload: dict[str, Any]) -> None:
         """Add an event of this step."""
@@ -173,11 +191,14 @@ class StepEvents:
 
     def ended(self, result: StepResult, *, only: Collection[str] | None = None) -> None:
         """The step has a result, or is suspended. ``only`` are the fields to tell."""
+        if result.status == "running":
+            return  # it goes on in a new execution
+        if self.progress is not None:
+            self.progress.calls.pop(self.step_id, None)
         kind = "workflow-step-suspended" if result.status == "suspended" else "workflow-step-result"
-        told = {name: value for name, value in shown(result).items() if only is None or name in only}
-        self.publish(kind, told)
+        self.publish(kind, {name: value for name, value in told(result).items() if only is None or name in only})
 
 
-def shown(result: StepResult) -> dict[str, Any]:
+def told(result: StepResult) -> dict[str, Any]:
     """A step's result as an event shows it. Shallow: it is written as JSON right away."""
     return {alias: value for name, alias in STEP_FIELDS if (value := getattr(result, name)) is not None}

@@ -39,7 +39,7 @@ async def execute(engine: Engine, scope: Scope, progress: Progress, entry: Forea
     if error is not None:
         return Ending("failed", error=error)
     here().note(concurrency=concurrency)
-    events = engine.events.started(scope, step_id, result, called=False)
+    events = engine.events.started(scope, progress, step_id, result, called=False)
     await _work(engine, scope, progress, entry, items, concurrency, events)
     keys = [Occurrence(index=index).key(step_id) for index in range(len(items))]
     results = [progress.results.get(key) for key in keys]

@@ -35,6 +35,8 @@ class Progress:
     """The scopes of the nested workflows, by the same keys."""
     resuming: dict[str, Any] = field(default_factory=lambda: dict[str, Any]())
     """The suspended bodies that are to go on, with their data, by the same keys."""
+    calls: dict[str, str] = field(default_factory=lambda: dict[str, str]())
+    """The bodies whose start has been told and whose end has not, with the ids of their calls."""
     selected: list[int] | None = None
     """The branches whose condition was true."""
     iteration: int = 0
@@ -90,6 +92,8 @@ class RunState:
     aborted: bool = False
     moving: bool = False
     """The history is long: the run goes on in a new execution as soon as nothing is in flight."""
+    stays: bool = False
+    """It holds too much to be handed over to a new execution."""
     sleeping: int = 0
     scopes: dict[tuple[str, ...], Scope] = field(default_factory=lambda: dict[tuple[str, ...], Scope]())
 

@@ -13,7 +13,7 @@ from mastra_temporal.definition.graph import SleepEntry, SleepUntilEntry
 from mastra_temporal.execution.calls import call_function
 from mastra_temporal.execution.ending import Ending
 from mastra_temporal.execution.engine import Engine
-from mastra_temporal.execution.events import shown
+from mastra_temporal.execution.events import told
 from mastra_temporal.execution.scope import Progress, Scope, milliseconds_now
 from mastra_temporal.execution.spans import here
 from mastra_temporal.wire import ErrorInfo, StepResult
@@ -35,7 +35,7 @@ async def execute(engine: Engine, scope: Scope, progress: Progress, entry: Sleep
     engine.shown.step(path, result)
     events = engine.events.of(scope, entry.id)
     if progress.deadline is None:
-        events.publish("workflow-step-waiting", shown(result))
+        events.publish("workflow-step-waiting", told(result))
         scope.step_execution_path.append(entry.id)
         progress.deadline, error = await _deadline(engine, scope, progress, entry, started_at)
         if error is not None:

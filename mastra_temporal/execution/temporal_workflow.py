@@ -81,7 +81,7 @@ class MastraWorkflow:
     def __init__(self, envelope: StartEnvelope) -> None:
         """Set the state up before the first message is handled: an update can come before the run method."""
         self._envelope = envelope
-        self.stream = RunStream()
+        self.stream = RunStream(envelope.stream)
         run_id = envelope.run_id or workflow.info().workflow_id
         self._run = RunState(
             run_id=run_id,
@@ -131,7 +131,8 @@ class MastraWorkflow:
         Returns:
             The result; None when the run is to go on in a new execution.
         """
-        self._events.begin(self.workflow_id)
+        if self._envelope.stream is None:
+            self._events.begin(self.workflow_id)
         graph, scope = await self._open()
         while True:
             resumed = self._generation > 0
@@ -162,8 +163,12 @@ class MastraWorkflow:
                 non_retryable=True,
             )
         ending = await walk(self._engine, scope, graph.entries)
-        if ending.status == "moved":
-            return ending
+        while ending.status == "moved":
+            if size_error(self._continuation(), "state") is None:
+                return ending
+            # What it holds is too large to be handed over: it goes on in this execution.
+            self._run.moving, self._run.stays = False, True
+            ending = await walk(self._engine, scope, graph.entries)
         ending = await self._checked(scope, ending)
         await callbacks.notify(self._engine, scope, ending)
         return ending
@@ -237,9 +242,12 @@ class MastraWorkflow:
 
     def _go_on_in_new_execution(self) -> NoReturn:
         """Continue as new, where the run stands: its history has become long. Nothing is in flight."""
+        workflow.continue_as_new(self._continuation())
+
+    def _continuation(self) -> StartEnvelope:
         assert self._scope is not None
         seed = RunSeed(scope=seed_of(self._scope), continued_from=workflow.info().run_id, generation=self._generation)
-        envelope = self._envelope.model_copy(
+        return self._envelope.model_copy(
             update={
                 "input_data": self._scope.init_data,
                 "initial_state": None,
@@ -249,9 +257,9 @@ class MastraWorkflow:
                 "graph": self._graph,
                 "canceled": self._cancel_requested or None,
                 "seed": seed,
+                "stream": self.stream.carried(),
             }
         )
-        workflow.continue_as_new(envelope)
 
     async def _cancel_myself(self) -> None:
         """End as Cancelled, which Temporal allows only after a request: make it when a step called ``abort()``."""

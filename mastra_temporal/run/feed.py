@@ -143,7 +143,15 @@ class Feed:
                 async for item in self._read(closed=closing is not None):
                     yield item
                 if closing is not None:
-                    execution = closing.workflow_execution_continued_as_new_event_attributes.new_execution_run_id
+                    execution = await self._successor(closing)
+
+    async def _successor(self, closing: HistoryEvent) -> str:
+        """The execution in which this one goes on: as new, or reset because its workflow task kept failing."""
+        if closing.event_type != EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED:
+            return closing.workflow_execution_continued_as_new_event_attributes.new_execution_run_id
+        now = await current_execution(self._client, self._run_id)
+        reset = now is not None and now.first == self.chain and now.last != self._execution
+        return now.last if now is not None and reset else ""
 
     async def _next_execution(self, stop: asyncio.Event) -> str:
         pause = SHORTEST_LOOK

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from temporalio.api.common.v1 import WorkflowExecution
@@ -28,7 +29,7 @@ from temporalio.api.workflowservice.v1 import (
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-__all__ = ["Verdicts", "describe", "worker_beats"]
+__all__ = ["SILENCE_SECONDS", "Verdicts", "describe", "worker_beats"]
 
 SILENCE_SECONDS = 2.5
 """Two and a half times the interval at which our workers and steps beat."""
@@ -44,6 +45,8 @@ class Evidence:
     """What is known of one worker."""
 
     identity: str
+    unlisted_seconds: float
+    """How long it may be silent if the server does not list it."""
     first: dict[str, tuple[int, int]] = field(default_factory=lambda: dict[str, tuple[int, int]]())
     """The first beat seen, by source."""
     alive: bool = False
@@ -60,16 +63,22 @@ class Evidence:
 
     def decided(self, silent_seconds: float) -> bool:
         """Whether there is a verdict, after this time without a beat."""
-        patience = SILENCE_SECONDS if self.listed else RECONNECT_SECONDS
+        patience = SILENCE_SECONDS if self.listed else self.unlisted_seconds
         return self.alive or self.shut_down or self.steps_ended or silent_seconds >= patience
 
 
 class Verdicts:
     """Verdicts on workers, each found once: a thousand runs of one dead worker ask about it once."""
 
-    def __init__(self, client: Client) -> None:
-        """Nothing is known yet."""
+    def __init__(self, client: Client, *, unlisted_seconds: float = RECONNECT_SECONDS) -> None:
+        """Nothing is known yet.
+
+        Args:
+            client: The client.
+            unlisted_seconds: How long a worker may be silent that the server does not list.
+        """
         self._client = client
+        self._unlisted_seconds = unlisted_seconds
         self._verdicts: dict[str, asyncio.Task[Evidence]] = {}
 
     async def gone(self, run_id: str, identities: Iterable[str]) -> set[str]:
@@ -80,15 +89,17 @@ class Verdicts:
     async def _verdict(self, run_id: str, identity: str) -> Evidence:
         task = self._verdicts.get(identity)
         if task is None:
-            task = self._verdicts[identity] = asyncio.create_task(_observe(self._client, run_id, identity))
+            task = self._verdicts[identity] = asyncio.create_task(self._observe(run_id, identity))
             return await task
         found = await asyncio.shield(task)
         # What another run's steps did by ending is no verdict for this run.
-        return await _observe(self._client, run_id, identity) if found.steps_ended else found
+        return await self._observe(run_id, identity) if found.steps_ended else found
+
+    def _observe(self, run_id: str, identity: str) -> Coroutine[Any, Any, Evidence]:
+        return _observe(self._client, run_id, Evidence(identity, self._unlisted_seconds))
 
 
-async def _observe(client: Client, run_id: str, identity: str) -> Evidence:
-    evidence = Evidence(identity)
+async def _observe(client: Client, run_id: str, evidence: Evidence) -> Evidence:
     began = time.monotonic()
     while True:
         await asyncio.gather(_look_at_steps(client, run_id, evidence), _look_at_worker(client, evidence))

@@ -133,6 +133,11 @@ def _with_pending_task(recorded: Iterable[HistoryEvent]) -> list[HistoryEvent]:
     if events[-1].event_type in _ENDED_FROM_OUTSIDE:
         events.pop()
     last = next((event for event in reversed(events) if event.event_type in _TASK), events[0])
+    if last.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED and last is not events[-1]:
+        # The run was closed while this task was under way, and only then what the server had kept back was recorded.
+        events = _renumbered(event for event in events if event.event_id not in (last.event_id, last.event_id - 1))
+        last = _event(events, EventType.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED)
+        events.append(last)
     if last.event_type in _ENDED_TASK:
         last = _event(events, EventType.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED)
         events.append(last)
@@ -141,6 +146,16 @@ def _with_pending_task(recorded: Iterable[HistoryEvent]) -> list[HistoryEvent]:
         started.workflow_task_started_event_attributes.scheduled_event_id = last.event_id
         events.append(started)
     return events
+
+
+def _renumbered(events: Iterable[HistoryEvent]) -> list[HistoryEvent]:
+    copies: list[HistoryEvent] = []
+    for number, event in enumerate(events, start=1):
+        copied = HistoryEvent()
+        copied.CopyFrom(event)
+        copied.event_id = number
+        copies.append(copied)
+    return copies
 
 
 def _event(events: list[HistoryEvent], kind: EventType.ValueType) -> HistoryEvent:

@@ -29,9 +29,8 @@ POLL_SECONDS = 0.05
 
 
 def is_closed_by_temporal(description: WorkflowExecutionDescription) -> bool:
-    """Whether a run was closed without its own say, and had not been canceled before."""
-    closed = (WorkflowExecutionStatus.TERMINATED, WorkflowExecutionStatus.TIMED_OUT)
-    return description.status in closed and not description.raw_description.workflow_extended_info.cancel_requested
+    """Whether a run was closed without its own say."""
+    return description.status in (WorkflowExecutionStatus.TERMINATED, WorkflowExecutionStatus.TIMED_OUT)
 
 
 async def reopen(
@@ -39,7 +38,7 @@ async def reopen(
     closed: WorkflowExecutionDescription,
     request_context: dict[str, Any],
     start_options: Callable[[StartEnvelope], dict[str, Any]],
-) -> None:
+) -> bool:
     """Start the next execution of a run. One of any number of callers does it; all return when it is there.
 
     Args:
@@ -47,14 +46,19 @@ async def reopen(
         closed: The execution that was closed.
         request_context: Values that win over the recorded ones.
         start_options: Further arguments of the start with an envelope.
+
+    Returns:
+        Whether it is; not if the run had been canceled before it was closed.
     """
     while True:
         async with locked(client, closed.id) as mine:
             latest = await client.get_workflow_handle(closed.id).describe()
             if latest.run_id != closed.run_id:
-                return
+                return True
             if mine:
                 recorded = await recorded_run(client, closed.id, closed.run_id)
+                if recorded.run.aborted:
+                    return False
                 envelope = _continuation(recorded, closed.run_id, request_context)
                 with following(recorded.trace):
                     await client.start_workflow(
@@ -64,7 +68,7 @@ async def reopen(
                         id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
                         id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
                     )
-                return
+                return True
         await asyncio.sleep(POLL_SECONDS)
 
 

@@ -24,7 +24,7 @@ from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from mastra_temporal.execution.names import UPDATE_RESTART
-from mastra_temporal.run.liveness import Verdicts, describe
+from mastra_temporal.run.liveness import SILENCE_SECONDS, Verdicts, describe
 from mastra_temporal.run.stuck import is_stuck, patiently, reset_stuck_run
 from mastra_temporal.steps.lost import attempt_started
 from mastra_temporal.wire import Checkpoint, LostAttempt, RestartRequest
@@ -95,7 +95,9 @@ async def release(client: Client, run_id: str) -> None:
     with contextlib.suppress(WorkflowUpdateFailedError):
         await clear_sticky_queue(client, run_id)
         pending = list((await describe(client, run_id)).pending_activities)
-        lost = await _lost(run_id, pending, Verdicts(client), force=False)
+        # Nothing is run again, so that a worker that only reconnects needs no longer patience.
+        verdicts = Verdicts(client, unlisted_seconds=SILENCE_SECONDS)
+        lost = await _lost(run_id, pending, verdicts, force=False)
         idle = [item for item in pending if _waits_for_retry(item)]
         if lost or idle:
             await _give_up(client, run_id, lost + idle, None)

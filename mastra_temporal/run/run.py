@@ -432,7 +432,8 @@ class Run(StreamedRun[OutT]):
         if description is None:
             raise RunNotActiveError(NOT_ACTIVE)
         if is_closed_by_temporal(description):
-            await reopen(self.client, description, request_context, self._start_options)
+            if not await reopen(self.client, description, request_context, self._start_options):
+                raise RunNotActiveError(NOT_ACTIVE)
             return await self._outcome()
         if description.status != WorkflowExecutionStatus.RUNNING:
             result = await self._outcome()

@@ -110,7 +110,9 @@ async def patiently(update: Callable[[], Awaitable[T]]) -> T:
     while True:
         try:
             return await update()
-        except WorkflowUpdateRPCTimeoutOrCancelledError:
+        except WorkflowUpdateRPCTimeoutOrCancelledError as error:
+            if isinstance(error.__cause__ or error.__context__, asyncio.CancelledError):
+                raise asyncio.CancelledError from error  # it was us; the SDK hides that
             await asyncio.sleep(SHORT_POLL_SECONDS)
             continue
         except RPCError as error:

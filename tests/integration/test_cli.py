@@ -11,7 +11,7 @@ import pytest
 from temporalio.client import Client
 
 from mastra_temporal import Mastra
-from tests.integration.commands import CLI, Command, assert_mistake, run, running, write_app
+from tests.integration.commands import CLI, Command, assert_mistake, run, running, wait_until, write_app
 
 
 class Ports(NamedTuple):
@@ -61,6 +61,36 @@ async def test_dev_serves_workflows_and_keeps_their_runs(ports: Ports, tmp_path:
         client = await Client.connect(ports.address)
         assert (await client.get_workflow_handle(run_id).describe()).workflow_type == "greeting"
         assert dev.stop() == 0
+
+
+async def test_restart_brings_runs_back(ports: Ports, tmp_path: Path):
+    mastra = write_app(tmp_path)
+    with running(CLI, "dev", *ports.arguments, folder=tmp_path) as dev:
+        dev.wait_for_output("mastra-temporal.db")
+        await mastra.connect(await Client.connect(ports.address))
+        run_ = await mastra.get_workflow("lingering").create_run()
+        with running(CLI, "worker", "--app", "app:mastra", "--address", ports.address, folder=tmp_path) as worker:
+            await run_.start_async(input_data=1.0)
+            wait_until((tmp_path / "lingering").exists)
+            worker.process.kill()
+        environment = {"TEMPORAL_ADDRESS": ports.address}
+        with running(CLI, "worker", "--app", "app:mastra", folder=tmp_path, **environment) as worker:
+            wait_for_worker(worker)
+            every = run("-m", CLI, "restart", "--app", "app:mastra", "--all", folder=tmp_path, **environment)
+            one = run("-m", CLI, "restart", "--app", "app:mastra", run_.run_id, folder=tmp_path, **environment)
+            lost = run("-m", CLI, "restart", "--app", "app:mastra", "unknown", folder=tmp_path, **environment)
+        assert every.returncode == 0, every.stderr
+        assert f"restarted  {run_.run_id}" in every.stdout
+        assert "1 active runs: 1 restarted, 0 were well, 0 skipped, 0 failed" in every.stdout
+        assert one.returncode == 0, one.stderr
+        assert '"result": "finished"' in one.stdout
+        assert_mistake(lost, "Snapshot not found for run unknown")
+
+
+@pytest.mark.parametrize("arguments", [[], ["run", "--all"], ["--all", "--force"]])
+def test_restart_wants_one_run_or_all(tmp_path: Path, arguments: list[str]):
+    done = run("-m", CLI, "restart", "--app", "app:mastra", *arguments, folder=tmp_path)
+    assert done.returncode == 2
 
 
 def test_ctrl_c_in_the_terminal_reaches_all_and_ends_cleanly(ports: Ports, tmp_path: Path):

@@ -1,14 +1,14 @@
 """Runs with long histories go on in new executions, and nobody who waits for them notices."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from temporalio.client import Client
 
-from mastra_temporal import StepContext, create_step, create_workflow, devserver
+from mastra_temporal import RunNotSuspendedError, StepContext, WorkflowEvent, create_step, create_workflow, devserver
 from mastra_temporal.plugin import heartbeating_runtime
 from tests.support import Effects, Stage, within
 from tests.tracing import SpanMemory
@@ -113,3 +113,57 @@ async def test_its_spans_are_those_of_one_run(stage: Stage):
     assert (root.parent_id, root.attributes["mastra.tags"]) == ("1".rjust(16, "0"), '["long"]')
     assert (result.trace_id, result.span_id) == (root.trace_id, root.span_id)
     assert all(root.start <= span.start <= span.end <= root.end for span in spans.all)
+
+
+async def test_readers_follow_and_see_each_event_once(stage: Stage):
+    plus, _ = steps(stage)
+    loop = create_workflow(id="loop").dowhile(plus, lambda value: value < 40).commit()
+    flow = create_workflow(id="told").then(loop).commit()
+    async with stage.worker(flow):
+        run = await flow.create_run()
+        output = run.stream(input_data=0)
+        live = await within(all_of(output.full_stream), 40)
+        late = await within(all_of(run.observe_stream()), 40)
+        rest = await within(all_of(run.observe_stream(from_offset=50)), 40)
+    assert len(await executions(stage, run.run_id)) > 2
+    assert late == live
+    assert rest == live[50:]
+    assert [event.offset for event in live] == list(range(len(live)))
+    told = [(event.type, event.payload.get("id")) for event in live]
+    iteration = [("workflow-step-start", "loop.plus"), ("workflow-step-result", "loop.plus")]
+    start, result = ("workflow-step-start", "loop"), ("workflow-step-result", "loop")
+    assert told == [("workflow-start", None), start, *iteration * 40, result, ("workflow-finish", None)]
+    assert live[1].payload["stepCallId"] == live[-2].payload["stepCallId"]
+
+
+async def all_of(events: AsyncIterator[WorkflowEvent]) -> list[WorkflowEvent]:
+    """Without times: after a local activity, Temporal's clock is some milliseconds off in a replay."""
+    times = {"startedAt", "endedAt"}
+    return [
+        event.model_copy(update={"payload": {key: value for key, value in event.payload.items() if key not in times}})
+        async for event in events
+    ]
+
+
+async def test_a_loop_that_asks_in_every_iteration(stage: Stage):
+    """Of two who answer each question at once one is taken, in whatever execution the run is by then."""
+
+    async def ask(value: int, ctx: StepContext) -> int:
+        stage.effects.add(f"{'asked' if ctx.suspend_data is None else 'answered'} {value}")
+        return await ctx.suspend({"at": value}) if ctx.suspend_data is None else value + ctx.resume_data
+
+    step = create_step(id="ask", execute=ask)
+    body = create_workflow(id="body").then(step).commit()
+    flow = create_workflow(id="asking").dowhile(body, lambda value: value < 20).commit()
+    async with stage.worker(flow):
+        run = await flow.create_run()
+        while (result := await within(run.start(input_data=0))).status == "suspended":
+            other = await flow.create_run(run_id=run.run_id)
+            answers = await within(
+                asyncio.gather(run.resume(resume_data=1), other.resume(resume_data=1), return_exceptions=True)
+            )
+            refused = [answer for answer in answers if isinstance(answer, BaseException)]
+            assert [isinstance(error, RunNotSuspendedError) for error in refused] in ([], [True]), refused
+    assert (result.status, result.result) == ("success", 20)
+    assert stage.effects.counts() == {f"{what} {value}": 1 for what in ("asked", "answered") for value in range(20)}
+    assert len(await executions(stage, run.run_id)) > 3

@@ -5,6 +5,7 @@ import uuid
 from typing import Any
 
 from mastra_temporal import Mastra, Run, StepContext, create_step, create_workflow
+from mastra_temporal.run.liveness import worker_beats
 from tests.support import Effects, Stage, scheduled, until, within
 
 RUNS = 12
@@ -89,6 +90,11 @@ async def test_without_a_worker_the_report_says_so(stage: Stage):
     worker = stage.worker_process(fleet)
     run = await begin(mastra, "fleet", 1)
     await stage.effects.seen("hangs in fleet")
+
+    async def beats() -> bool:
+        return bool(await worker_beats(stage.client, f"TaskQueue = '{stage.task_queue}'"))
+
+    await until(beats)  # of a worker that never did, the server only knows that it polled within the last minute
     worker.kill()
 
     async def listed() -> bool:

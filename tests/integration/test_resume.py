@@ -201,6 +201,27 @@ class TestData:
         assert result.result == [1, data]
         assert (result.steps["ask"].resumed_at is None) == (data is None)
 
+    @pytest.mark.parametrize("payload", ["text", 5, ["a", "list"], None])
+    @pytest.mark.parametrize("depth", [0, 1])
+    async def test_a_suspend_payload_of_any_kind_comes_back(self, stage: Stage, payload: Any, depth: int):
+        async def ask(value: Any, ctx: StepContext) -> Any:
+            return [ctx.suspend_data, ctx.resume_data] if ctx.resume_data else await ctx.suspend(payload)
+
+        step = create_step(id="ask", execute=ask)
+        workflow = flow(nested(step) if depth else step)
+        async with stage.worker(workflow):
+            run, _ = await suspended_run(workflow)
+            assert (await within(run.resume(resume_data="yes"))).result == [payload, "yes"]
+
+    @pytest.mark.parametrize("label", [5, ["good", 5], {"a": 1}])
+    async def test_a_label_that_is_not_text_fails_the_step(self, stage: Stage, label: Any):
+        workflow = flow(asking(label=label))
+        async with stage.worker(workflow):
+            result = await within((await workflow.create_run()).start(input_data=1))
+        assert result.status == "failed"
+        assert result.error
+        assert result.error["message"].startswith("Step `ask` of workflow `flow`: `resume_label` is text or a list")
+
     async def test_schemas_make_models_of_them(self, stage: Stage):
         class Question(BaseModel):
             about: str

@@ -14,9 +14,12 @@ from mastra_temporal import (
     RunNotFoundError,
     RunNotSuspendedError,
     SchemaValidationError,
+    StepContext,
     create_step,
     create_workflow,
 )
+from mastra_temporal.run.resume import resume
+from mastra_temporal.wire import ResumeRequest
 from tests.integration.suspending import asking, flow, passing, suspended_run, unchanged
 from tests.support import Stage, until, within
 
@@ -224,28 +227,64 @@ class TestData:
 
 
 class TestTwice:
-    async def test_of_two_at_once_one_wins_and_the_other_is_told(self, stage: Stage):
-        workflow = flow(asking(stage.effects), passing(stage.effects), asking(stage.effects, "again"))
-        async with stage.worker(workflow) as mastra:
-            run, _ = await suspended_run(workflow)
-            await mastra.connect(stage.client)
-            handles = [await workflow.create_run(run_id=run.run_id) for _ in range(5)]
-            resumes = [each.resume(resume_data=number) for number, each in enumerate(handles)]
-            answers = await within(asyncio.gather(*resumes, return_exceptions=True))
-            [winner] = [answer for answer in answers if not isinstance(answer, BaseException)]
-            assert winner.suspended == [["again"]]
-            for answer in answers:
-                if answer is not winner:
-                    assert isinstance(answer, ResumeAlreadyClaimedError), repr(answer)
-                    assert f'Workflow "flow" run "{run.run_id}" moved from "suspended" to "' in str(answer)
-        assert set(stage.effects.counts().values()) == {1}
-
-    async def test_the_loser_is_told_also_when_the_run_is_over_by_then(self, stage: Stage):
-        workflow = flow(asking(stage.effects))
+    async def test_of_several_at_once_one_wins(self, stage: Stage):
+        workflow = flow(asking(stage.effects), passing(stage.effects))
         async with stage.worker(workflow):
             run, _ = await suspended_run(workflow)
             handles = [await workflow.create_run(run_id=run.run_id) for _ in range(5)]
-            answers = await within(asyncio.gather(*(each.resume() for each in handles), return_exceptions=True))
-        refused = [answer for answer in answers if isinstance(answer, BaseException)]
-        assert [type(answer) for answer in refused] == [ResumeAlreadyClaimedError] * 4, refused
-        assert stage.effects.counts() == {"ask fresh": 1, "ask resumed": 1}
+            resumes = [each.resume(resume_data=number) for number, each in enumerate(handles)]
+            answers = await within(asyncio.gather(*resumes, return_exceptions=True))
+        [(number, winner)] = [
+            (number, answer) for number, answer in enumerate(answers) if not isinstance(answer, BaseException)
+        ]
+        assert (winner.status, winner.result) == ("success", [1, number])
+        assert all(isinstance(answer, RunNotSuspendedError) for answer in answers if answer is not winner), answers
+        assert stage.effects.counts() == {"ask fresh": 1, "ask resumed": 1, "after": 1}
+
+    @pytest.mark.parametrize("status", ["running", "suspended", "success", "failed", "canceled"])
+    async def test_the_second_is_told_who_was_first(self, stage: Stage, status: str):
+        """Both have seen the same suspension. The run has come to different points since."""
+
+        async def go_on(value: Any, ctx: StepContext) -> Any:
+            if status in ("running", "canceled"):
+                stage.effects.add("runs")
+                await ctx.abort_signal.wait()
+            if status == "suspended":
+                return await ctx.suspend({})
+            if status == "failed":
+                raise ValueError("no")
+            return value
+
+        workflow = flow(asking(stage.effects), create_step(id="then", execute=go_on))
+        async with stage.worker(workflow) as mastra:
+            run, _ = await suspended_run(workflow)
+            seen = await mastra.client.get_workflow_handle(run.run_id).describe()
+            if status in ("running", "canceled"):
+                await within(run.resume_async(resume_data=1))
+                await stage.effects.seen("runs")
+            else:
+                assert (await within(run.resume(resume_data=1))).status == status
+            if status == "canceled":
+                await within(run.cancel())
+                await until(lambda: _is_closed(stage, run.run_id))
+            async with unchanged(stage.client, run.run_id):
+                with pytest.raises(ResumeAlreadyClaimedError) as refused:
+                    await within(resume(mastra.client, seen, ResumeRequest(resume_data=2)))
+            assert str(refused.value) == (
+                "This suspended workflow run was already resumed by another caller. "
+                f'Workflow "flow" run "{run.run_id}" moved from "suspended" to "{status}" before this resume could '
+                "claim it. Only one resume() call may continue a given suspension; re-read the run state before "
+                "resuming again."
+            )
+            await run.cancel()
+
+    async def test_the_second_after_a_cancel_is_told_so(self, stage: Stage):
+        workflow = flow(asking())
+        async with stage.worker(workflow) as mastra:
+            run, _ = await suspended_run(workflow)
+            seen = await mastra.client.get_workflow_handle(run.run_id).describe()
+            await within(run.cancel())
+            await until(lambda: _is_closed(stage, run.run_id))
+            async with unchanged(stage.client, run.run_id):
+                with pytest.raises(RunNotSuspendedError, match=NOT_SUSPENDED):
+                    await within(resume(mastra.client, seen, ResumeRequest(resume_data=2)))

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import EventType
+from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import Client
 from temporalio.contrib.workflow_streams import WorkflowStreamClient
 
@@ -143,6 +145,7 @@ def output_so_far(output: Any) -> list[WorkflowEvent]:
     return list(output._events)
 
 
+@pytest.mark.parity("run.observeStream()")
 async def test_late_observers_see_everything_without_a_worker(stage: Stage):
     async with stage.worker(flow("chunks", write_chunks)) as mastra:
         run = await mastra.get_workflow("chunks").create_run()
@@ -173,6 +176,7 @@ async def test_an_open_run_is_read_while_no_worker_is_there(stage: Stage):
     await output.aclose()
 
 
+@pytest.mark.parity("run.watch()")
 async def test_watch_tells_what_a_restart_does(stage: Stage):
     mastra = await stage.app(app)
     worker = stage.worker_process(app)
@@ -213,6 +217,7 @@ async def test_a_watcher_may_be_a_coroutine_and_its_errors_change_nothing(
     assert "changes nothing" in caplog.text
 
 
+@pytest.mark.parity("run.stream()", "run.resumeStream()", "workflow-step-suspended")
 async def test_a_suspension_is_an_event_and_not_the_end(stage: Stage):
     async with stage.worker(flow("asking", double, ask)) as mastra:
         run = await mastra.get_workflow("asking").create_run()
@@ -254,6 +259,9 @@ async def started(run: Any) -> bool:
     return await run.fetch_status() != "pending"
 
 
+@pytest.mark.parity(
+    "run.timeTravelStream()", "workflow-start, workflow-finish", "workflow-step-start, workflow-step-result"
+)
 async def test_a_journey_in_time_is_a_stream_of_its_own_and_watchers_follow(stage: Stage):
     async with stage.worker(flow("two", double, double_text)) as mastra:
         run = await mastra.get_workflow("two").create_run()
@@ -319,6 +327,7 @@ async def test_a_reader_of_the_sdk_does_not_keep_the_run_from_ending(stage: Stag
         assert (await within(run.restart())).result == 4
 
 
+@pytest.mark.parity("writer.write()", "writer.custom()", "workflow-step-output, data-*")
 async def test_written_chunks_of_threads_custom_events_and_their_mistakes(stage: Stage):
     def report(ctx: SyncStepContext) -> list[str]:
         ctx.writer.custom({"type": "data-progress", "data": {"percent": 50}})
@@ -363,3 +372,66 @@ async def test_nothing_to_observe_is_said(mastra_client: Client, stage: Stage):
         await anext(run.observe_stream())
     with pytest.raises(RunError, match="counts from 0"):
         await anext(run.observe_stream(from_offset=-1))
+
+
+@pytest.mark.parity("workflow-step-progress", "workflow-step-waiting", "nested workflows' events")
+async def test_foreach_sleep_and_nested_workflows_are_told_as_in_mastra(stage: Stage):
+    doubling = create_step(id="double", execute=double)
+    inner = create_workflow(id="inner").foreach(doubling).sleep(10).commit()
+    workflow = create_workflow(id="outer").then(inner).commit()
+    async with stage.worker(workflow):
+        events = await all_of((await workflow.create_run()).stream(input_data=[1, 2]))
+    sleep = events[6].payload["id"]
+    assert [(event.type.removeprefix("workflow-"), event.payload.get("id")) for event in events] == [
+        ("start", None),
+        ("step-start", "inner"),
+        ("step-start", "inner.double"),
+        ("step-progress", "inner.double"),
+        ("step-progress", "inner.double"),
+        ("step-result", "inner.double"),
+        ("step-waiting", sleep),
+        ("step-result", sleep),
+        ("step-result", "inner"),
+        ("finish", None),
+    ]
+    assert sleep.startswith("inner.sleep")
+    assert [event.payload["completedCount"] for event in events[3:5]] == [1, 2]
+
+
+@pytest.mark.parity("workflow-canceled, workflow-paused")
+async def test_canceled_and_paused_runs_say_so(stage: Stage):
+    async with stage.worker(*app(stage.effects), flow("two", double, double_text)) as mastra:
+        paused = (await mastra.get_workflow("two").create_run()).stream(input_data=1, per_step=True)
+        assert kinds(await all_of(paused))[-2:] == ["workflow-paused", "workflow-finish"]
+        run = await mastra.get_workflow("waiting").create_run()
+        output = run.stream(input_data=1)
+        await stage.effects.seen("waited")
+        await run.cancel()
+        stage.effects.open("go")
+        assert kinds(await all_of(output))[-2:] == ["workflow-canceled", "workflow-finish"]
+        assert (paused.status, output.status) == ("paused", "canceled")
+
+
+async def test_readers_follow_a_run_that_is_reset(stage: Stage):
+    async with stage.worker(*app(stage.effects)) as mastra:
+        run = await mastra.get_workflow("waiting").create_run()
+        await run.start_async(input_data=1)
+        reader = asyncio.create_task(all_of(run.observe_stream()))
+        await stage.effects.seen("waited")
+        events = await history(stage.client, run.run_id)
+        tasks = [event for event in events if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED]
+        await stage.client.workflow_service.reset_workflow_execution(
+            ResetWorkflowExecutionRequest(
+                namespace=stage.client.namespace,
+                workflow_execution=WorkflowExecution(workflow_id=run.run_id),
+                workflow_task_finish_event_id=tasks[1].event_id,
+                request_id=run.run_id,
+            )
+        )
+        stage.effects.open("go")
+        told = await reader
+    step_events = [event for event in told if event.type in ("workflow-step-start", "workflow-step-result")]
+    assert [event.payload["id"] for event in step_events] == [
+        step for step in ("double", "wait", "double_text") for _ in ("start", "result")
+    ]
+    assert told[-1].payload["workflowStatus"] == "success"

@@ -42,8 +42,22 @@ async def run_to_its_end(name: str) -> str:
     if name in ("canceled", "restarted"):
         await until_step_waits(run.run_id)
         await (run.cancel() if name == "canceled" else run.restart(force=True))
-    await started
+    result = await started
+    if name.startswith("resumed"):
+        for number in range(10):
+            if result.status != "suspended":
+                break
+            # One step at a time, the last first.
+            result = await run.resume(step=result.suspended[-1], resume_data=number + 2)
+    if name == "canceled-suspended":
+        await run.cancel()
+        await until_closed(run.run_id)
     return run.run_id
+
+
+async def until_closed(run_id: str) -> None:
+    while (await mastra.client.get_workflow_handle(run_id).describe()).close_time is None:
+        await asyncio.sleep(0.1)
 
 
 async def run_by_schedule(name: str) -> str:

@@ -20,6 +20,16 @@ async def fail(value: int) -> int:
     raise ValueError(f"no {value}")
 
 
+failures: set[str] = set()
+
+
+async def fail_first_time(value: int, ctx: StepContext) -> int:
+    if ctx.run_id not in failures:
+        failures.add(ctx.run_id)
+        raise ValueError("the first time")
+    return value
+
+
 async def fail_once(value: int, ctx: StepContext) -> int:
     if ctx.retry_count == 0:
         raise ValueError("once")
@@ -32,6 +42,13 @@ async def trip(value: int) -> int:
 
 async def ask(value: int, ctx: StepContext) -> Any:
     return await ctx.suspend({"value": value}, resume_label="approval")
+
+
+async def ask_once(value: Any, ctx: StepContext) -> Any:
+    if ctx.suspend_data is None:
+        ctx.set_state({"asked": value})
+        return await ctx.suspend({"value": value}, resume_label=f"about {value}")
+    return ctx.resume_data
 
 
 async def leave(value: int, ctx: StepContext) -> Any:
@@ -72,6 +89,7 @@ def range_of(value: int) -> list[int]:
     return list(range(value))
 
 
+asker = workflow("asker").then(a(count)).then(a(ask_once, "b")).then(a(double, "c")).commit()
 inner = workflow("inner", input_schema=int).then(a(count)).sleep(1).then(a(double, "b")).commit()
 item = workflow("item").then(a(double)).then(a(count, "b")).commit()
 
@@ -101,6 +119,17 @@ WORKFLOWS = {
         workflow("callbacks", options={"on_start": callback, "on_finish": callback}).then(a(double)).commit(),
         workflow("suspended").then(a(double)).then(a(ask, "b")).commit(),
         workflow("written").then(a(write)).then(a(double, "b")).commit(),
+        workflow("resumed").then(a(double)).then(a(ask_once, "b")).then(a(count, "c")).commit(),
+        workflow("resumed-parallel").parallel([a(ask_once), a(double, "b"), asker]).commit(),
+        workflow("resumed-branch").branch([(lambda value: True, a(ask_once)), (lambda value: True, asker)]).commit(),
+        workflow("resumed-loop").dountil(a(ask_once), lambda value: value > 10).commit(),
+        workflow("resumed-foreach").map(range_of).foreach(a(ask_once), concurrency=2).commit(),
+        workflow("resumed-foreach-nested").map(range_of).foreach(asker, concurrency=3).commit(),
+        workflow("resumed-nested", retry_config={"attempts": 1})
+        .then(workflow("approval").then(asker).then(a(fail_first_time, "c", retries=0)).commit())
+        .commit(),
+        workflow("resumed-callbacks", options={"on_finish": callback}).then(a(ask_once)).commit(),
+        workflow("canceled-suspended", options={"on_finish": callback}).then(a(ask)).then(a(double, "b")).commit(),
         workflow("canceled").then(a(wait)).then(a(double, "b")).commit(),
         workflow("scheduled", input_schema=int).then(a(double)).commit(),
         workflow("restarted").parallel([a(wait_at_first), a(double, "b")]).commit(),
