@@ -43,9 +43,10 @@ def plus(id: str = "plus", **settings: Any) -> Any:
     return create_step(id=id, execute=body, **settings)
 
 
-@pytest.mark.parametrize("cached", [1000, 0])
+@pytest.mark.parity("spans of runs, steps and control flow", "result.traceId, result.spanId")
+@pytest.mark.parametrize("cache", [{}, {"max_cached_workflows": 0, "max_concurrent_workflow_tasks": 1}])
 async def test_every_kind_of_entry_has_its_spans_and_a_replay_doubles_none(
-    stage: Stage, memory: SpanMemory, cached: int
+    stage: Stage, memory: SpanMemory, cache: dict[str, Any]
 ):
     async def flaky(value: int, ctx: StepContext) -> int:
         if ctx.retry_count == 0:
@@ -66,12 +67,7 @@ async def test_every_kind_of_entry_has_its_spans_and_a_replay_doubles_none(
         .sleep(5, id="nap")
         .commit()
     )
-    async with stage.worker(
-        workflow,
-        tracing=memory.provider,
-        max_cached_workflows=cached,
-        **({"max_concurrent_workflow_tasks": 1} if cached == 0 else {}),
-    ):
+    async with stage.worker(workflow, tracing=memory.provider, **cache):
         result = await within((await workflow.create_run(resource_id="ann")).start(input_data=1))
     spans = memory.spans
     assert len(spans.by_id) == len(spans.all)
@@ -122,6 +118,14 @@ workflow run: 'all'
 
 
 class TestOptions:
+    @pytest.mark.parity(
+        "tracingOptions.metadata",
+        "tracingOptions.requestContextKeys",
+        "tracingOptions.tags",
+        "tracingOptions.rootSpanName",
+        "tracingOptions.hideInput, hideOutput",
+        "tracing, tracingContext",
+    )
     async def test_they_are_on_the_spans_and_steps_see_theirs(self, stage: Stage, memory: SpanMemory):
         async def body(value: dict[str, Any], ctx: StepContext) -> dict[str, Any]:
             current = ctx.tracing_context.current_span
@@ -171,6 +175,12 @@ class TestOptions:
             result = await within((await workflow.create_run()).start(input_data=1))
         assert result.result is True
 
+    @pytest.mark.parity(
+        "run.start({tracingOptions})",
+        "run.start({tracingContext})",
+        "tracingOptions.traceId",
+        "tracingOptions.parentSpanId",
+    )
     async def test_the_run_joins_the_trace_that_it_is_given(self, stage: Stage, memory: SpanMemory):
         workflow = create_workflow(id="joins").then(plus()).commit()
         async with stage.worker(workflow, tracing=memory.provider):
@@ -239,6 +249,7 @@ class TestOptions:
 
 
 class TestContinuity:
+    @pytest.mark.parity("run.resume({tracingOptions})")
     async def test_a_resumed_run_goes_on_in_its_trace(self, stage: Stage, memory: SpanMemory):
         async def ask(value: int, ctx: StepContext) -> Any:
             return await ctx.suspend({"q": 1}) if ctx.resume_data is None else ctx.resume_data
@@ -266,6 +277,7 @@ class TestContinuity:
         assert resumed.attributes["mastra.metadata.team"] == "x"
         assert resumed.attributes["mastra.metadata.resumedFromSpanId"] == suspended.span_id
 
+    @pytest.mark.parity("run.restart({tracingOptions})", "run.restart({tracingContext})")
     async def test_a_restarted_run_goes_on_in_its_trace_and_links_to_the_lost_attempt(
         self, stage: Stage, memory: SpanMemory
     ):
@@ -279,7 +291,14 @@ class TestContinuity:
             run = await workflow.create_run()
             await run.start_async(input_data=1, tracing_options={"metadata": {"team": "x"}})
             await stage.effects.seen("wait")
-            result = await within(run.restart(force=True, tracing_options=TracingOptions(tags=["after-outage"])))
+            caller = memory.provider.get_tracer("caller").start_span("operator")
+            result = await within(
+                run.restart(
+                    force=True,
+                    tracing_options=TracingOptions(tags=["after-outage"]),
+                    tracing_context=TracingContext(caller),
+                )
+            )
         spans = memory.spans
         assert spans.tree() == [
             "workflow run: 'waits'",
@@ -288,7 +307,7 @@ class TestContinuity:
         ]
         restarted = spans.named("workflow run: 'waits' (restarted)")
         [lost, _] = spans.children(spans.named("workflow step: 'wait'"))
-        assert restarted.links == (lost.span_id,)
+        assert restarted.links == (lost.span_id, f"{caller.get_span_context().span_id:016x}")
         assert result.span_id == restarted.span_id
         assert (restarted.attributes["mastra.tags"], restarted.attributes["mastra.metadata.team"]) == (
             '["after-outage"]', "x",
@@ -427,7 +446,7 @@ class TestBadInput:
             result = await within((await workflow.create_run()).start(input_data=1, tracing_options={"traceId": wrong}))
         assert result.trace_id == memory.spans.named("workflow run: 'wrong'").trace_id
         assert int(result.trace_id or "0", 16)
-        [told] = [record.message for record in caplog.records if "Tracing" in record.message]
+        [told] = [record.message for record in caplog.records if record.name == "mastra_temporal.tracing"]
         assert "Invalid traceId: must be 1-32 hexadecimal characters, got" in told
         assert str(wrong) in told
 
