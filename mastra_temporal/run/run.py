@@ -98,6 +98,13 @@ def _ended_meanwhile() -> Generator[None, None, None]:
             raise
 
 
+def _is_no_such_run(error: BaseException) -> bool:
+    """Whether the server has no such run; that it has no such namespace is said with the same status."""
+    if not isinstance(error, RPCError):
+        return False
+    return error.status == RPCStatusCode.NOT_FOUND and not error.message.startswith("Namespace ")
+
+
 class Run(StreamedRun[OutT]):
     """One run. Made by `Workflow.create_run`; the run itself lives in Temporal.
 
@@ -196,15 +203,12 @@ class Run(StreamedRun[OutT]):
             await asyncio.gather(first, return_exceptions=True)
             await self._require_same_input(envelope)
             return self._shown(await self._outcome(), options)
-        except RPCError as error:
-            if error.status != RPCStatusCode.NOT_FOUND or error.message.startswith(
-                "Namespace "
-            ):  # it says so when the run was closed under the update
+        except BaseException as error:
+            # Of a run that was closed under the update the server says that there is none.
+            if not _is_no_such_run(error):
+                first.cancel()
+                await asyncio.gather(first, return_exceptions=True)
                 raise
-        except BaseException:
-            first.cancel()
-            await asyncio.gather(first, return_exceptions=True)
-            raise
         return self._shown(await outcome_of_start(client, self.run_id, first), options)
 
     @explained
@@ -603,7 +607,7 @@ class Run(StreamedRun[OutT]):
         try:
             description = await self.client.get_workflow_handle(self.run_id).describe()
         except RPCError as error:
-            if error.status != RPCStatusCode.NOT_FOUND or error.message.startswith("Namespace "):
+            if not _is_no_such_run(error):
                 raise
         else:
             self._require_own(description)
