@@ -5,7 +5,7 @@ from datetime import datetime, timezone
 
 import pytest
 from temporalio.api.enums.v1 import EventType, WorkflowTaskFailedCause
-from temporalio.api.history.v1 import HistoryEvent
+from temporalio.api.history.v1 import HistoryEvent, WorkflowTaskFailedEventAttributes
 from temporalio.client import Client
 
 pytest_plugins = ["mastra_temporal.testing"]
@@ -29,11 +29,15 @@ async def failed_workflow_tasks(client: Client, *, since: datetime) -> list[str]
     Temporal retries such a task for ever: the run seems merely slow, and would be stuck in production.
     """
     return [
-        f"{run.id}: {event.workflow_task_failed_event_attributes.failure.message}"
+        f"{run.id}: {_why(event.workflow_task_failed_event_attributes)}"
         async for run in client.list_workflows(f"StartTime >= '{since.isoformat()}'")
         async for event in client.get_workflow_handle(run.id, run_id=run.run_id).fetch_history_events()
         if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED and not _is_of_the_server(event)
     ]
+
+
+def _why(failed: WorkflowTaskFailedEventAttributes) -> str:
+    return f"{WorkflowTaskFailedCause.Name(failed.cause)} {failed.failure.message}"
 
 
 def _is_of_the_server(event: HistoryEvent) -> bool:

@@ -30,7 +30,7 @@ from mastra_temporal.wire import RunSeed, RunStatus, StartEnvelope, WorkflowResu
 if TYPE_CHECKING:
     from mastra_temporal.run.mastra import Mastra
 
-__all__ = ["FIRST_START", "BaseRun"]
+__all__ = ["FIRST_START", "BaseRun", "is_no_such_run"]
 
 OutT = TypeVar("OutT")
 
@@ -93,7 +93,7 @@ class BaseRun(Generic[OutT]):
         try:
             description = await self.client.get_workflow_handle(self.run_id).describe()
         except RPCError as error:
-            if error.status != RPCStatusCode.NOT_FOUND or error.message.startswith("Namespace "):
+            if not is_no_such_run(error):
                 raise
         else:
             self._require_own(description)
@@ -192,3 +192,10 @@ class BaseRun(Generic[OutT]):
             search_attributes=self._mastra.has_search_attributes or None,
             seed=seed.model_copy(update={"continued_from": None if description is None else description.run_id}),
         )
+
+
+def is_no_such_run(error: BaseException) -> bool:
+    """Whether the server has no such run; that it has no such namespace is said with the same status."""
+    if not isinstance(error, RPCError):
+        return False
+    return error.status == RPCStatusCode.NOT_FOUND and not error.message.startswith("Namespace ")

@@ -38,7 +38,7 @@ from mastra_temporal.execution.names import (
     UPDATE_OUTCOME,
     outcome_update_id,
 )
-from mastra_temporal.run.base import FIRST_START
+from mastra_temporal.run.base import FIRST_START, is_no_such_run
 from mastra_temporal.run.faults import explained
 from mastra_temporal.run.open_status import open_status
 from mastra_temporal.run.outcome import closed_result, outcome_of_start, wait_for_outcome
@@ -145,15 +145,12 @@ class Run(StreamedRun[OutT]):
             await asyncio.gather(first, return_exceptions=True)
             await self._require_same_input(envelope)
             return self._shown(await self._outcome(), options)
-        except RPCError as error:
-            if error.status != RPCStatusCode.NOT_FOUND or error.message.startswith(
-                "Namespace "
-            ):  # it says so when the run was closed under the update
+        except BaseException as error:
+            # Of a run that was closed under the update the server says that there is none.
+            if not is_no_such_run(error):
+                first.cancel()
+                await asyncio.gather(first, return_exceptions=True)
                 raise
-        except BaseException:
-            first.cancel()
-            await asyncio.gather(first, return_exceptions=True)
-            raise
         return self._shown(await outcome_of_start(client, self.run_id, first), options)
 
     @explained

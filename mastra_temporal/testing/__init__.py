@@ -121,9 +121,6 @@ async def worker_for(mastra: Mastra, client: Client, **settings: Any) -> AsyncGe
     """
     if cached := os.environ.get("MASTRA_TEST_MAX_CACHED_WORKFLOWS"):
         settings.setdefault("max_cached_workflows", int(cached))
-        if int(cached) == 0:
-            # One at a time: a second task would evict the first in the middle of a local activity, and let it time out.
-            settings.setdefault("max_concurrent_workflow_tasks", 1)
     await mastra.connect(client)
     async with Worker(mastra.client, task_queue=mastra.task_queue, **settings) as worker:
         yield worker

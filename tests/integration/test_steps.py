@@ -117,12 +117,15 @@ async def test_earlier_results_and_the_input_can_be_looked_up(stage: Stage):
 
     @step
     async def ask(value: Any, ctx: StepContext) -> Any:
+        await until(lambda: stage.effects.is_open(ctx.run_id))
         results = [await ctx.get_step_result(id) for id in (first, "first", "ask", "no such step")]
         return [await ctx.get_init_data(), *results]
 
     @step
     def ask_in_thread(value: Any, ctx: SyncStepContext) -> Any:
-        return [ctx.get_init_data(), *(ctx.get_step_result(id) for id in (first, "ask", "outer_only"))]
+        answers = [ctx.get_init_data(), *(ctx.get_step_result(id) for id in (first, "ask", "outer_only"))]
+        stage.effects.open(ctx.run_id)
+        return answers
 
     @step
     async def outer_only(value: Any) -> str:
