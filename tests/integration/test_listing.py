@@ -67,6 +67,7 @@ async def started(workflow: Any, what: str, resource_id: str | None = None) -> s
     return run_.run_id
 
 
+@pytest.mark.parity("listWorkflowRuns()", "listActiveWorkflowRuns()", "mastra.listActiveWorkflowRuns()")
 async def test_every_status_is_found_and_exact(stage: Stage):
     workflow = listed(stage)
     async with stage.worker(workflow, graceful_shutdown_timeout=timedelta(milliseconds=1)) as mastra:

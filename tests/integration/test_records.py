@@ -50,6 +50,7 @@ async def record(workflow: Any, run_id: str, **options: Any) -> WorkflowState:
     return state
 
 
+@pytest.mark.parity("getWorkflowRunById()")
 async def test_a_finished_run(stage: Stage):
     workflow = create_workflow(id="finished").then(a(count, "count")).then(a(add, "add")).commit()
     async with stage.worker(workflow):
@@ -71,6 +72,7 @@ async def test_a_finished_run(stage: Stage):
         assert {"runId", "workflowName", "createdAt", "activeStepsPath", "serializedStepGraph"} <= shown.keys()
 
 
+@pytest.mark.parity("getWorkflowRunById({fields})")
 async def test_only_the_fields_that_are_wanted(stage: Stage):
     workflow = create_workflow(id="fields").then(a(add, "add")).commit()
     async with stage.worker(workflow):
@@ -82,6 +84,7 @@ async def test_only_the_fields_that_are_wanted(stage: Stage):
             await workflow.get_workflow_run_by_id(run_id, fields=["stepz"])
 
 
+@pytest.mark.parity("getWorkflowRunById({withNestedWorkflows})")
 async def test_nested_steps_are_flattened(stage: Stage):
     deep = create_workflow(id="deep").then(a(add, "y")).commit()
     inner = create_workflow(id="inner").then(a(add, "x")).then(deep).commit()
@@ -166,6 +169,7 @@ async def test_a_run_that_no_worker_has_ever_seen(stage: Stage):
     assert await workflow.get_workflow_run_by_id("nobody") is None
 
 
+@pytest.mark.parity("createWorkflowStateReader()")
 async def test_a_suspended_run_and_its_reader(stage: Stage):
     inner = create_workflow(id="inner").then(a(add, "x")).then(a(ask, "ask")).commit()
     workflow = create_workflow(id="suspended").then(a(add, "a")).parallel([inner, a(add, "b")]).commit()
@@ -246,6 +250,7 @@ async def test_a_run_of_thousands_of_events(stage: Stage):
     assert (state.status, state.result) == ("success", list(range(1, 701)))
 
 
+@pytest.mark.parity("deleteWorkflowRunById()")
 async def test_deleting_a_run(stage: Stage):
     workflow = create_workflow(id="deleted").then(a(fail, "a")).sleep(timedelta(days=1)).commit()
     other = create_workflow(id="kept").then(a(add, "a")).sleep(timedelta(days=1)).commit()

@@ -40,6 +40,9 @@ async def begin(mastra: Mastra, workflow: str, value: Any) -> Run[Any]:
     return run
 
 
+@pytest.mark.parity(
+    "options.autoRestartActiveRuns", "restartAllActiveWorkflowRuns()", "mastra.restartAllActiveWorkflowRuns()"
+)
 async def test_orphaned_runs_are_restarted_and_all_others_left_alone(stage: Stage):
     mastra = await stage.app(fleet)
     worker = stage.worker_process(fleet)

@@ -18,6 +18,7 @@ class Row:
 AI = "part of Mastra's agent system, not of workflows"
 HISTORY = "Temporal's history is the only persistence; there is no snapshot to write, to leave out or to claim"
 ENGINE = "there is one engine: Temporal"
+SPANS = "spans are OpenTelemetry's: its samplers and processors choose what is exported"
 
 ROWS: dict[str, list[Row]] = {
     "Steps": [
@@ -59,8 +60,8 @@ ROWS: dict[str, list[Row]] = {
         Row("options.onFinish", "`on_finish`", better="likewise"),
         Row("options.onError", "`on_error`", better="likewise"),
         Row("options.autoRestartActiveRuns", "`auto_restart_active_runs`"),
-        Row("options.tracingPolicy", "`tracing_policy`"),
-        Row("options.emitStepEvents", "`emit_step_events`"),
+        Row("options.tracingPolicy", na=SPANS),
+        Row("options.emitStepEvents", na="events cost no history and are sent to nobody who does not read them"),
         Row("options.shouldPersistSnapshot, pruneSnapshot", na=HISTORY),
         Row("options.allowUnclaimedResumes", na=HISTORY),
         Row("options.sharePubsub", na="there is no event bus: the run has its stream"),
@@ -108,7 +109,7 @@ ROWS: dict[str, list[Row]] = {
         Row("createRun({resourceId})", "`create_run(resource_id=)`"),
         Row("createRun({disableScorers})", na=AI),
         Row("createRun({pubsub, shouldPersistSnapshot})", na=HISTORY),
-        Row("createRun({tracingPolicy})", "`tracing_policy`"),
+        Row("createRun({tracingPolicy})", na=SPANS),
         Row("listWorkflowRuns()", "`list_workflow_runs()`"),
         Row("listActiveWorkflowRuns()", "`list_active_workflow_runs()`"),
         Row("restartAllActiveWorkflowRuns()", "`restart_all_active_workflow_runs()`"),
@@ -138,7 +139,10 @@ ROWS: dict[str, list[Row]] = {
         Row("run.start({requestContext})", "`request_context=`"),
         Row("run.start({outputOptions})", "`output_options=`"),
         Row("run.start({perStep})", "`per_step=`"),
-        Row("run.start({outputWriter})", "`output_writer=`"),
+        Row(
+            "run.start({outputWriter})",
+            na="a function cannot travel to the worker: `run.watch()` and `run.stream()` give the chunks",
+        ),
         Row("run.start({tracingOptions})", "`tracing_options=`"),
         Row("run.start({tracingContext})", "`tracing_context=`"),
         Row("run.start({actor})", na="Mastra's platform passes its user there; use the request context"),
