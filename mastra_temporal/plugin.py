@@ -99,8 +99,8 @@ class MastraPlugin(SimplePlugin):
         for name in ("max_heartbeat_throttle_interval", "default_heartbeat_throttle_interval"):
             config[name] = min(config.get(name) or HEARTBEAT_INTERVAL, HEARTBEAT_INTERVAL)
         if config.get("max_cached_workflows") == 0 and config.get("tuner") is None:
-            # A second task would throw the first run out of memory in the middle of its local activities, which are then
-            # canceled and start all over again, up to never coming to an end.
+            # A second task would throw the first run out of memory in the middle of its local activities: they would
+            # be canceled and begin again, and might never come to an end.
             config["max_concurrent_workflow_tasks"] = 1
         return config
 

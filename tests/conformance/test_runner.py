@@ -8,6 +8,8 @@ from tests.conformance.expressions import Error, references, value_of
 from tests.conformance.records import renamed
 from tests.conformance.schema import schema_type
 
+pytestmark = pytest.mark.any_cache
+
 SCOPE = {"input": {"v": 2, "list": [1, [2, 3]], "s": "x"}, "n": 1, "steps": {"a": None}, "state": {}}
 
 

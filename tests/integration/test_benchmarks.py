@@ -4,6 +4,8 @@ import pytest
 
 from tests.integration.commands import ROOT, run
 
+pytestmark = pytest.mark.any_cache
+
 
 @pytest.mark.timeout(90)
 def test_overhead_prints_its_ratios():

@@ -13,6 +13,8 @@ from temporalio.client import Client
 from mastra_temporal import Mastra
 from tests.integration.commands import CLI, Command, assert_mistake, run, running, wait_until, write_app
 
+pytestmark = pytest.mark.any_cache
+
 
 class Ports(NamedTuple):
     server: int

@@ -4,6 +4,8 @@ import pytest
 
 from tests.integration.commands import ROOT, run
 
+pytestmark = pytest.mark.any_cache
+
 
 @pytest.mark.timeout(90)
 def test_the_demo_shows_a_run_that_survives():

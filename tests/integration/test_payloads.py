@@ -187,7 +187,10 @@ async def test_parts_that_are_too_large_together(stage: Stage):
 
 
 async def test_a_large_run_whose_parts_fit_succeeds(stage: Stage):
-    """Ten megabytes of results in all: none of them is sent twice, and the caller gets every one."""
+    """Ten megabytes of results in all: none of them is sent twice, and the caller gets every one.
+
+    The server finds such a history long. All of it is too large for the start of a new execution, so the run stays.
+    """
 
     async def give(value: Any, ctx: StepContext) -> str:
         return big(1.3)

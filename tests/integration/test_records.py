@@ -236,6 +236,7 @@ async def test_a_run_that_on_start_refused(stage: Stage):
     assert "not today" in (state.error or {})["message"]
 
 
+@pytest.mark.any_cache  # it is the reader that replays here
 async def test_a_run_of_thousands_of_events(stage: Stage):
     workflow = create_workflow(id="large").map(numbers).foreach(a(add, "add"), concurrency=50).commit()
     async with stage.worker(workflow):

@@ -24,6 +24,8 @@ from mastra_temporal import (
 )
 from tests.support import Stage, until, within
 
+pytestmark = pytest.mark.any_cache
+
 NIGHTLY = "0 3 * * *"
 EVERY_SECOND = "* * * * * *"
 

@@ -1,16 +1,19 @@
 """The helpers that `mastra_temporal.testing` gives to users."""
 
+import asyncio
 import re
 import time
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client
 
-from mastra_temporal import DefinitionError, Mastra, SyncStepContext, create_workflow, step
+from mastra_temporal import DefinitionError, Mastra, SyncStepContext, clone_workflow, create_workflow, step
 from mastra_temporal.testing import RunWorkflow, with_steps, worker_for
 from tests.integration.commands import ROOT, run
+from tests.support import count_events, within
 
 
 def napping(duration: timedelta, task_queue: str) -> Mastra:
@@ -30,12 +33,20 @@ async def test_a_sleep_of_a_week_takes_no_time(mastra_time_skipping_client: Clie
 async def test_every_run_can_be_replayed_at_every_step(
     mastra_client: Client, mastra_task_queue: str, monkeypatch: pytest.MonkeyPatch
 ):
+    """Many at once, too: none may cost another one its local activities, and with them ten seconds."""
     monkeypatch.setenv("MASTRA_TEST_MAX_CACHED_WORKFLOWS", "0")
-    mastra = napping(timedelta(milliseconds=1), mastra_task_queue)
-    async with worker_for(mastra, mastra_client) as worker:
+    part = create_workflow(id="part")
+    for _ in range(3):
+        part.map(lambda value, ctx: value + 1)
+    parts = [clone_workflow(part.commit(), id=f"part-{number}") for number in range(3)]
+    flow = create_workflow(id="whole").parallel(parts).sleep(timedelta(milliseconds=1)).commit()
+    async with worker_for(Mastra(workflows=[flow], task_queue=mastra_task_queue), mastra_client) as worker:
         assert worker.config().get("max_cached_workflows") == 0
-        run = await mastra.get_workflow("napping").create_run()
-        assert (await run.start(input_data="rested")).status == "success"
+        runs = [await flow.create_run() for _ in range(20)]
+        results = await asyncio.gather(*(within(each.start(input_data=0), 40) for each in runs))
+    assert all(result.result == {"part-0": 3, "part-1": 3, "part-2": 3} for result in results)
+    for each in runs:
+        assert not await count_events(mastra_client, each.run_id, EventType.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT)
 
 
 @step

@@ -12,7 +12,7 @@ import pytest
 from mastra_temporal.devserver import DevServer
 from tests.integration.commands import APP, ROOT
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.any_cache, pytest.mark.timeout(180)]
 
 PROGRAM = (
     APP

@@ -11,6 +11,8 @@ from temporalio.client import Client
 from mastra_temporal.devserver import DevServer
 from tests.integration.commands import WORKER, assert_mistake, run, running, wait_until, write_app
 
+pytestmark = pytest.mark.any_cache
+
 NOBODY = "127.0.0.1:1"
 
 
