@@ -65,7 +65,7 @@ class TestRunning:
             run = await begun(stage, workflow)
             began = time.monotonic()
             result = await within(run.restart(force=True))
-            assert time.monotonic() - began < 1
+            assert time.monotonic() - began < 2  # a verdict on the worker takes longer
             await stage.effects.seen("aborted 1")
             assert time.monotonic() - began < 3
         assert (result.status, result.result) == ("success", "execution 2")
