@@ -9,7 +9,6 @@ from pydantic import BaseModel
 from pydantic_ai import Agent as PydanticAgent
 from pydantic_ai.models.test import TestModel
 from temporalio.api.enums.v1 import EventType
-from temporalio.contrib.workflow_streams import WorkflowStreamClient
 
 from examples.support import Reading, Ticket, support
 from mastra_temporal import Agent, DefinitionError, Mastra, StepContext, clone_step, create_step, create_workflow
@@ -91,17 +90,14 @@ async def test_what_an_agent_streams_goes_to_the_stream_of_the_run_in_batches(st
         async def collect() -> None:
             while await poem_run.fetch_status() == "pending":
                 await asyncio.sleep(0.02)
-            stream = WorkflowStreamClient.create(stage.client, poem_run.run_id)
-            async for item in stream.subscribe(result_type=dict[str, Any]):
-                event = item.data
-                if event["type"] == "workflow-step-output":
-                    assert event["output"]["type"] == "text-delta"
-                    read.append(event["output"]["payload"]["text"])
+            async for event in poem_run.observe_stream():
+                if event.type == "workflow-step-output":
+                    assert event.payload["output"]["type"] == "text-delta"
+                    read.append(event.payload["output"]["payload"]["text"])
                     if len(read) == len(words):
-                        return
+                        effects.open("all read")
 
         await within(collect())
-        effects.open("all read")
         result = await within(started)
     assert read == words
     assert result.result == {"text": "".join(words)}
