@@ -141,7 +141,7 @@ ROWS: dict[str, list[Row]] = {
         Row("run.start({perStep})", "`per_step=`"),
         Row(
             "run.start({outputWriter})",
-            na="a function cannot travel to the worker: `run.watch()` and `run.stream()` give the chunks",
+            na="a function cannot travel to a worker: `run.watch()` gives the chunks",
         ),
         Row("run.start({tracingOptions})", "`tracing_options=`"),
         Row("run.start({tracingContext})", "`tracing_context=`"),
