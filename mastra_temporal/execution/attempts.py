@@ -125,6 +125,11 @@ class Attempts:
             try:
                 if await attempt.settled == "done":
                     return await handle
+            except asyncio.CancelledError:
+                if not self.aborted:
+                    raise
+                # The step ended in the very workflow task that canceled it: the SDK lets go of its result.
+                raise CancelledError("The step ended while it was canceled.") from None
             finally:
                 del self._in_flight[activity_id]
             if self.aborted and plan.abortable:
