@@ -59,6 +59,7 @@ def search_attributes(
     raise typer.Exit(run(register_search_attributes(address=address, namespace=namespace)))
 
 
+@application.command()
 def restart(
     app: Annotated[str, typer.Option(help="The Mastra object that has the workflow, as `module:attribute`.")],
     run_id: Annotated[str | None, typer.Argument(help="The run to restart and to wait for.")] = None,

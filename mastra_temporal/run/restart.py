@@ -93,13 +93,14 @@ async def revive(
 async def release(client: Client, run_id: str) -> None:
     """Let a canceled run end without the steps that nobody runs: of dead workers, or waiting for a retry."""
     with contextlib.suppress(WorkflowUpdateFailedError):
-        await clear_sticky_queue(client, run_id)
         pending = list((await describe(client, run_id)).pending_activities)
         # Nothing is run again, so that a worker that only reconnects needs no longer patience.
         verdicts = Verdicts(client, unlisted_seconds=SILENCE_SECONDS)
         lost = await _lost(run_id, pending, verdicts, force=False)
         idle = [item for item in pending if _waits_for_retry(item)]
         if lost or idle:
+            # Not before: the task of the cancellation may be on that queue, where a worker that lives would not get it.
+            await clear_sticky_queue(client, run_id)
             await _give_up(client, run_id, lost + idle, None)
 
 

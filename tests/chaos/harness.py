@@ -16,6 +16,7 @@ from random import Random
 from typing import Any
 
 from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError
 
 from mastra_temporal import Mastra, MastraError, Run, WorkflowResult
@@ -65,7 +66,9 @@ class Chaos:
 
     async def run(self) -> Report:
         await self.server.start()
-        self.client = await Client.connect(self.server.address, runtime=silent_runtime())
+        self.client = await Client.connect(
+            self.server.address, runtime=silent_runtime(), data_converter=pydantic_data_converter
+        )
         storm = None
         try:
             expected = await self.undisturbed()
