@@ -39,7 +39,7 @@ async def execute_conditional(engine: Engine, scope: Scope, progress: Progress, 
 async def _select(engine: Engine, scope: Scope, progress: Progress, entry: ConditionalEntry) -> list[int]:
     predicates = entry.predicates or [None] * len(entry.steps)
     spans = [
-        engine.trace.span(
+        engine.told.trace.span(
             scope, CONDITION, f"condition '{index}'", input_data=progress.input_data, condition_index=index
         )
         for index in range(len(predicates))

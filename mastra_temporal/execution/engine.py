@@ -11,47 +11,15 @@ from temporalio import workflow
 from mastra_temporal.definition.graph import Entry, NestedEntry, StepEntry, body_id
 from mastra_temporal.execution.attempts import Attempts
 from mastra_temporal.execution.ending import Ending
-from mastra_temporal.execution.events import Events, StepEvents
-from mastra_temporal.execution.metrics import measure_step
-from mastra_temporal.execution.resume import resumed
+from mastra_temporal.execution.observation import Observation
+from mastra_temporal.execution.occurrence import Continuation, Occurrence
 from mastra_temporal.execution.scope import Progress, RunState, Scope, milliseconds_now
-from mastra_temporal.execution.shown import Shown
-from mastra_temporal.execution.trace import RunTrace
 from mastra_temporal.wire import StepResult
 
-__all__ = ["Continuation", "Engine", "Occurrence", "settle_bail", "unfinished"]
+__all__ = ["Engine", "settle_bail", "unfinished"]
 
-
-@dataclass(frozen=True)
-class Occurrence:
-    """Which execution of a body this is: the item of a foreach, or the iteration of a loop."""
-
-    index: int | None = None
-    total: int | None = None
-    iteration: int | None = None
-
-    def key(self, step_id: str) -> str:
-        """Under which key of the entry's progress the result is kept."""
-        return step_id if self.index is None else f"{step_id}[{self.index}]"
-
-    def path(self, step_id: str) -> str:
-        """What tells this execution from all others of the body: part of the steps' idempotency keys."""
-        return self.key(step_id) if self.iteration is None else f"{step_id}#{self.iteration}"
-
-    @property
-    def label(self) -> str | None:
-        """What the UI shows beside the step: items count from 1."""
-        if self.index is not None:
-            return f"[{self.index + 1}/{self.total}]"
-        return None if self.iteration is None else f"iteration {self.iteration}"
-
-
-@dataclass(frozen=True)
-class Continuation:
-    """A suspended body that is resumed."""
-
-    prior: StepResult
-    data: Any
+ONLY_ONCE = Occurrence()
+"""Of a body that is neither in a loop nor in a foreach."""
 
 
 @dataclass
@@ -60,9 +28,7 @@ class Engine:
 
     run: RunState
     attempts: Attempts
-    trace: RunTrace
-    shown: Shown
-    events: Events
+    told: Observation
     walk: Callable[[Engine, Scope, list[Entry]], Awaitable[Ending]]
     """Executes a workflow from where its scope stands: nested workflows come back to it."""
     step: Callable[[Engine, Scope, StepEntry, Occurrence, Any, Continuation | None], Awaitable[StepResult]]
@@ -87,7 +53,7 @@ class Engine:
         progress: Progress,
         body: StepEntry | NestedEntry,
         input_data: object,
-        occurrence: Occurrence = Occurrence(),
+        occurrence: Occurrence = ONLY_ONCE,
     ) -> StepResult:
         """Run the step or nested workflow of an entry, unless this entry has its result already."""
         key = occurrence.key(body_id(body))
@@ -95,47 +61,22 @@ class Engine:
         if result is None or unfinished(result) or key in progress.resuming:
             resume = _continuation(scope, progress, key, result, input_data)
             scope.active[key] = _running(result, input_data)
-            path, name = (".".join((*scope.path, part(body_id(body)))) for part in (occurrence.path, occurrence.key))
-            before = self.attempts.scheduled(name)
-            self.shown.step(path, scope.active[key])
-            events = self._told(scope, progress, body, input_data, occurrence, resume)
-            with self.trace.step(scope, body_id(body), input_data, execution=occurrence.path(body_id(body))) as span:
+            with self.told.body(scope, progress, body, occurrence, input_data, resume) as ended:
                 if isinstance(body, StepEntry):
                     result = await self.step(self, scope, body, occurrence, input_data, resume)
                 else:
                     result = await self.nested(self, scope, progress, body, occurrence, input_data, resume)
-                span.result(result)
-            measure_step(scope.workflow_id, body_id(body), result)
+                if occurrence.iteration is not None:
+                    result = _of_iteration(result, occurrence.iteration, scope.steps.get(body_id(body)))
+                ended(result)
             del scope.active[key]
-            if occurrence.iteration is not None:
-                result = _of_iteration(result, occurrence.iteration, scope.steps.get(body_id(body)))
             progress.results[key] = result
-            self.shown.step(path, result, self.attempts.scheduled(name) - before)
-            events.ended(result)
             # Not before: if the execution is closed under the step, the next one must not ask again.
             progress.resuming.pop(key, None)
             scope.answers.pop(key, None)
         if occurrence.index is None:
             scope.steps[body_id(body)] = result
         return result
-
-    def _told(
-        self,
-        scope: Scope,
-        progress: Progress,
-        body: StepEntry | NestedEntry,
-        input_data: object,
-        occurrence: Occurrence,
-        resume: Continuation | None,
-    ) -> StepEvents:
-        if occurrence.index is not None:
-            return self.events.none()  # the progress of the foreach tells of its items
-        result = StepResult(status="running", payload=input_data, started_at=milliseconds_now())
-        if resume is not None:
-            result = resumed(resume.prior, resume.data)
-        if occurrence.iteration is not None:
-            result = result.model_copy(update={"metadata": {"iterationCount": occurrence.iteration}})
-        return self.events.started(scope, progress, body_id(body), result)
 
 
 def _continuation(

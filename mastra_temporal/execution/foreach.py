@@ -13,8 +13,9 @@ from mastra_temporal.definition.graph import ForeachEntry, body_id
 from mastra_temporal.definition.path import is_array, is_object
 from mastra_temporal.execution.calls import call_function
 from mastra_temporal.execution.ending import META, Ending, ending_of, meta_of
-from mastra_temporal.execution.engine import Engine, Occurrence, settle_bail, unfinished
+from mastra_temporal.execution.engine import Engine, settle_bail, unfinished
 from mastra_temporal.execution.events import StepEvents
+from mastra_temporal.execution.occurrence import Occurrence
 from mastra_temporal.execution.resume import resumed
 from mastra_temporal.execution.scope import Progress, Scope, milliseconds_now
 from mastra_temporal.execution.spans import here
@@ -39,7 +40,7 @@ async def execute(engine: Engine, scope: Scope, progress: Progress, entry: Forea
     if error is not None:
         return Ending("failed", error=error)
     here().note(concurrency=concurrency)
-    events = engine.events.started(scope, progress, step_id, result, called=False)
+    events = engine.told.events.started(scope, progress, step_id, result, called=False)
     await _work(engine, scope, progress, entry, items, concurrency, events)
     keys = [Occurrence(index=index).key(step_id) for index in range(len(items))]
     results = [progress.results.get(key) for key in keys]

@@ -36,7 +36,7 @@ async def walk(engine: Engine, scope: Scope, entries: list[Entry]) -> Ending:
         if scope.progress is None:
             scope.progress = Progress(input_data=scope.input_data)
         entry = entries[scope.position]
-        with entry_span(engine.trace, scope, scope.progress, entry) as span:
+        with entry_span(engine.told.trace, scope, scope.progress, entry) as span:
             ending = await _execute(engine, scope, scope.progress, entry)
             conclude(span, scope, entry, ending)
         if engine.run.aborted:
@@ -52,7 +52,7 @@ async def walk(engine: Engine, scope: Scope, entries: list[Entry]) -> Ending:
 
 
 def _stopped(engine: Engine, scope: Scope, status: Literal["canceled", "paused"]) -> Ending:
-    engine.events.stopped(scope, status)
+    engine.told.events.stopped(scope, status)
     return Ending(status)
 
 

@@ -6,7 +6,8 @@ from mastra_temporal.definition.graph import LoopEntry, body_id
 from mastra_temporal.definition.predicate import evaluate_predicate
 from mastra_temporal.execution.calls import call_function
 from mastra_temporal.execution.ending import Ending, ending_of
-from mastra_temporal.execution.engine import Engine, Occurrence, settle_bail
+from mastra_temporal.execution.engine import Engine, settle_bail
+from mastra_temporal.execution.occurrence import Occurrence
 from mastra_temporal.execution.scope import EntryData, Progress, Scope
 from mastra_temporal.execution.spans import CONDITION, here
 from mastra_temporal.wire import ErrorInfo
@@ -25,7 +26,7 @@ async def execute(engine: Engine, scope: Scope, progress: Progress, entry: LoopE
             here().note(total_iterations=progress.iteration)
             return ending_of(step_id, result)
         name = f"condition: '{entry.loop_type}'"
-        with engine.trace.span(scope, CONDITION, name, condition_index=progress.iteration) as span:
+        with engine.told.trace.span(scope, CONDITION, name, condition_index=progress.iteration) as span:
             true, error = await _condition(engine, scope, entry, result.output, progress.iteration + 1)
             span.output(true)
             span.fail(error)

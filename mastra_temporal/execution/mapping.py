@@ -24,7 +24,7 @@ async def execute(engine: Engine, scope: Scope, progress: Progress, entry: Mappi
     """Shape the input. A mapping is a step in the results; its functions have the workflow's retries."""
     result = StepResult(status="running", payload=progress.input_data, started_at=milliseconds_now())
     scope.step_execution_path.append(entry.id)
-    events = engine.events.started(scope, progress, entry.id, result)
+    events = engine.told.events.started(scope, progress, entry.id, result)
     output, error = None, None
     for retry in range(scope.plan.retries + 1):
         if retry:

@@ -12,7 +12,8 @@ from mastra_temporal.definition.graph import NestedEntry
 from mastra_temporal.execution.callbacks import notify, start
 from mastra_temporal.execution.calls import check_output, enter
 from mastra_temporal.execution.ending import Ending, with_suspended_paths
-from mastra_temporal.execution.engine import Continuation, Engine, Occurrence
+from mastra_temporal.execution.engine import Engine
+from mastra_temporal.execution.occurrence import Continuation, Occurrence
 from mastra_temporal.execution.resume import resumed
 from mastra_temporal.execution.scope import Progress, Scope, milliseconds_now
 from mastra_temporal.wire import EnterCall, ErrorInfo, StepResult
@@ -55,7 +56,7 @@ async def execute(
         else:
             result = result.model_copy(update={"payload": child.init_data})
             progress.children[key] = child
-            with engine.trace.nested(child, resumed=resume is not None) as span:
+            with engine.told.trace.nested(child, resumed=resume is not None) as span:
                 ending = await _run(engine, child, entry, fresh=begun is None)
                 span.ending(ending)
         if ending.status != "failed" or ending.non_retryable or engine.run.aborted:

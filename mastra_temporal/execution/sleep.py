@@ -32,8 +32,8 @@ async def execute(engine: Engine, scope: Scope, progress: Progress, entry: Sleep
         result = scope.steps[entry.id]
     scope.steps[entry.id] = result
     path = ".".join((*scope.path, entry.id))
-    engine.shown.step(path, result)
-    events = engine.events.of(scope, entry.id)
+    engine.told.shown.step(path, result)
+    events = engine.told.events.of(scope, entry.id)
     if progress.deadline is None:
         events.publish("workflow-step-waiting", told(result))
         scope.step_execution_path.append(entry.id)
@@ -53,7 +53,7 @@ async def execute(engine: Engine, scope: Scope, progress: Progress, entry: Sleep
         return Ending("moved")
     ended: dict[str, Any] = {"status": "success", "output": progress.input_data, "ended_at": milliseconds_now()}
     scope.steps[entry.id] = result = result.model_copy(update=ended)
-    engine.shown.step(path, result)
+    engine.told.shown.step(path, result)
     events.publish("workflow-step-result", {"status": "success", "output": result.output, "endedAt": result.ended_at})
     return Ending("success", output=progress.input_data, result=progress.input_data)
 
@@ -63,7 +63,7 @@ async def _sleep(engine: Engine, entry_id: str, milliseconds: int) -> None:
         return
     engine.run.sleeping += 1
     if milliseconds >= SHOWN_SLEEP and not engine.attempts.any_in_flight:
-        engine.shown.status("waiting")
+        engine.told.shown.status("waiting")
     try:
         await workflow.wait_condition(
             lambda: engine.run.aborted or engine.run.moving,
@@ -75,7 +75,7 @@ async def _sleep(engine: Engine, entry_id: str, milliseconds: int) -> None:
     finally:
         engine.run.sleeping -= 1
     if not engine.run.aborted:
-        engine.shown.status("running")
+        engine.told.shown.status("running")
 
 
 async def _deadline(

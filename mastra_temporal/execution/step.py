@@ -9,9 +9,10 @@ from temporalio.exceptions import ActivityError, ApplicationError, CancelledErro
 
 from mastra_temporal.definition.graph import StepEntry, StepPlan
 from mastra_temporal.execution.attempts import ActivityPlan
-from mastra_temporal.execution.engine import Continuation, Engine, Occurrence
+from mastra_temporal.execution.engine import Engine
 from mastra_temporal.execution.limits import size_error
 from mastra_temporal.execution.names import FAILED_STEP, step_activity
+from mastra_temporal.execution.occurrence import Continuation, Occurrence
 from mastra_temporal.execution.resume import resumed, suspend_data
 from mastra_temporal.execution.scope import Scope, milliseconds_now
 from mastra_temporal.wire import RetryPlan, StepCall, StepFailure, StepOutcome, StepResult

@@ -37,6 +37,7 @@ from mastra_temporal.execution.names import (
     UPDATE_RESUME,
     resume_claimed,
 )
+from mastra_temporal.execution.observation import Observation
 from mastra_temporal.execution.result import assemble, failure_message, run_status
 from mastra_temporal.execution.resume import NoSuspendedStepError, SuspendedStep, targets
 from mastra_temporal.execution.scope import Inspection, RunState, Scope, milliseconds_now
@@ -93,9 +94,9 @@ class MastraWorkflow:
         self._trace = RunTrace(self._run)
         self._shown = Shown(search_attributes=bool(envelope.search_attributes))
         self._events = Events(self.stream, self._run)
-        self._engine = Engine(
-            self._run, Attempts(), self._trace, self._shown, self._events, walk, step.execute, nested.execute
-        )
+        attempts = Attempts()
+        told = Observation(attempts, self._trace, self._shown, self._events)
+        self._engine = Engine(self._run, attempts, told, walk, step.execute, nested.execute)
         self._graph: WorkflowGraph | None = envelope.graph
         self._scope: Scope | None = None
         self._suspended: WorkflowResult[Any] | None = None
