@@ -26,10 +26,6 @@ VISIBILITY_SECONDS = 0.1
 """Within which a started run is in the lists of a small server."""
 
 
-class NotSupported(Exception):
-    """The public API has no such call yet."""
-
-
 class CaseRun:
     """One case being performed."""
 
@@ -345,10 +341,6 @@ async def show_graph(case: CaseRun, action: Action) -> dict[str, Any]:
 
 async def nothing(case: CaseRun, action: Action) -> None:
     """What concerns Mastra's own storage, which we do not have."""
-
-
-async def not_supported(case: CaseRun, action: Action) -> None:
-    raise NotSupported(f"mastra_temporal has no {action['op']} yet")
 
 
 ACTIONS: dict[str, Callable[[CaseRun, Action], Awaitable[Any]]] = {
