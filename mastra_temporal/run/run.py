@@ -1,99 +1,39 @@
-"""`Run`: one run of a workflow, seen from a client."""
-
-# pyright: reportUnknownMemberType=false
-# Some of the SDK's overloads are not fully typed.
+"""`Run`: one run of a workflow, seen from a client. Its calls are inherited; here are those that give its events."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import time
-import uuid
-from collections.abc import Generator
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+import functools
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import Any, TypeVar
 
-from temporalio.client import (
-    WorkflowExecutionDescription,
-    WorkflowExecutionStatus,
-    WorkflowUpdateRPCTimeoutOrCancelledError,
-)
-from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
-from temporalio.exceptions import WorkflowAlreadyStartedError
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.client import Client
 
 from mastra_temporal.context import RequestContext
-from mastra_temporal.definition.options import OutputOptions, parse_options
-from mastra_temporal.definition.schema import to_json
-from mastra_temporal.errors import (
-    RunAlreadyStartedError,
-    RunError,
-    RunNotActiveError,
-    RunNotFoundError,
-    RunNotSuspendedError,
-    TimeTravelError,
-)
-from mastra_temporal.execution.names import (
-    NOT_SUSPENDED,
-    UPDATE_OUTCOME,
-    outcome_update_id,
-)
-from mastra_temporal.run.base import FIRST_START, is_no_such_run
+from mastra_temporal.definition.options import OutputOptions
+from mastra_temporal.errors import RunError, RunNotFoundError
+from mastra_temporal.run.calls import RunCalls
 from mastra_temporal.run.faults import explained
-from mastra_temporal.run.open_status import open_status
-from mastra_temporal.run.outcome import closed_result, outcome_of_start, wait_for_outcome
-from mastra_temporal.run.queues import warning_when_unattended
-from mastra_temporal.run.recorded import recorded_run
-from mastra_temporal.run.reopen import is_closed_by_temporal, reopen
-from mastra_temporal.run.restart import release, revive
-from mastra_temporal.run.resume import StepPath, path_of, resume
-from mastra_temporal.run.streamed import StreamedRun
-from mastra_temporal.run.time_travel import Journey, step_contexts, travel
-from mastra_temporal.tracing.calls import traced
+from mastra_temporal.run.feed import Execution, Feed, current_execution, from_next_execution, from_now, from_start
+from mastra_temporal.run.resume import StepPath
+from mastra_temporal.run.stream import Watch, WorkflowEvent, WorkflowRunOutput, observed
 from mastra_temporal.tracing.context import TracingContext
 from mastra_temporal.tracing.options import TracingOptions
-from mastra_temporal.validation import admit_resume_data, admit_step_input
-from mastra_temporal.wire import (
-    OutcomeReply,
-    ResumeRequest,
-    RunStatus,
-    StartEnvelope,
-    StepResult,
-    WorkflowResult,
-)
-
-if TYPE_CHECKING:
-    pass
+from mastra_temporal.wire import StepResult, WorkflowResult
 
 __all__ = ["Run"]
 
 OutT = TypeVar("OutT")
 
-NOT_ACTIVE = "This workflow run was not active"
-START_POLL_SECONDS = 0.02
-PATIENCE_SECONDS = 5
-"""How long `Run.cancel` waits for what it does not depend on."""
 
-
-@contextlib.contextmanager
-def _ended_meanwhile() -> Generator[None, None, None]:
-    """What follows is for open runs; one that has ended in the meantime needs nothing."""
-    try:
-        yield
-    except RPCError as error:
-        if error.status != RPCStatusCode.NOT_FOUND:
-            raise
-
-
-class Run(StreamedRun[OutT]):
+class Run(RunCalls[OutT]):
     """One run. Made by `Workflow.create_run`; the run itself lives in Temporal.
 
     Mastra's ``Run``: https://mastra.ai/reference/workflows/run
     """
 
-    @explained
-    @traced
-    async def start(
+    _streamed: WorkflowRunOutput[OutT] | None = None
+
+    def stream(
         self,
         *,
         input_data: Any = None,
@@ -101,113 +41,41 @@ class Run(StreamedRun[OutT]):
         request_context: RequestContext | dict[str, Any] | None = None,
         output_options: OutputOptions | dict[str, Any] | None = None,
         per_step: bool = False,
+        close_on_suspend: bool = True,
         tracing_options: TracingOptions | dict[str, Any] | None = None,
         tracing_context: TracingContext | None = None,
-    ) -> WorkflowResult[OutT]:
-        """Start the run and wait until it has ended or is suspended. Mastra's ``run.start()``.
+    ) -> WorkflowRunOutput[OutT]:
+        """Start the run and read what happens in it. Mastra's ``run.stream()``.
 
-        A run that is live or has succeeded with an equal input is joined, never run twice. One that failed or was
-        canceled is started anew.
+        Takes the arguments of `Run.start`; what that would raise, ``await output.result`` raises. A second call on the
+        same object gives the same stream.
 
         Args:
-            input_data: JSON-able data or an instance of the workflow's ``input_schema``.
+            input_data: See `Run.start`, as for the other arguments.
             initial_state: The workflow's state at the beginning.
             request_context: Values that steps can read and change.
             output_options: Whether the result carries the state and the resume labels.
             per_step: Stop after the first entry, with status ``paused``.
-            tracing_options: How the run is traced. They travel as a Temporal header.
-            tracing_context: The span that the run becomes a child of; by default the current OpenTelemetry span.
-
-        Raises:
-            SchemaValidationError: Something does not match its schema; nothing was started.
-            SerializationError: The tracing options' metadata cannot be written as JSON; nothing was started.
-            RunAlreadyStartedError: The run exists with another input.
-            RunRefusedError: ``on_start`` raised; no step ran.
+            tracing_options: How the run is traced.
+            tracing_context: The span that the run becomes a child of.
+            close_on_suspend: Whether the stream ends when the run is suspended. Otherwise it goes on with the events of
+                a later resume; ``output.result`` is the suspended one all the same, as in Mastra.
         """
-        options = parse_options(OutputOptions, output_options, owner=f"workflow `{self.workflow_id}`")
-        envelope = self._envelope(input_data, initial_state, request_context, per_step)
-        operation = self._start_operation(envelope)
-        client = self.client
-        update = client.execute_update_with_start_workflow(
-            UPDATE_OUTCOME,
-            0,
-            start_workflow_operation=operation,
-            # Not the id that later waiters share: of a run that failed before, the server would give the old answer.
-            id=f"{outcome_update_id(0)}-{uuid.uuid4()}",
-            result_type=OutcomeReply,
-        )
-        first = asyncio.ensure_future(update)
-        self._starting = asyncio.ensure_future(operation.workflow_handle())
-        try:
-            await self._starting
-            self.status = "running"
-        except WorkflowAlreadyStartedError:
-            await asyncio.gather(first, return_exceptions=True)
-            await self._require_same_input(envelope)
-            return self._shown(await self._outcome(), options)
-        except BaseException as error:
-            # Of a run that was closed under the update the server says that there is none.
-            if not is_no_such_run(error):
-                first.cancel()
-                await asyncio.gather(first, return_exceptions=True)
-                raise
-        return self._shown(await outcome_of_start(client, self.run_id, first), options)
-
-    @explained
-    @traced
-    async def start_async(
-        self,
-        *,
-        input_data: Any = None,
-        initial_state: Any = None,
-        request_context: RequestContext | dict[str, Any] | None = None,
-        per_step: bool = False,
-        tracing_options: TracingOptions | dict[str, Any] | None = None,
-        tracing_context: TracingContext | None = None,
-    ) -> str:
-        """Start the run and return its id at once. Mastra's ``run.startAsync()``.
-
-        Takes the arguments of `start` and raises the same errors, as far as they are known at once.
-        """
-        envelope = self._envelope(input_data, initial_state, request_context, per_step)
-        try:
-            await self.client.start_workflow(
-                self._workflow.id, envelope, **self._start_options(envelope), **FIRST_START
+        if self._streamed is None:
+            start = functools.partial(
+                self.start,
+                input_data=input_data,
+                initial_state=initial_state,
+                request_context=request_context,
+                output_options=output_options,
+                per_step=per_step,
+                tracing_options=tracing_options,
+                tracing_context=tracing_context,
             )
-        except WorkflowAlreadyStartedError:
-            await self._require_same_input(envelope)
-        self.status = "running"
-        return self.run_id
+            self._streamed = self._output(from_start, start, close_on_suspend=close_on_suspend)
+        return self._streamed
 
-    @explained
-    async def cancel(self) -> Literal["accepted", "already_finished"]:
-        """Cancel the run. Mastra's ``run.cancel()``.
-
-        Sleeps wake at once, steps under way get their abort signal and keep their results, nothing further is started.
-        The run ends as Cancelled. A step whose worker is gone does not hold it up.
-
-        Returns:
-            ``already_finished`` when the run had ended before; then nothing changes.
-        """
-        description = await self._describe()
-        if description is None and self._starting is not None:
-            description = await self._describe_when_started()
-        if description is None:
-            self._canceled_before_start, self.status = True, "canceled"
-            return "accepted"
-        if description.status != WorkflowExecutionStatus.RUNNING:
-            return "already_finished"
-        with _ended_meanwhile():
-            await self.client.get_workflow_handle(self.run_id).cancel()
-        self.status = "canceled"
-        # With no worker at all nobody can answer now; the next worker ends the run.
-        with _ended_meanwhile(), contextlib.suppress(asyncio.TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
-            await asyncio.wait_for(release(self.client, self.run_id), PATIENCE_SECONDS)
-        return "accepted"
-
-    @explained
-    @traced
-    async def resume(
+    def resume_stream(
         self,
         *,
         step: StepPath | None = None,
@@ -219,59 +87,26 @@ class Run(StreamedRun[OutT]):
         per_step: bool = False,
         tracing_options: TracingOptions | dict[str, Any] | None = None,
         tracing_context: TracingContext | None = None,
-    ) -> WorkflowResult[OutT]:
-        """Continue a suspended run and wait until it has ended or is suspended again. Mastra's ``run.resume()``.
+    ) -> WorkflowRunOutput[OutT]:
+        """Continue a suspended run and read what happens from there on. Mastra's ``run.resumeStream()``.
 
-        Without ``step`` or ``label`` the one suspended step is meant; all suspended items of one foreach get the data,
-        unless an index is given. A resume that is refused leaves the run exactly as it was.
-
-        Args:
-            step: The suspended step: its id, a step, or the path to one inside nested workflows, as a list or dotted.
-                An item of a foreach is ``<id>[<index>]``.
-            resume_data: JSON-able data for the step's ``ctx.resume_data``, checked against its ``resume_schema``.
-            label: A label that the step gave to its suspension, instead of ``step``.
-            for_each_index: The item of a foreach, counting from 0.
-            request_context: Values that win over the recorded ones.
-            output_options: Whether the result carries the state and the resume labels.
-            per_step: Stop after the entry that is resumed, with status ``paused``.
-            tracing_options: How the run is traced from here on.
-            tracing_context: A span to link the run's new span to; by default the current OpenTelemetry span.
-
-        Raises:
-            RunNotSuspendedError: There is nothing to resume, or it is not clear what: the message lists it.
-            ResumeAlreadyClaimedError: Somebody else has resumed this suspension.
-            SchemaValidationError: The data do not match the step's ``resume_schema``.
-            RunNotFoundError: Temporal has no such run.
+        Takes the arguments of `Run.resume`; what that would raise, ``await output.result`` raises.
         """
-        options = parse_options(OutputOptions, output_options, owner=f"workflow `{self.workflow_id}`")
-        request = self._resume_request(step, resume_data, label, for_each_index, request_context, per_step)
-        generation = await self._resume(request)
-        return self._shown(await wait_for_outcome(self.client, self.run_id, generation), options)
+        resume = functools.partial(
+            self.resume,
+            step=step,
+            resume_data=resume_data,
+            label=label,
+            for_each_index=for_each_index,
+            request_context=request_context,
+            output_options=output_options,
+            per_step=per_step,
+            tracing_options=tracing_options,
+            tracing_context=tracing_context,
+        )
+        return self._output(from_now, resume)
 
-    @explained
-    @traced
-    async def resume_async(
-        self,
-        *,
-        step: StepPath | None = None,
-        resume_data: Any = None,
-        label: str | None = None,
-        for_each_index: int | None = None,
-        request_context: RequestContext | dict[str, Any] | None = None,
-        per_step: bool = False,
-        tracing_options: TracingOptions | dict[str, Any] | None = None,
-        tracing_context: TracingContext | None = None,
-    ) -> str:
-        """Continue a suspended run and return its id at once. Mastra's ``run.resumeAsync()``.
-
-        Takes the arguments of `resume` and raises the same errors.
-        """
-        await self._resume(self._resume_request(step, resume_data, label, for_each_index, request_context, per_step))
-        return self.run_id
-
-    @explained
-    @traced
-    async def time_travel(
+    def time_travel_stream(
         self,
         *,
         step: StepPath,
@@ -285,202 +120,80 @@ class Run(StreamedRun[OutT]):
         per_step: bool = False,
         tracing_options: TracingOptions | dict[str, Any] | None = None,
         tracing_context: TracingContext | None = None,
-    ) -> WorkflowResult[OutT]:
-        """Run again from a step of your choice, with what was recorded before it. Mastra's ``run.timeTravel()``.
+    ) -> WorkflowRunOutput[OutT]:
+        """Run again from a step of your choice and read what happens. Mastra's ``run.timeTravelStream()``.
 
-        A new execution under the same run id; the one before stays readable in Temporal. A run that is suspended or
-        sleeping is ended there and goes on from the step. Also continues runs that were started with ``per_step``.
-
-        Args:
-            step: The step: its id, a step, or the path to one inside nested workflows. ``<id>[<index>]`` is one item
-                of a foreach, and only that item runs.
-            input_data: The step's input instead of the recorded one; for an item of a foreach, that item.
-            context: Results that stand in for recorded ones, by step id: ``{"payload": ..., "output": ...}``.
-            nested_steps_context: The same for nested workflows, by their ids.
-            resume_data: For a suspended step: the target, or one that is reached after it.
-            initial_state: The workflow's state instead of the recorded one.
-            request_context: Values that win over the recorded ones.
-            output_options: Whether the result carries the state and the resume labels.
-            per_step: Stop after the first entry, with status ``paused``.
-            tracing_options: How the new execution is traced.
-            tracing_context: The span that it becomes a child of; by default the current OpenTelemetry span.
-
-        Raises:
-            TimeTravelError: The step does not exist, what precedes it was not recorded, or the run is running.
-            SchemaValidationError: The data do not match the step's schema. In each of these cases nothing has changed.
+        Takes the arguments of `Run.time_travel`; what that would raise, ``await output.result`` raises. Streams of the
+        execution before end with it.
         """
-        options = parse_options(OutputOptions, output_options, owner=f"workflow `{self.workflow_id}`")
-        path = path_of(step) if step else []
-        if not path or not all(path):
-            raise TimeTravelError("Step is required and must be a valid step or array of steps")
-        description = await self._describe()
-        recorded = None
-        if description is not None:
-            is_open = description.status == WorkflowExecutionStatus.RUNNING
-            if is_open and await open_status(description) == "running":
-                raise TimeTravelError("This workflow run is still running, cannot time travel")
-            recorded = await recorded_run(self.client, self.run_id, description.run_id)
-        journey = Journey(
-            target=path,
-            now=round(time.time() * 1000),
-            run_id=self.run_id,
-            input_data=admit_step_input(self._workflow, path, input_data),
-            resume_data=admit_resume_data(self._workflow, path, resume_data),
+        time_travel = functools.partial(
+            self.time_travel,
+            step=step,
+            input_data=input_data,
+            context=context,
+            nested_steps_context=nested_steps_context,
+            resume_data=resume_data,
             initial_state=initial_state,
-            context=step_contexts(context),
-            nested_contexts={name: step_contexts(steps) for name, steps in (nested_steps_context or {}).items()},
+            request_context=request_context,
+            output_options=output_options,
+            per_step=per_step,
+            tracing_options=tracing_options,
+            tracing_context=tracing_context,
         )
-        seed = travel(journey, self._workflow.graph.entries, {} if recorded is None else recorded.run.scopes)
-        envelope = self._continuation(seed, description, recorded, request_context)
-        return await self._start_again(envelope.model_copy(update={"per_step": per_step or None}), options)
+        return self._output(from_next_execution, time_travel)
 
-    @explained
-    @traced
-    async def restart(
-        self,
-        *,
-        request_context: RequestContext | dict[str, Any] | None = None,
-        force: bool = False,
-        timeout: timedelta | None = None,
-        tracing_options: TracingOptions | dict[str, Any] | None = None,
-        tracing_context: TracingContext | None = None,
-    ) -> WorkflowResult[OutT]:
-        """Resume a run that lost its worker from its recorded history. Mastra's ``run.restart()``.
+    async def observe_stream(self, *, from_offset: int = 0) -> AsyncGenerator[WorkflowEvent]:
+        """The events of the run, from its first one on however late, to its end. Mastra's ``run.observeStream()``.
 
-        Finished steps are never run again. The last active steps are scheduled again if their workers are gone; if they
-        are alive, the run is joined. A run that has ended gives its stored result.
-
-        Args:
-            request_context: Values that win over the recorded ones.
-            force: Do not ask whether the workers are alive: schedule the active steps again at once. A worker that is
-                alive after all gets an abort signal.
-            timeout: How long to wait, for a worker and for the result. Without a worker a warning is logged that names
-                the task queue.
-            tracing_options: How the run is traced from here on. They reach every step that is scheduled afterwards.
-            tracing_context: A span to link the restarted part to; by default the current OpenTelemetry span.
+        A suspension is an event and not the end. Reading leaves no trace in the run. A reader that broke off continues
+        behind the last event it has seen, with ``from_offset=event.offset + 1``. A run that has been started anew, or
+        travelled in time, is another stream.
 
         Raises:
-            RunNotActiveError: The run was never started, is suspended, canceled or paused.
             RunNotFoundError: Temporal has no such run.
-            asyncio.TimeoutError: The run goes on, but was not over in time.
+            RunError: ``from_offset`` is negative.
         """
-        restarting = self._restart(self._request_context(request_context), force=force)
-        try:
-            result = await asyncio.wait_for(restarting, None if timeout is None else timeout.total_seconds())
-        except asyncio.TimeoutError:
-            raise asyncio.TimeoutError(
-                f"{self.label} goes on, but was not over within {timeout}: call `restart()` again to wait on."
-            ) from None
-        return self._shown(result, OutputOptions(include_state=True))
-
-    async def _restart(self, request_context: dict[str, Any], *, force: bool) -> WorkflowResult[Any]:
-        description = await self._describe()
-        if description is None:
-            raise RunNotActiveError(NOT_ACTIVE)
-        if is_closed_by_temporal(description):
-            if not await reopen(self.client, description, request_context, self._start_options):
-                raise RunNotActiveError(NOT_ACTIVE)
-            return await self._outcome()
-        if description.status != WorkflowExecutionStatus.RUNNING:
-            result = await self._outcome()
-            self._require_active(result.status)
-            return result
-        self._require_active(await open_status(description))
-        async with warning_when_unattended(self.client, self.run_id):
-            await revive(self.client, self.run_id, request_context=request_context, force=force)
-            return await self._outcome()
+        if from_offset < 0:
+            raise RunError(f"{self.label}: from_offset counts from 0, got {from_offset}.")
+        execution = await self._execution()
+        if execution is None:
+            raise RunNotFoundError(f"{self.label} was not found: there is nothing to observe.")
+        # From one event before: it tells whether the last one has been seen.
+        feed = Feed(self.client, self.run_id, execution.first, max(0, from_offset - 1))
+        async for event in observed(self.run_id, feed, from_offset, self.fetch_status):
+            yield event
 
     @explained
-    async def join(self) -> WorkflowResult[OutT]:
-        """Wait until the run has ended or is suspended, and leave it alone. What `RestartReport.wait` does."""
-        return self._shown(await self._outcome(), OutputOptions(include_state=True))
+    async def watch(self, callback: Callable[[WorkflowEvent], object]) -> Watch:
+        """Call back with every event of the engine from now on. Mastra's ``run.watch()``.
 
-    @explained
-    async def fetch_status(self) -> RunStatus:
-        """Ask Temporal for the run's status; ``pending`` when it knows no such run."""
-        description = await self._describe()
-        if description is None:
-            self.status = "canceled" if self._canceled_before_start else "pending"
-        elif description.status == WorkflowExecutionStatus.RUNNING:
-            self.status = await open_status(description)
-        else:
-            handle = self.client.get_workflow_handle(self.run_id, result_type=WorkflowResult[Any])
-            self.status = (await closed_result(self.client, handle)).status
-        return self.status
+        What steps write is not among them; `stream` and `observe_stream` have it. The run may be started, resumed,
+        restarted or travelled in time by anybody and at any time afterwards.
 
-    # Helpers
-
-    async def _start_again(self, envelope: StartEnvelope, options: OutputOptions) -> WorkflowResult[OutT]:
-        """Start a new execution of a run, in the place of one that is open, and wait for its outcome."""
-        await self.client.start_workflow(
-            self._workflow.id,
-            envelope,
-            **self._start_options(envelope),
-            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
-            id_conflict_policy=WorkflowIDConflictPolicy.TERMINATE_EXISTING,
-        )
-        self.status = "running"
-        return self._shown(await wait_for_outcome(self.client, self.run_id, 0), options)
-
-    def _resume_request(
-        self,
-        step: StepPath | None,
-        resume_data: Any,
-        label: str | None,
-        for_each_index: int | None,
-        request_context: RequestContext | dict[str, Any] | None,
-        per_step: bool,
-    ) -> ResumeRequest:
-        if label is not None and not isinstance(label, str):  # pyright: ignore[reportUnnecessaryIsInstance] - users may not check types
-            raise RunError(f"{self.label}: `label` is text, got {label!r}.")
-        if for_each_index is not None and not isinstance(for_each_index, int):  # pyright: ignore[reportUnnecessaryIsInstance] - likewise
-            raise RunError(f"{self.label}: `for_each_index` is a whole number from 0, got {for_each_index!r}.")
-        return ResumeRequest(
-            step=None if step is None else path_of(step),
-            label=label,
-            for_each_index=for_each_index,
-            resume_data=to_json(resume_data, what=f"The resume data of {self.label}"),
-            request_context=self._request_context(request_context) or None,
-            per_step=per_step or None,
-        )
-
-    async def _resume(self, request: ResumeRequest) -> int:
-        """Resume the run.
+        Args:
+            callback: A function or coroutine function. What it raises is logged.
 
         Returns:
-            How often it has been resumed now.
+            Call it to stop: ``await watch()`` returns when everything that has happened so far has been told.
         """
-        description = await self._describe()
-        if description is None and self._canceled_before_start:
-            raise RunNotSuspendedError(NOT_SUSPENDED)
-        if description is None:
-            raise RunNotFoundError(f"No snapshot found for this workflow run: {self.workflow_id} {self.run_id}")
-        generation = await resume(self.client, description, request)
-        self.status = "running"
-        return generation
+        return Watch(self.run_id, await from_now(self.client, self.run_id), callback)
 
-    async def _require_same_input(self, envelope: StartEnvelope) -> None:
-        await self._describe()
-        handle = self.client.get_workflow_handle(self.run_id)
-        async for event in handle.fetch_history_events(page_size=1):
-            payloads = event.workflow_execution_started_event_attributes.input.payloads
-            [recorded] = await self.client.data_converter.decode(payloads, [StartEnvelope])
-            if recorded.input_data != envelope.input_data:
-                raise RunAlreadyStartedError(
-                    f"Run `{self.run_id}` of workflow `{self.workflow_id}` exists and was started with another input. "
-                    "Use another run id, or start it with the same input to join it."
-                )
-            return
+    @explained
+    async def _execution(self) -> Execution | None:
+        return await current_execution(self.client, self.run_id)
 
-    async def _describe_when_started(self) -> WorkflowExecutionDescription | None:
-        """A start is on its way: wait until the server has it."""
-        for _ in range(round(PATIENCE_SECONDS / START_POLL_SECONDS)):
-            description = await self._describe()
-            if description is not None:
-                return description
-            await asyncio.sleep(START_POLL_SECONDS)
-        return None
-
-    def _require_active(self, status: RunStatus) -> None:
-        if status in ("pending", "suspended", "canceled", "paused"):
-            raise RunNotActiveError(NOT_ACTIVE)
+    def _output(
+        self,
+        position: Callable[[Client, str], Awaitable[Feed]],
+        action: Callable[[], Awaitable[WorkflowResult[OutT]]],
+        *,
+        close_on_suspend: bool = True,
+    ) -> WorkflowRunOutput[OutT]:
+        return WorkflowRunOutput(
+            run_id=self.run_id,
+            workflow_id=self.workflow_id,
+            position=functools.partial(position, self.client, self.run_id),
+            action=action,
+            status=self.fetch_status,
+            close_on_suspend=close_on_suspend,
+        )
