@@ -28,7 +28,7 @@ from tests.chaos.server import KillableServer, silent_runtime
 from tests.support import PROCESSES, Build, Effects
 
 WORKERS = 3
-AT_A_TIME = 20
+AT_A_TIME = 30
 INPUT = 1
 RUN_SECONDS = 300
 """How long a run may take at most: then it counts as lost."""
@@ -124,7 +124,7 @@ class Chaos:
     async def disturb(self) -> None:
         """Until it is cancelled. Always the same things in the same order for a seed; when they hit, nobody knows."""
         while True:
-            await asyncio.sleep(self.chance.uniform(0.5, 2.5))
+            await asyncio.sleep(self.chance.uniform(0.2, 1.2))
             self.workers = [worker for worker in self.workers if worker.is_alive()]
             what = self.chance.choices(["kill", "terminate", "kill all", "server"], weights=[75, 15, 7, 3])[0]
             if what == "server":
