@@ -56,7 +56,7 @@ def fragile(effects: Effects) -> list[Any]:
     return [flow.commit() for flow in flows]
 
 
-@pytest.mark.parity("options.onStart", "options.onFinish")
+@pytest.mark.any_cache  # a worker without one does one workflow task at a time, and three of these hang
 async def test_the_run_comes_back_and_repeats_nothing_that_was_finished(stage: Stage):
     mastra = await stage.app(fragile)
     worker = stage.worker_process(fragile)
