@@ -32,6 +32,7 @@ check: $(ENVIRONMENT)
 bench: $(ENVIRONMENT)
 	$(BIN)/python -m benchmarks.overhead
 	$(BIN)/python -m benchmarks.recovery
+	$(BIN)/python -m benchmarks.bulk
 	$(BIN)/python -m benchmarks.suspended
 
 chaos: $(ENVIRONMENT)

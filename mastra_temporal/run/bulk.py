@@ -18,8 +18,8 @@ from mastra_temporal.errors import RunError, ServerUnreachableError
 from mastra_temporal.execution.names import typescript_workflow_type
 from mastra_temporal.run.liveness import Verdicts
 from mastra_temporal.run.open_status import open_status
-from mastra_temporal.run.queues import attended
-from mastra_temporal.run.restart import revive
+from mastra_temporal.run.queues import attended as is_attended
+from mastra_temporal.run.restart import revive, workers_of
 from mastra_temporal.run.run import Run
 from mastra_temporal.wire import WorkflowResult
 
@@ -147,14 +147,19 @@ class Restarting:
         status = await open_status(description)
         if status in ("canceled", "suspended"):
             return "skipped", f"it is {status}"
-        if not await self._is_attended(description.task_queue):
+        attended, _ = await asyncio.gather(
+            self._is_attended(description.task_queue),
+            # What `revive` is going to ask: both take seconds.
+            self._verdicts.gone(run.run_id, workers_of(description.raw_description.pending_activities)),
+        )
+        if not attended:
             raise RunError(f"no worker polls the task queue `{description.task_queue}`")
         revival = await revive(client, run.run_id, verdicts=self._verdicts)
         return revival.how, revival.why
 
     async def _is_attended(self, task_queue: str) -> bool:
         if task_queue not in self._attended:
-            asking = attended(self._mastra.client, task_queue, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW)
+            asking = is_attended(self._mastra.client, task_queue, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW)
             self._attended[task_queue] = asyncio.create_task(asking)
         return await asyncio.shield(self._attended[task_queue])
 

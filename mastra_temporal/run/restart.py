@@ -29,7 +29,7 @@ from mastra_temporal.run.stuck import is_stuck, patiently, reset_stuck_run
 from mastra_temporal.steps.lost import attempt_started
 from mastra_temporal.wire import Checkpoint, LostAttempt, RestartRequest
 
-__all__ = ["Revival", "clear_sticky_queue", "release", "revive"]
+__all__ = ["Revival", "clear_sticky_queue", "release", "revive", "workers_of"]
 
 
 STARTED = {
@@ -90,6 +90,11 @@ async def revive(
     return Revival("attached", "its steps are alive" if pending else "no step was under way")
 
 
+def workers_of(pending: Iterable[PendingActivityInfo]) -> list[str]:
+    """The identities of the workers that run a run's steps."""
+    return [item.last_worker_identity for item in pending if item.state in STARTED]
+
+
 async def release(client: Client, run_id: str) -> None:
     """Let a canceled run end without the steps that nobody runs: of dead workers, or waiting for a retry."""
     with contextlib.suppress(WorkflowUpdateFailedError):
@@ -110,7 +115,7 @@ async def _lost(
     started = [item for item in pending if item.state in STARTED]
     if force or not started:
         return started
-    gone = await verdicts.gone(run_id, [item.last_worker_identity for item in started])
+    gone = await verdicts.gone(run_id, workers_of(pending))
     return [item for item in started if item.last_worker_identity in gone]
 
 

@@ -41,3 +41,13 @@ def test_suspended_runs_are_not_mixed_up_and_their_waiters_are_told():
     assert done.returncode == 0, done.stdout + done.stderr
     beginnings = ["100 runs suspended at once", "memory of the worker (cache of 10)", "100 waiters on one run"]
     assert [line.partition(":")[0] for line in done.stdout.splitlines()] == beginnings
+
+
+@pytest.mark.timeout(90)
+def test_bulk_restarts_every_orphaned_run():
+    done = run("-m", "benchmarks.bulk", "--runs", "30", folder=ROOT)
+    assert done.returncode == 0, done.stdout + done.stderr
+    restarted, repeated = done.stdout.splitlines()
+    assert restarted.startswith("30 orphaned runs restarted in one call: report after ")
+    assert "(30 restarted, 0 attached, 0 skipped, 0 failed)" in restarted
+    assert repeated == "each finished step ran exactly once, each killed one twice"

@@ -1,12 +1,14 @@
 """Workers that die, come late or shut down while a run is under way."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from temporalio.api.enums.v1 import EventType
 
 from mastra_temporal import Run, StepContext, StepOptions, create_step, create_workflow
+from mastra_temporal.run.liveness import worker_beats
 from tests.support import Effects, Stage, count_events, scheduled, until, within
 
 
@@ -44,16 +46,28 @@ async def begun(stage: Stage, workflow: Any) -> Run[Any]:
     return run
 
 
-async def test_a_restart_may_come_before_the_new_worker(stage: Stage):
+async def test_a_restart_may_come_before_the_new_worker(stage: Stage, caplog: pytest.LogCaptureFixture):
     mastra = await stage.app(gated)
     worker = stage.worker_process(gated)
     run = await begun(stage, mastra.get_workflow("gated"))
+
+    async def beats() -> bool:
+        return bool(await worker_beats(stage.client, f"TaskQueue = '{stage.task_queue}'"))
+
+    await until(beats)  # of a worker that never did, the server only knows that it polled within the last minute
     worker.kill()
-    result = asyncio.create_task(run.restart())
-    done, _ = await asyncio.wait({result}, timeout=4)  # longer than the verdict takes
-    assert not done, "it waits for a worker"
+    restarting = asyncio.create_task(run.restart())
+    await until(lambda: "no worker polls" in caplog.text)
+    [warning] = [record for record in caplog.records if record.name == "mastra_temporal.restart"]
+    assert warning.levelname == "WARNING"
+    assert f"restart of run `{run.run_id}`: no worker polls the task queue `{stage.task_queue}`" in warning.message
+    with pytest.raises(asyncio.TimeoutError, match="goes on, but was not over within"):
+        await run.restart(timeout=timedelta(seconds=0.5))
+    assert not restarting.done(), "it waits for a worker"
+    assert await run.fetch_status() == "running"
+    assert await scheduled(stage.client, run.run_id) == {"gated.wait": 1}
     stage.worker_process(gated)
-    assert (await within(result)).result == [2, 0]
+    assert (await within(restarting)).result == [2, 0]
     assert stage.effects.counts() == {"wait": 2, "after": 1}
 
 

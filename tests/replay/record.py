@@ -39,10 +39,18 @@ async def run_to_its_end(name: str) -> str:
         return await run_by_schedule(name)
     run: Any = await WORKFLOWS[name].create_run(resource_id="someone")
     started = asyncio.create_task(run.start(input_data=3, initial_state={"count": 0}, request_context={"user": "ann"}))
-    if name in ("canceled", "restarted"):
+    if name in ("canceled", "reopened", "restarted", "restarted-v2"):
         await until_step_waits(run.run_id)
-        await (run.cancel() if name == "canceled" else run.restart(force=True))
+    if name == "canceled":
+        await run.cancel()
+    elif name.startswith("restarted"):
+        await run.restart(force=True)
+    elif name == "reopened":
+        await mastra.client.get_workflow_handle(run.run_id).terminate()
+        await run.restart()
     result = await started
+    if name == "time-traveled":
+        await run.time_travel(step="item[1].b")
     if name.startswith("resumed"):
         for number in range(10):
             if result.status != "suspended":

@@ -21,6 +21,7 @@ async def fail(value: int) -> int:
 
 
 failures: set[str] = set()
+waits: set[str] = set()
 
 
 async def fail_first_time(value: int, ctx: StepContext) -> int:
@@ -67,6 +68,13 @@ async def wait_at_first(value: int, ctx: StepContext) -> int:
     return value
 
 
+async def wait_first_time(value: int, ctx: StepContext) -> int:
+    if ctx.run_id not in waits:
+        waits.add(ctx.run_id)
+        await ctx.abort_signal.wait()
+    return value
+
+
 async def write(value: int, ctx: StepContext) -> int:
     await ctx.writer.write({"value": value})
     await ctx.writer.custom({"type": "data-value", "data": value})
@@ -89,8 +97,13 @@ def range_of(value: int) -> list[int]:
     return list(range(value))
 
 
+def sum_of(values: list[int]) -> int:
+    return sum(values)
+
+
 asker = workflow("asker").then(a(count)).then(a(ask_once, "b")).then(a(double, "c")).commit()
 inner = workflow("inner", input_schema=int).then(a(count)).sleep(1).then(a(double, "b")).commit()
+reopening = workflow("reopening").then(a(count)).then(a(wait_first_time, "b")).commit()
 item = workflow("item").then(a(double)).then(a(count, "b")).commit()
 
 WORKFLOWS = {
@@ -133,6 +146,9 @@ WORKFLOWS = {
         workflow("canceled").then(a(wait)).then(a(double, "b")).commit(),
         workflow("scheduled", input_schema=int).then(a(double)).commit(),
         workflow("restarted").parallel([a(wait_at_first), a(double, "b")]).commit(),
+        workflow("restarted-v2").parallel([a(wait_at_first), a(double, "b")]).commit(),
+        workflow("reopened").then(a(double)).parallel([reopening, a(double, "b")]).commit(),
+        workflow("time-traveled").map(range_of).foreach(item, concurrency=2).map(sum_of).then(a(double)).commit(),
     )
 }
 

@@ -1,0 +1,129 @@
+"""How soon many orphaned runs are back at work: ``python -m benchmarks.bulk [--runs 1000]``.
+
+One worker has all of them, each inside a step, and gets SIGKILL. A fresh one is up when they are restarted in one call.
+It fails when a run is not restarted, does not finish, or has a finished step run again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import os
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from benchmarks.bulk_app import HANG, mastra, orphans, ping
+from benchmarks.recovery import use
+from benchmarks.suspended import for_each, require
+from mastra_temporal import Run, WorkflowResult
+from mastra_temporal.cli.running import run
+from mastra_temporal.devserver import start_dev_server
+
+POLL_SECONDS = 0.1
+ROOM = 100
+"""For steps at once, of the fresh worker: the SDK's default."""
+EXPECTED = {"before": 1, "killed": 2, "after": 1}
+"""How often each step of a run has run in the end."""
+
+
+@contextlib.asynccontextmanager
+async def worker(room: int, *arguments: str) -> AsyncGenerator[None]:
+    """A worker process that is up, with room for so many steps at once; killed in the end."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "benchmarks.bulk_app", str(room), *arguments, stderr=asyncio.subprocess.DEVNULL
+    )
+    try:
+        await (await ping.create_run()).start(input_data=1)
+        yield
+    finally:
+        process.kill()
+        await process.wait()
+
+
+def effects() -> list[str]:
+    """What the steps have noted: run and step, once for each time that it ran."""
+    file = Path(os.environ["BULK_EFFECTS"])
+    return file.read_text().splitlines() if file.exists() else []
+
+
+async def until(count: int, current: Callable[[], Awaitable[int]]) -> None:
+    """Wait until there are so many."""
+    while True:
+        if await current() >= count:
+            return
+        await asyncio.sleep(POLL_SECONDS)
+
+
+async def orphan(count: int) -> list[Run[int]]:
+    """Runs whose worker was killed while each was inside its second step."""
+
+    async def inside() -> int:
+        return sum(line.endswith(" killed") for line in effects())
+
+    runs = [await orphans.create_run() for _ in range(count)]
+    async with worker(count, HANG):
+        await for_each(runs, lambda number, run: run.start_async(input_data=number))
+        await until(count, inside)
+    return runs
+
+
+async def listed() -> int:
+    """How many open runs the server lists, which it does a moment after their starts."""
+    query = f"WorkflowType = '{orphans.id}' AND ExecutionStatus = 'Running'"
+    return (await mastra.client.count_workflows(query)).count
+
+
+async def restart_all(count: int) -> dict[str, WorkflowResult[Any]]:
+    """Restart all runs in one call, and wait for their results."""
+    began = time.monotonic()
+    report = await mastra.restart_all_active_workflow_runs()
+    took = time.monotonic() - began
+    results = await report.wait()
+    print(
+        f"{count} orphaned runs restarted in one call: report after {took:.1f} s, {count / took:.0f} runs/s "
+        f"({len(report.restarted)} restarted, {len(report.attached)} attached, {len(report.skipped)} skipped, "
+        f"{len(report.failed)} failed); all ended after {time.monotonic() - began:.1f} s",
+        flush=True,
+    )
+    others = {item.why for item in report.runs if item.how != "restarted"}
+    require(len(report.restarted) == count, f"Not all were restarted: {others}")
+    return results
+
+
+def check(runs: list[Run[int]], results: dict[str, WorkflowResult[Any]]) -> None:
+    """Each run has its own result, and no finished step has run again."""
+    times = Counter(effects())
+    for number, orphaned in enumerate(runs):
+        result = results[orphaned.run_id]
+        require(result.result == number, f"Run {number} ended as {result.status} with {result.result}.")
+        ran = {step: times[f"{orphaned.run_id} {step}"] for step in EXPECTED}
+        require(ran == EXPECTED, f"The steps of run {number} ran {ran} times.")
+    print("each finished step ran exactly once, each killed one twice", flush=True)
+
+
+async def measure(count: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        async with start_dev_server() as server:
+            use(server)
+            os.environ["BULK_EFFECTS"] = str(Path(folder, "effects"))
+            await mastra.connect()
+            runs = await orphan(count)
+            async with worker(ROOM):
+                await until(count, listed)
+                check(runs, await restart_all(count))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.bulk", description="Many orphaned runs at once.")
+    parser.add_argument("--runs", type=int, default=1000, help="how many runs lose their worker")
+    return run(measure(parser.parse_args().runs))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
