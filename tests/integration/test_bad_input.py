@@ -161,6 +161,7 @@ class TestRegistry:
             )
 
 
+@pytest.mark.any_cache
 class TestServer:
     @pytest.fixture(autouse=True)
     def environment(self, monkeypatch: pytest.MonkeyPatch):

@@ -14,6 +14,8 @@ from mastra_temporal.tracing.ids import attempt_span_id
 from tests.support import Effects, Stage, pending, until, within
 from tests.tracing import Collector, Spans, collector
 
+pytestmark = pytest.mark.any_cache  # each test is run with a cache and without
+
 CACHES = [{}, {"MASTRA_TEST_MAX_CACHED_WORKFLOWS": "0"}]
 
 
