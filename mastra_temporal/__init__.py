@@ -63,14 +63,14 @@ from mastra_temporal.errors import (
     WorkflowNotFoundError,
 )
 from mastra_temporal.plugin import MastraPlugin
-from mastra_temporal.run.bulk import RestartedRun, RestartReport
-from mastra_temporal.run.listing import WorkflowRun, WorkflowRuns
 from mastra_temporal.run.mastra import Mastra
+from mastra_temporal.run.records.listing import WorkflowRun, WorkflowRuns
+from mastra_temporal.run.records.state import WorkflowState
+from mastra_temporal.run.records.state_reader import SuspendedStep, WorkflowStateReader, create_workflow_state_reader
+from mastra_temporal.run.recovery.bulk import RestartedRun, RestartReport
 from mastra_temporal.run.run import Run
 from mastra_temporal.run.schedules import Reconciliation, ScheduleRecord, Schedules
-from mastra_temporal.run.state import WorkflowState
-from mastra_temporal.run.state_reader import SuspendedStep, WorkflowStateReader, create_workflow_state_reader
-from mastra_temporal.run.stream import Watch, WorkflowEvent, WorkflowRunOutput
+from mastra_temporal.run.streams.stream import Watch, WorkflowEvent, WorkflowRunOutput
 from mastra_temporal.tracing.context import TracingContext, TracingSpan
 from mastra_temporal.tracing.options import TracingOptions
 from mastra_temporal.wire import StepResult, WorkflowResult

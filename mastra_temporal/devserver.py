@@ -21,7 +21,7 @@ from pathlib import Path
 from temporalio.testing import WorkflowEnvironment
 
 from mastra_temporal.errors import ConfigurationError
-from mastra_temporal.run.search_attributes import KEYS
+from mastra_temporal.run.records.search_attributes import KEYS
 from mastra_temporal.settling import settle_at_exit
 
 __all__ = ["DYNAMIC_CONFIG", "DevServer", "ServerBinary", "find_server_binary", "start_dev_server"]

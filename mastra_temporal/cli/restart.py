@@ -13,8 +13,8 @@ from temporalio.service import RPCError, RPCStatusCode
 from mastra_temporal.cli.loading import load_app
 from mastra_temporal.errors import RunError, RunNotFoundError
 from mastra_temporal.execution.names import typescript_workflow_type
-from mastra_temporal.run.bulk import Restarting
 from mastra_temporal.run.mastra import Mastra
+from mastra_temporal.run.recovery.bulk import Restarting
 
 __all__ = ["restart_all", "restart_one"]
 

@@ -9,7 +9,7 @@ from temporalio.client import Client
 from temporalio.envconfig import ClientConfig
 
 from mastra_temporal.run.faults import unreachable
-from mastra_temporal.run.search_attributes import KEYS, register
+from mastra_temporal.run.records.search_attributes import KEYS, register
 
 __all__ = ["register_search_attributes"]
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 from mastra_temporal.errors import DefinitionError
 
 if TYPE_CHECKING:
-    from mastra_temporal.run.bulk import RestartReport
-    from mastra_temporal.run.listing import WorkflowRuns
-    from mastra_temporal.run.records import RunRecords
-    from mastra_temporal.run.state import WorkflowState
+    from mastra_temporal.run.records.listing import WorkflowRuns
+    from mastra_temporal.run.records.records import RunRecords
+    from mastra_temporal.run.records.state import WorkflowState
+    from mastra_temporal.run.recovery.bulk import RestartReport
     from mastra_temporal.wire import RunStatus
 
 __all__ = ["HasRuns", "Runner"]

@@ -22,7 +22,7 @@ from mastra_temporal.errors import ConfigurationError, RunError, RunNotFoundErro
 from mastra_temporal.execution.names import MEMO_GENERATION, typescript_workflow_type
 from mastra_temporal.run.outcome import wait_for_outcome
 from mastra_temporal.run.presentation import presentation
-from mastra_temporal.run.recorded import RecordedRun
+from mastra_temporal.run.records.recorded import RecordedRun
 from mastra_temporal.tracing.refusal import record_refusal
 from mastra_temporal.validation import admit
 from mastra_temporal.wire import RunSeed, RunStatus, StartEnvelope, WorkflowResult

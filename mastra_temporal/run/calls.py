@@ -40,12 +40,12 @@ from mastra_temporal.execution.names import (
 )
 from mastra_temporal.run.base import FIRST_START, BaseRun, is_no_such_run
 from mastra_temporal.run.faults import explained
-from mastra_temporal.run.open_status import open_status
 from mastra_temporal.run.outcome import closed_result, outcome_of_start, wait_for_outcome
-from mastra_temporal.run.queues import warning_when_unattended
-from mastra_temporal.run.recorded import recorded_run
-from mastra_temporal.run.reopen import is_closed_by_temporal, reopen
-from mastra_temporal.run.restart import release, revive
+from mastra_temporal.run.records.open_status import open_status
+from mastra_temporal.run.records.recorded import recorded_run
+from mastra_temporal.run.recovery.queues import warning_when_unattended
+from mastra_temporal.run.recovery.reopen import is_closed_by_temporal, reopen
+from mastra_temporal.run.recovery.restart import release, revive
 from mastra_temporal.run.resume import StepPath, path_of, resume
 from mastra_temporal.run.time_travel import Journey, step_contexts, travel
 from mastra_temporal.tracing.calls import traced

@@ -19,13 +19,13 @@ from mastra_temporal.errors import ConfigurationError, RunError, WorkflowNotFoun
 from mastra_temporal.execution.compiler import compile_workflows
 from mastra_temporal.execution.names import step_activity
 from mastra_temporal.plugin import MastraPlugin
-from mastra_temporal.run.bulk import Restarting, RestartReport
 from mastra_temporal.run.faults import unreachable
-from mastra_temporal.run.listing import WorkflowRuns
-from mastra_temporal.run.records import RunRecords
+from mastra_temporal.run.records.listing import WorkflowRuns
+from mastra_temporal.run.records.records import RunRecords
+from mastra_temporal.run.records.search_attributes import registered
+from mastra_temporal.run.recovery.bulk import Restarting, RestartReport
 from mastra_temporal.run.run import Run
 from mastra_temporal.run.schedules import Schedules
-from mastra_temporal.run.search_attributes import registered
 from mastra_temporal.steps.calls import Calls
 from mastra_temporal.steps.definitions import Definitions
 from mastra_temporal.steps.runner import StepRunner

@@ -26,8 +26,8 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from mastra_temporal.errors import RunRefusedError
 from mastra_temporal.execution.names import FAILED_RUN, REFUSED_RUN, UPDATE_OUTCOME, outcome_update_id
-from mastra_temporal.run.recorded import recorded_result
-from mastra_temporal.run.stuck import patiently
+from mastra_temporal.run.records.recorded import recorded_result
+from mastra_temporal.run.recovery.stuck import patiently
 from mastra_temporal.wire import OutcomeReply, WorkflowResult
 
 MOVE_SECONDS = 0.02

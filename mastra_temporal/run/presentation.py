@@ -8,7 +8,7 @@ from typing import Any
 from mastra_temporal.definition.outline import fingerprint, outline
 from mastra_temporal.definition.workflow import Workflow
 from mastra_temporal.execution.names import MEMO_CONTINUED_FROM, MEMO_GENERATION, MEMO_GRAPH, MEMO_RESOURCE
-from mastra_temporal.run.search_attributes import at_start
+from mastra_temporal.run.records.search_attributes import at_start
 from mastra_temporal.wire import StartEnvelope
 
 __all__ = ["presentation"]

@@ -13,9 +13,16 @@ from mastra_temporal.definition.options import OutputOptions
 from mastra_temporal.errors import RunError, RunNotFoundError
 from mastra_temporal.run.calls import RunCalls
 from mastra_temporal.run.faults import explained
-from mastra_temporal.run.feed import Execution, Feed, current_execution, from_next_execution, from_now, from_start
 from mastra_temporal.run.resume import StepPath
-from mastra_temporal.run.stream import Watch, WorkflowEvent, WorkflowRunOutput, observed
+from mastra_temporal.run.streams.feed import (
+    Execution,
+    Feed,
+    current_execution,
+    from_next_execution,
+    from_now,
+    from_start,
+)
+from mastra_temporal.run.streams.stream import Watch, WorkflowEvent, WorkflowRunOutput, observed
 from mastra_temporal.tracing.context import TracingContext
 from mastra_temporal.tracing.options import TracingOptions
 from mastra_temporal.wire import StepResult, WorkflowResult

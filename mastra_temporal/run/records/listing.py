@@ -17,8 +17,8 @@ from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
 from mastra_temporal.errors import RunError
 from mastra_temporal.execution.names import MEMO_RESOURCE, MEMO_STATUS
 from mastra_temporal.model import CamelModel
-from mastra_temporal.run.description import describe, workflow_types
-from mastra_temporal.run.open_status import open_status
+from mastra_temporal.run.records.description import describe, workflow_types
+from mastra_temporal.run.records.open_status import open_status
 from mastra_temporal.wire import RunStatus
 
 __all__ = ["RunFilter", "WorkflowRun", "WorkflowRuns", "list_runs", "quoted"]

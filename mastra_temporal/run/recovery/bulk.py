@@ -16,10 +16,10 @@ from temporalio.client import WorkflowExecution, WorkflowExecutionStatus
 from mastra_temporal.definition.workflow import Workflow
 from mastra_temporal.errors import RunError, ServerUnreachableError
 from mastra_temporal.execution.names import typescript_workflow_type
-from mastra_temporal.run.liveness import Verdicts
-from mastra_temporal.run.open_status import open_status
-from mastra_temporal.run.queues import attended as is_attended
-from mastra_temporal.run.restart import revive, workers_of
+from mastra_temporal.run.records.open_status import open_status
+from mastra_temporal.run.recovery.liveness import Verdicts
+from mastra_temporal.run.recovery.queues import attended as is_attended
+from mastra_temporal.run.recovery.restart import revive, workers_of
 from mastra_temporal.run.run import Run
 from mastra_temporal.wire import WorkflowResult
 

@@ -7,7 +7,7 @@ from typing import Any
 from mastra_temporal.definition.path import is_array, is_object
 from mastra_temporal.execution.ending import META
 from mastra_temporal.model import CamelModel
-from mastra_temporal.run.state import WorkflowState
+from mastra_temporal.run.records.state import WorkflowState
 from mastra_temporal.wire import ErrorInfo, RunStatus, StepResult
 
 __all__ = ["SuspendedStep", "WorkflowStateReader", "create_workflow_state_reader"]

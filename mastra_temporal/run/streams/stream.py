@@ -12,7 +12,7 @@ from pydantic import Field
 
 from mastra_temporal.errors import MastraError
 from mastra_temporal.model import CamelModel
-from mastra_temporal.run.feed import Feed, Item
+from mastra_temporal.run.streams.feed import Feed, Item
 from mastra_temporal.wire import NO_USAGE, RunStatus, WorkflowResult
 
 __all__ = ["Watch", "WorkflowEvent", "WorkflowRunOutput", "observed"]

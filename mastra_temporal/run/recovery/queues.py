@@ -18,7 +18,7 @@ from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest, Describe
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from mastra_temporal.run.liveness import POLL_SECONDS, SILENCE_SECONDS, describe, worker_beats
+from mastra_temporal.run.recovery.liveness import POLL_SECONDS, SILENCE_SECONDS, describe, worker_beats
 
 __all__ = ["attended", "queues_of", "warning_when_unattended"]
 

@@ -24,8 +24,8 @@ from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from mastra_temporal.execution.names import UPDATE_RESTART
-from mastra_temporal.run.liveness import SILENCE_SECONDS, Verdicts, describe
-from mastra_temporal.run.stuck import is_stuck, patiently, reset_stuck_run
+from mastra_temporal.run.recovery.liveness import SILENCE_SECONDS, Verdicts, describe
+from mastra_temporal.run.recovery.stuck import is_stuck, patiently, reset_stuck_run
 from mastra_temporal.steps.lost import attempt_started
 from mastra_temporal.wire import Checkpoint, LostAttempt, RestartRequest
 

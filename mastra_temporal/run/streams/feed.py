@@ -29,7 +29,7 @@ from temporalio.client import (
 from temporalio.service import RPCError, RPCStatusCode
 
 from mastra_temporal.execution.names import OUTPUT_TOPIC, QUERY_STREAM
-from mastra_temporal.run.recorded import recorded_stream
+from mastra_temporal.run.records.recorded import recorded_stream
 from mastra_temporal.wire import StreamItem, StreamQuery, StreamReply
 
 __all__ = ["Execution", "Feed", "Item", "current_execution", "from_next_execution", "from_now", "from_start"]

@@ -13,12 +13,12 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from mastra_temporal.errors import RunRefusedError
 from mastra_temporal.execution.temporal_workflow import MastraWorkflow
-from mastra_temporal.run.description import created_at, describe, workflow_types
 from mastra_temporal.run.faults import explained
-from mastra_temporal.run.listing import RunFilter, WorkflowRuns, list_runs, quoted
 from mastra_temporal.run.outcome import closed_result
-from mastra_temporal.run.recorded import replay
-from mastra_temporal.run.state import WorkflowState, nested_state, only, root_state, wanted_fields
+from mastra_temporal.run.records.description import created_at, describe, workflow_types
+from mastra_temporal.run.records.listing import RunFilter, WorkflowRuns, list_runs, quoted
+from mastra_temporal.run.records.recorded import replay
+from mastra_temporal.run.records.state import WorkflowState, nested_state, only, root_state, wanted_fields
 from mastra_temporal.wire import WorkflowResult
 
 if TYPE_CHECKING:

@@ -28,8 +28,8 @@ from temporalio.api.workflowservice.v1 import (
 from temporalio.client import Client, WorkflowUpdateRPCTimeoutOrCancelledError
 from temporalio.service import RPCError
 
-from mastra_temporal.run.liveness import Verdicts, describe
-from mastra_temporal.run.lock import locked
+from mastra_temporal.run.recovery.liveness import Verdicts, describe
+from mastra_temporal.run.recovery.lock import locked
 
 __all__ = ["is_stuck", "patiently", "reset_stuck_run"]
 

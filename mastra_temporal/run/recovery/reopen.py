@@ -18,8 +18,8 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 
 from mastra_temporal.execution.scope import Scope
 from mastra_temporal.execution.seed import seed_of
-from mastra_temporal.run.lock import locked
-from mastra_temporal.run.recorded import RecordedRun, recorded_run
+from mastra_temporal.run.records.recorded import RecordedRun, recorded_run
+from mastra_temporal.run.recovery.lock import locked
 from mastra_temporal.tracing.calls import following
 from mastra_temporal.wire import RunSeed, ScopeSeed, StartEnvelope, StepResult
 

@@ -1,0 +1,1 @@
+"""Reading runs out of Temporal: their status, their recorded history, lists of them."""

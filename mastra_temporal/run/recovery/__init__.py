@@ -1,0 +1,1 @@
+"""Bringing runs back that lost their workers, are stuck, or were closed by Temporal."""
