@@ -71,7 +71,8 @@ class Calls:
             if function is None:
                 raise DefinitionError(
                     f"workflow `{call.workflow_id}` has no function `{function_id}` on this worker any more: "
-                    "the run was started on another version of it. Deploy a worker that has it, and go on from there with run.time_travel()."
+                    "the run was started on another version of it. Deploy a worker that has it, and go on from there "
+                    "with run.time_travel()."
                 )
             context = self._function_context(call, function, request_context)
             value = await body.call(function.body, context.input_data, context)
