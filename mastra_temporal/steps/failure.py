@@ -7,6 +7,7 @@ from typing import Any
 
 from temporalio.exceptions import ApplicationError
 
+from mastra_temporal.definition.path import is_object
 from mastra_temporal.errors import MastraError, NonRetryableError, SchemaValidationError, SerializationError, TripWire
 from mastra_temporal.wire import ErrorInfo
 
@@ -55,8 +56,9 @@ def _message(error: BaseException) -> str:
     if isinstance(error, ApplicationError):
         return error.message
     argument = error.args[0] if len(error.args) == 1 else None
-    if isinstance(argument, dict):
-        return json.dumps(argument, separators=(",", ":"), default=str)
+    if is_object(argument):
+        message = argument.get("message")
+        return message if isinstance(message, str) else json.dumps(argument, separators=(",", ":"), default=str)
     return str(error) or ("" if error.args else NO_MESSAGE)
 
 
