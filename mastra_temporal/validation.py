@@ -60,7 +60,13 @@ def admit(
 def admit_nested(workflow: Workflow[Any, Any, Any], call: EnterCall) -> EnterOutcome:
     """The validated input and state of a nested workflow: to its parent it is a step."""
     owner = f"workflow `{workflow.id}`"
-    _check_request_context(workflow, call.request_context or {})
+    validated(
+        workflow.request_context_schema,
+        call.request_context or {},
+        f"Step request context validation failed for step '{workflow.id}'",
+        "WORKFLOW_STEP_REQUEST_CONTEXT_VALIDATION_FAILED",
+        carries_issues=False,
+    )
     return EnterOutcome(
         input_data=_dumped(
             workflow.input_schema,
@@ -70,7 +76,12 @@ def admit_nested(workflow: Workflow[Any, Any, Any], call: EnterCall) -> EnterOut
             owner,
         ),
         state=_dumped(
-            workflow.state_schema, call.state or {}, "Invalid initial data", "WORKFLOW_SCHEMA_VALIDATION_FAILED", owner
+            workflow.state_schema,
+            call.state or {},
+            "Invalid initial data",
+            "WORKFLOW_SCHEMA_VALIDATION_FAILED",
+            owner,
+            carries_issues=False,
         ),
     )
 
@@ -116,9 +127,12 @@ def _check_request_context(workflow: Workflow[Any, Any, Any], request_context: d
         request_context,
         f"Request context validation failed for workflow '{workflow.id}'",
         "WORKFLOW_REQUEST_CONTEXT_VALIDATION_FAILED",
+        carries_issues=False,
     )
 
 
-def _dumped(schema: Schema | None, value: Any, message: str, code: str, owner: str) -> Any:
-    parsed = validated(schema, value, message, code)
+def _dumped(
+    schema: Schema | None, value: Any, message: str, code: str, owner: str, *, carries_issues: bool = True
+) -> Any:
+    parsed = validated(schema, value, message, code, carries_issues=carries_issues)
     return parsed if schema is None else schema.dump(parsed, what=f"The data of {owner}")

@@ -97,10 +97,13 @@ def _of_iteration(result: StepResult, iteration: int, before: StepResult | None)
     return result.model_copy(update=update)
 
 
-def settle_bail(scope: Scope, step_id: str) -> None:
-    """A step that ends its workflow by ``bail()`` has succeeded; in parallel and branch it stays ``bailed``."""
+def settle_bail(engine: Engine, scope: Scope, step_id: str) -> None:
+    """A step that ends its workflow by ``bail()`` has succeeded.
+
+    It stays ``bailed`` in parallel and branch, and where the run was canceled: it ended nothing there.
+    """
     result = scope.steps[step_id]
-    if result.status == "bailed":
+    if result.status == "bailed" and not engine.run.aborted:
         scope.steps[step_id] = result.model_copy(update={"status": "success"})
 
 

@@ -26,6 +26,8 @@ __all__ = ["execute", "recorded_items"]
 TOLD_AT_THE_END = {"status", "output", "error", "suspendPayload", "suspendedAt", "endedAt"}
 """Of the foreach itself, or of the item that ended it: as in Mastra, only what is new."""
 
+COMPLETED = ("success", "failed", "bailed")
+
 
 async def execute(engine: Engine, scope: Scope, progress: Progress, entry: ForeachEntry) -> Ending:
     """Run the body for every item. The first item that does not succeed stops the items not yet started."""
@@ -50,8 +52,9 @@ async def execute(engine: Engine, scope: Scope, progress: Progress, entry: Forea
     scope.steps[step_id] = summary = _summary(result, results)
     if not engine.run.aborted:
         deciding = next((item for item in results if item is not None and item.status == summary.status), summary)
-        events.ended(summary if summary.status == "success" else deciding, only=TOLD_AT_THE_END)
-    settle_bail(scope, step_id)
+        only = None if deciding.status == "bailed" else TOLD_AT_THE_END
+        events.ended(summary if summary.status == "success" else deciding, only=only)
+    settle_bail(engine, scope, step_id)
     return ending_of(step_id, summary)
 
 
@@ -88,20 +91,20 @@ async def _work(
                 return
             result = await engine.run_body(scope, progress, entry.step, items[index], occurrence)
             stopped = stopped or result.status != "success"
-            completed += result.status in ("success", "failed")
+            completed += result.status in COMPLETED
             _tell_progress(events, result, completed, index, len(items))
 
     await asyncio.gather(*(worker() for _ in range(min(concurrency, len(items)))))
 
 
 def _tell_progress(events: StepEvents, result: StepResult, completed: int, index: int, total: int) -> None:
-    if result.status not in ("success", "failed", "suspended"):
+    if result.status not in (*COMPLETED, "suspended"):
         return
     progress: dict[str, Any] = {
         "completedCount": completed,
         "totalCount": total,
         "currentIndex": index,
-        "iterationStatus": result.status,
+        "iterationStatus": "failed" if result.status == "bailed" else result.status,  # as in Mastra
     }
     if result.status == "success" and result.output is not None:
         progress["iterationOutput"] = result.output

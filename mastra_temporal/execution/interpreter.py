@@ -77,5 +77,5 @@ async def _execute_single(engine: Engine, scope: Scope, progress: Progress, entr
     if step_id not in progress.results:
         scope.step_execution_path.append(step_id)
     result = await engine.run_body(scope, progress, entry, progress.input_data)
-    settle_bail(scope, step_id)
+    settle_bail(engine, scope, step_id)
     return ending_of(step_id, result)

@@ -22,7 +22,7 @@ async def execute(engine: Engine, scope: Scope, progress: Progress, entry: LoopE
         occurrence = Occurrence(iteration=progress.iteration + 1)
         result = await engine.run_body(scope, progress, entry.step, progress.input_data, occurrence)
         if result.status != "success" or engine.run.aborted:
-            settle_bail(scope, step_id)
+            settle_bail(engine, scope, step_id)
             here().note(total_iterations=progress.iteration)
             return ending_of(step_id, result)
         name = f"condition: '{entry.loop_type}'"

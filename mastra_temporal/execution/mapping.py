@@ -69,9 +69,8 @@ def _value(source: MapSource, data: EntryData) -> Any:
     if source.request_context_path is not None:
         return data.request_context.get(source.request_context_path)
     if source.init_data:
-        return resolve_path(data.init_data, source.path or "", source="step initData")
+        return resolve_path(data.init_data, source.path or "", source="initData")
     if source.step is None:
         return source.value
     found = [output for step_id in source.step if (output := data.step_output(step_id)) not in (MISSING, None)]
-    owner = source.step[0] if len(source.step) == 1 else "initData"
-    return resolve_path(found[0] if found else None, source.path or "", source=f"step {owner}")
+    return resolve_path(found[0] if found else None, source.path or "", source=f"step {'|'.join(source.step)}")

@@ -207,7 +207,8 @@ class _Level:
         given, recorded = self.context.get(name), self.results.get(name)
         basis = given or recorded or StepResult(status="success", started_at=self.journey.now)
         update: dict[str, Any] = {
-            "payload": _first(given and given.payload, payload, recorded and recorded.payload, NOTHING)
+            "payload": _first(given and given.payload, payload, recorded and recorded.payload, NOTHING),
+            "metadata": None,  # as in Mastra: how often a loop ran belongs to the run before
         }
         if basis.status not in KEPT:
             update |= {
@@ -260,6 +261,8 @@ class _Level:
             progress.children[key] = self._child(key, input_data)
             started_at = recorded.started_at if recorded is not None else self.journey.now
             progress.results[key] = StepResult(status="running", payload=input_data, started_at=started_at)
+            if self.journey.resume_data is not None and _is(recorded, "suspended"):
+                progress.resuming[key] = self.journey.resume_data
         elif self.journey.resume_data is not None and recorded is not None and recorded.status == "suspended":
             progress.results[key] = recorded.model_copy(update={"payload": input_data})
             progress.resuming[key] = self.journey.resume_data

@@ -7,6 +7,7 @@ from typing import Any
 
 from temporalio.exceptions import ApplicationError
 
+from mastra_temporal.definition.path import is_object
 from mastra_temporal.errors import MastraError, NonRetryableError, SchemaValidationError, SerializationError, TripWire
 from mastra_temporal.wire import ErrorInfo
 
@@ -20,8 +21,7 @@ def error_info(error: BaseException, depth: int = 0) -> ErrorInfo:
     """An exception as data: its message, name, JSON-able attributes, and what it was raised from."""
     if isinstance(error, SchemaValidationError):
         return _validation_info(error)
-    name = error.wire_name if isinstance(error, MastraError) else type(error).__name__
-    info: ErrorInfo = {"message": _message(error), "name": name, **_own_properties(error)}
+    info: ErrorInfo = {"message": _message(error), "name": _name(error), **_own_properties(error)}
     if isinstance(error, NonRetryableError):
         info["isNonRetryable"] = True
     if error.__cause__ is not None and depth < CAUSE_DEPTH:
@@ -55,9 +55,18 @@ def _message(error: BaseException) -> str:
     if isinstance(error, ApplicationError):
         return error.message
     argument = error.args[0] if len(error.args) == 1 else None
-    if isinstance(argument, dict):
-        return json.dumps(argument, separators=(",", ":"), default=str)
+    if is_object(argument):
+        message = argument.get("message")
+        return message if isinstance(message, str) else json.dumps(argument, separators=(",", ":"), default=str)
     return str(error) or ("" if error.args else NO_MESSAGE)
+
+
+def _name(error: BaseException) -> str:
+    argument = error.args[0] if len(error.args) == 1 else None
+    name = argument.get("name") if is_object(argument) else None
+    if isinstance(name, str):
+        return name
+    return error.wire_name if isinstance(error, MastraError) else type(error).__name__
 
 
 def _own_properties(error: BaseException) -> dict[str, Any]:

@@ -236,15 +236,14 @@ class Attempt:
 
     def _suspend_payload(self) -> Any:
         payload = to_json(self.effects.suspend_payload, what=f"The suspend payload of {self.owner}")
-        if payload and self.call.validate_inputs:
-            validated(
-                self.step.suspend_schema,
-                payload,
-                "Step suspend data validation failed",
-                "WORKFLOW_STEP_SUSPEND_DATA_VALIDATION_FAILED",
-                carries_issues=False,
-            )
-        return payload
+        schema = self.step.suspend_schema
+        if not payload or schema is None or not self.call.validate_inputs:
+            return payload
+        value = validated(
+            schema, payload, "Step suspend data validation failed", "WORKFLOW_STEP_SUSPEND_DATA_VALIDATION_FAILED",
+            carries_issues=False,
+        )  # fmt: skip
+        return schema.dump(value, what=f"The suspend payload of {self.owner}")
 
     def _staged_state(self) -> dict[str, Any] | None:
         if not self.effects.state:

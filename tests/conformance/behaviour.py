@@ -112,7 +112,7 @@ async def do_fail(op: dict[str, Any], frame: Frame) -> None:
 
 def thrown_value(value: Any) -> Error:
     """Python throws nothing but exceptions: the nearest one."""
-    return Error(value) if isinstance(value, (str, dict)) else Error()
+    return Error(value) if value != "" and isinstance(value, (str, dict)) else Error()
 
 
 async def do_if(op: dict[str, Any], frame: Frame) -> Returned | None:
