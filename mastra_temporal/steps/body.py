@@ -15,7 +15,7 @@ from mastra_temporal.context import AbortSignal
 from mastra_temporal.definition.function import UserFunction
 from mastra_temporal.errors import StepTimeoutError
 
-__all__ = ["call", "supervise"]
+__all__ = ["call", "is_given_up", "supervise"]
 
 THREADS = ThreadPoolExecutor(max_workers=100, thread_name_prefix="mastra-step")
 """As many as the activities that a worker runs at once by default."""
@@ -44,24 +44,46 @@ async def supervise(body: asyncio.Task[Any], *, owner: str, timeout_ms: int, gra
         CancelledError: The grace is over.
         ApplicationError: The worker shuts down; Temporal tries again.
     """
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + timeout_ms / 1000
     try:
         await asyncio.wait({body}, timeout=timeout_ms / 1000)
     except asyncio.CancelledError:
-        await _hear_of_cancellation(body, owner, grace_ms, abort)
+        if is_given_up() or _is_shutting_down():
+            await _hear_of_cancellation(body, owner, grace_ms, abort)
+        else:
+            await asyncio.wait({body}, timeout=deadline - loop.time())
     if not body.done():
         await _stop(body, abort)
         raise StepTimeoutError(f"{owner} exceeded its start-to-close timeout of {timeout_ms} ms.")
     return body.result()
 
 
-async def _hear_of_cancellation(body: asyncio.Task[Any], owner: str, grace_ms: int, abort: AbortSignal) -> None:
+def is_given_up() -> bool:
+    """Whether nobody wants this attempt any more.
+
+    The SDK also calls an attempt cancelled when its worker shuts down, and when its *next* attempt was hurried: a
+    restart found the step waiting for it, but it had begun.
+    """
     details = activity.cancellation_details()
-    if details is not None and details.worker_shutdown:
+    if not activity.is_cancelled() or details is None:
+        return activity.is_cancelled()
+    return details.cancel_requested or not (details.reset or details.worker_shutdown)
+
+
+def _is_shutting_down() -> bool:
+    details = activity.cancellation_details()
+    return details is not None and details.worker_shutdown
+
+
+async def _hear_of_cancellation(body: asyncio.Task[Any], owner: str, grace_ms: int, abort: AbortSignal) -> None:
+    if _is_shutting_down():
         await _stop(body, abort)
         raise ApplicationError(
             f"{owner}: the worker shut down", type="WorkerShutdown", next_retry_delay=timedelta(milliseconds=10)
         )
     abort._set()  # pyright: ignore[reportPrivateUsage]
+    details = activity.cancellation_details()
     if details is not None and (details.not_found or details.timed_out):
         # The attempt is over for Temporal: nobody takes its result, it only has to hear of it.
         grace_ms = min(grace_ms, FORGOTTEN_GRACE_MS)

@@ -110,7 +110,7 @@ class Attempt:
             is_retryable(error, retry.non_retryable_error_types or [])
             and failures <= retry.retries
             and not self.effects.aborted
-            and not activity.is_cancelled()
+            and not body.is_given_up()
         )
         if retryable:
             self.heartbeat.count_failure()

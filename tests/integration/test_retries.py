@@ -8,6 +8,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.workflowservice.v1 import ResetActivityRequest
 from temporalio.exceptions import ApplicationError
 
 from mastra_temporal import (
@@ -21,7 +23,7 @@ from mastra_temporal import (
     create_step,
     create_workflow,
 )
-from tests.support import Stage, run
+from tests.support import Stage, run, within
 
 
 class Refused(Exception):
@@ -193,3 +195,28 @@ async def test_a_failing_step_does_not_stop_its_siblings(stage: Stage):
         "work": "kept",
         "retry": "kept, too",
     }
+
+
+async def test_an_attempt_that_is_hurried_although_it_runs_goes_on(stage: Stage):
+    """A restart hurries steps that wait for their next attempt; one may have begun, and then fails as it would have."""
+
+    async def fail_once(value: Any, ctx: StepContext) -> int:
+        stage.effects.add(f"attempt {ctx.retry_count}")
+        if ctx.retry_count == 0:
+            await stage.effects.opened("hurried")
+            await asyncio.sleep(1.5)  # longer than a heartbeat takes, whose answer tells of it
+            raise RuntimeError("once")
+        return ctx.retry_count
+
+    workflow = create_workflow(id="hurried").then(create_step(id="a", execute=fail_once, retries=1)).commit()
+    async with stage.worker(workflow):
+        flow_run = await workflow.create_run()
+        started = asyncio.create_task(flow_run.start(input_data=1))
+        await stage.effects.seen("attempt 0")
+        execution = WorkflowExecution(workflow_id=flow_run.run_id)
+        hurry = ResetActivityRequest(namespace=stage.client.namespace, execution=execution, id="a")
+        await stage.client.workflow_service.reset_activity(hurry)
+        stage.effects.open("hurried")
+        result = await within(started)
+    assert (result.status, result.result) == ("success", 1)
+    assert stage.effects.counts() == {"attempt 0": 1, "attempt 1": 1}

@@ -125,7 +125,7 @@ def _waits_for_retry(activity: PendingActivityInfo) -> bool:
 
 
 async def _hurry(client: Client, run_id: str, activity: PendingActivityInfo) -> bool:
-    """Have a step's next attempt begin now. One that began while we looked is left alone, by the server itself."""
+    """Have a step's next attempt begin now. One that began while we looked goes on, see `is_given_up`."""
     try:
         await client.workflow_service.reset_activity(
             ResetActivityRequest(
