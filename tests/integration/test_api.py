@@ -269,7 +269,7 @@ async def test_suspend_and_resume(stage: Stage):
             flow_run = await flow.create_run()
             first = await within(flow_run.start(input_data=5, output_options={"include_resume_labels": True}))
             assert (first.status, first.suspended) == ("suspended", [["ask"]])
-            assert first.suspend_payload == {"ask": {"total": 5}}
+            assert first.suspend_payload == {"ask": {"total": 5, "currency": "EUR"}}
             assert first.resume_labels is not None
             assert first.resume_labels["approval"]["stepId"] == "ask"
             with pytest.raises(MastraError, match="Invalid resume data: \n- ok:"):
@@ -278,7 +278,7 @@ async def test_suspend_and_resume(stage: Stage):
                 flow_run.resume(resume_data={"ok": True}, output_options={"include_state": True}, **selector)
             )
             assert (result.status, result.state) == ("success", {})
-            assert result.result == [{"ok": True}, {"total": 5}]
+            assert result.result == [{"ok": True}, {"total": 5, "currency": "EUR"}]
         flow_run = await flow.create_run()
         await within(flow_run.start(input_data=5))
         assert await flow_run.resume_async(resume_data={"ok": True}) == flow_run.run_id
