@@ -10,6 +10,8 @@ from mastra_temporal import Mastra, Run, StepContext, create_step, create_workfl
 from mastra_temporal.run.recovery.liveness import worker_beats
 from tests.support import Effects, Stage, scheduled, until, within
 
+pytestmark = pytest.mark.any_cache
+
 RUNS = 12
 
 

@@ -11,6 +11,8 @@ from mastra_temporal import StepContext, create_step, create_workflow
 from mastra_temporal.execution import interpreter
 from tests.support import Stage, scheduled, until, within
 
+pytestmark = pytest.mark.any_cache
+
 
 class Deploy:
     """Workflow code that is broken between two calls: it fails at every entry but the first."""

@@ -46,6 +46,7 @@ async def begun(stage: Stage, workflow: Any) -> Run[Any]:
     return run
 
 
+@pytest.mark.any_cache
 async def test_a_restart_may_come_before_the_new_worker(stage: Stage, caplog: pytest.LogCaptureFixture):
     mastra = await stage.app(gated)
     worker = stage.worker_process(gated)

@@ -156,6 +156,7 @@ async def test_late_observers_see_everything_without_a_worker(stage: Stage):
     assert await all_of(late.observe_stream(from_offset=live[-1].offset + 1)) == []
 
 
+@pytest.mark.any_cache
 async def test_an_open_run_is_read_while_no_worker_is_there(stage: Stage):
     mastra = await stage.app(app)
     worker = stage.worker_process(app)
@@ -177,6 +178,7 @@ async def test_an_open_run_is_read_while_no_worker_is_there(stage: Stage):
 
 
 @pytest.mark.parity("run.watch()")
+@pytest.mark.any_cache
 async def test_watch_tells_what_a_restart_does(stage: Stage):
     mastra = await stage.app(app)
     worker = stage.worker_process(app)
