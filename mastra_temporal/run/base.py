@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from temporalio.client import Client, WithStartWorkflowOperation, WorkflowExecutionDescription
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
-from temporalio.service import RPCError, RPCStatusCode
 
 from mastra_temporal.context import RequestContext
 from mastra_temporal.definition.options import OutputOptions
 from mastra_temporal.definition.schema import SchemaError, to_json
 from mastra_temporal.definition.workflow import Workflow
 from mastra_temporal.errors import ConfigurationError, RunError, RunNotFoundError, SchemaValidationError
-from mastra_temporal.execution.names import MEMO_GENERATION, typescript_workflow_type
+from mastra_temporal.execution.names import MEMO_GENERATION
 from mastra_temporal.run.outcome import wait_for_outcome
 from mastra_temporal.run.presentation import presentation
+from mastra_temporal.run.records.description import describe, workflow_types
 from mastra_temporal.run.records.recorded import RecordedRun
 from mastra_temporal.tracing.refusal import record_refusal
 from mastra_temporal.validation import admit
@@ -30,7 +30,7 @@ from mastra_temporal.wire import RunSeed, RunStatus, StartEnvelope, WorkflowResu
 if TYPE_CHECKING:
     from mastra_temporal.run.mastra import Mastra
 
-__all__ = ["FIRST_START", "BaseRun", "is_no_such_run"]
+__all__ = ["FIRST_START", "BaseRun"]
 
 OutT = TypeVar("OutT")
 
@@ -90,12 +90,8 @@ class BaseRun(Generic[OutT]):
         return await wait_for_outcome(self.client, self.run_id, generation)
 
     async def _describe(self) -> WorkflowExecutionDescription | None:
-        try:
-            description = await self.client.get_workflow_handle(self.run_id).describe()
-        except RPCError as error:
-            if not is_no_such_run(error):
-                raise
-        else:
+        description = await describe(self.client, self.run_id)
+        if description is not None:
             self._require_own(description)
             return description
         if self.status not in ("pending", "canceled"):
@@ -103,8 +99,7 @@ class BaseRun(Generic[OutT]):
         return None
 
     def _require_own(self, description: WorkflowExecutionDescription) -> None:
-        own = (self.workflow_id, typescript_workflow_type(self.workflow_id))
-        if description.workflow_type not in own:
+        if description.workflow_type not in workflow_types(self.workflow_id):
             raise RunError(
                 f"Run id `{self.run_id}` belongs to a run of workflow `{description.workflow_type}`, "
                 f"not of `{self.workflow_id}`: use another run id."
@@ -192,10 +187,3 @@ class BaseRun(Generic[OutT]):
             search_attributes=self._mastra.has_search_attributes or None,
             seed=seed.model_copy(update={"continued_from": None if description is None else description.run_id}),
         )
-
-
-def is_no_such_run(error: BaseException) -> bool:
-    """Whether the server has no such run; that it has no such namespace is said with the same status."""
-    if not isinstance(error, RPCError):
-        return False
-    return error.status == RPCStatusCode.NOT_FOUND and not error.message.startswith("Namespace ")

@@ -38,9 +38,10 @@ from mastra_temporal.execution.names import (
     UPDATE_OUTCOME,
     outcome_update_id,
 )
-from mastra_temporal.run.base import FIRST_START, BaseRun, is_no_such_run
+from mastra_temporal.run.base import FIRST_START, BaseRun
 from mastra_temporal.run.faults import explained
 from mastra_temporal.run.outcome import closed_result, outcome_of_start, wait_for_outcome
+from mastra_temporal.run.records.description import is_no_such_run
 from mastra_temporal.run.records.open_status import open_status
 from mastra_temporal.run.records.recorded import recorded_run
 from mastra_temporal.run.recovery.queues import warning_when_unattended

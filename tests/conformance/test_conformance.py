@@ -1,7 +1,6 @@
 """The corpus of Mastra's behaviour, performed on a real server: at least 95 % the same, and better where it says so."""
 
 import asyncio
-import os
 from pathlib import Path
 
 import pytest
@@ -11,16 +10,13 @@ from tests.conformance.runner import load, observe, scored
 
 CASES = Path(__file__).parent / "cases"
 
-# Without a workflow cache it is about determinism, which a part of them shows as well.
-EVERY = 3 if os.environ.get("MASTRA_TEST_MAX_CACHED_WORKFLOWS") == "0" else 1
-
 pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")
 def observed():
     """Each case with the records of what happened, by "domain/id"."""
-    domains = {name: [case for case in cases if scored(case, None)][::EVERY] for name, cases in load(CASES).items()}
+    domains = {name: [case for case in cases if scored(case, None)] for name, cases in load(CASES).items()}
     records = asyncio.run(observe(domains, jobs=4))
     return {
         f"{name}/{case['id']}": (case, seen["records"])

@@ -9,7 +9,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from mastra_temporal.execution.names import typescript_workflow_type
 
-__all__ = ["created_at", "describe", "workflow_types"]
+__all__ = ["created_at", "describe", "is_no_such_run", "workflow_types"]
 
 
 def workflow_types(workflow_id: str) -> tuple[str, str]:
@@ -22,7 +22,7 @@ async def describe(client: Client, run_id: str) -> WorkflowExecutionDescription 
     try:
         return await client.get_workflow_handle(run_id).describe()
     except RPCError as error:
-        if error.status == RPCStatusCode.NOT_FOUND and not error.message.startswith("Namespace "):
+        if is_no_such_run(error):
             return None
         raise
 
@@ -33,3 +33,10 @@ def created_at(description: WorkflowExecutionDescription) -> datetime:
     if extended.HasField("original_start_time"):
         return extended.original_start_time.ToDatetime(tzinfo=timezone.utc)
     return description.start_time
+
+
+def is_no_such_run(error: BaseException) -> bool:
+    """Whether the server has no such run; that it has no such namespace is said with the same status."""
+    if not isinstance(error, RPCError):
+        return False
+    return error.status == RPCStatusCode.NOT_FOUND and not error.message.startswith("Namespace ")

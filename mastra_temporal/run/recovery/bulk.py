@@ -15,7 +15,7 @@ from temporalio.client import WorkflowExecution, WorkflowExecutionStatus
 
 from mastra_temporal.definition.workflow import Workflow
 from mastra_temporal.errors import RunError, ServerUnreachableError
-from mastra_temporal.execution.names import typescript_workflow_type
+from mastra_temporal.run.records.description import workflow_types
 from mastra_temporal.run.records.open_status import open_status
 from mastra_temporal.run.recovery.liveness import Verdicts
 from mastra_temporal.run.recovery.queues import attended as is_attended
@@ -101,7 +101,7 @@ class Restarting:
             opted_out: Restart also those of workflows with ``auto_restart_active_runs=False``.
         """
         self._mastra = mastra
-        self._workflows = {name: workflow for workflow in workflows for name in _types(workflow)}
+        self._workflows = {name: workflow for workflow in workflows for name in workflow_types(workflow.id)}
         self._opted_out = opted_out
         self._verdicts = Verdicts(mastra.client)
         self._handles: dict[str, Run[Any]] = {}
@@ -168,10 +168,6 @@ class Restarting:
         run: Run[Any] = Run(self._mastra, workflow, run_id=execution.id, resource_id=None)
         run.status = "running"
         return run
-
-
-def _types(workflow: Workflow[Any, Any, Any]) -> tuple[str, str]:
-    return workflow.id, typescript_workflow_type(workflow.id)
 
 
 async def _some_at_a_time(work: list[Coroutine[Any, Any, Any]]) -> list[Any]:
