@@ -282,10 +282,10 @@ class StepFailure(CamelModel):
 
 
 class FunctionCall(CamelModel):
-    """The argument of a local activity that evaluates a condition, mapping, duration or concurrency.
+    """The argument of the activity that evaluates conditions, mappings, a duration or a concurrency.
 
-    Everything the function may ask for is sent along: a local activity never leaves the process, and could not query
-    the workflow task that it is part of.
+    Everything a function may ask for is sent along. It is a local activity, which never leaves the process, and could
+    not query the workflow task that it is part of. Only where that worker has no such function, any other is asked.
     """
 
     workflow_id: str
@@ -310,10 +310,12 @@ class FunctionOutcome(CamelModel):
     error: ErrorInfo | None = None
     non_retryable: bool | None = None
     request_context: RequestContextChange | None = None
+    missing: bool | None = None
+    """This worker has no such function. Another one may: then it was evaluated nowhere."""
 
 
 class EnterCall(CamelModel):
-    """The argument of the local activity that checks data against a workflow's schemas and fills in defaults."""
+    """The argument of the activity that checks data against a workflow's schemas and fills in defaults."""
 
     workflow_id: str
     input_data: Any = None
@@ -330,6 +332,8 @@ class EnterOutcome(CamelModel):
     state: dict[str, Any] | None = None
     graph: WorkflowGraph | None = None
     error: ErrorInfo | None = None
+    missing: bool | None = None
+    """This worker has no such workflow. Another one may."""
 
 
 class CallbackCall(CamelModel):

@@ -1,21 +1,29 @@
-"""The short calls into user code and schemas: local activities that are over in the same workflow task."""
+"""The short calls into user code and schemas: local activities that are over in the same workflow task.
+
+A worker that does not have what is called, because the run was started on another version of its workflow, says so.
+Then the call is made once more, as an activity that waits for a worker which has it.
+"""
 
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError
+from temporalio.exceptions import ActivityError, ApplicationError, FailureError
 
 from mastra_temporal.execution.attempts import ActivityPlan
 from mastra_temporal.execution.engine import Engine
+from mastra_temporal.execution.limits import size_error
 from mastra_temporal.execution.names import ACTIVITY_CALLBACK, ACTIVITY_ENTER, ACTIVITY_FUNCTION
 from mastra_temporal.execution.scope import Scope
+from mastra_temporal.model import CamelModel
 from mastra_temporal.wire import CallbackCall, EnterCall, EnterOutcome, ErrorInfo, FunctionCall, FunctionOutcome
 
 __all__ = ["call_function", "call_functions", "check_output", "enter", "run_callback"]
+
+T = TypeVar("T")
 
 LIMIT = timedelta(minutes=5)
 ONCE = RetryPolicy(maximum_attempts=1)
@@ -44,18 +52,15 @@ async def call_functions(
         iteration_count=iteration_count,
         retry_count=retry_count,
     )
+    summary = ", ".join(functions)
     try:
-        outcomes = await workflow.execute_local_activity(
-            ACTIVITY_FUNCTION,
-            call,
-            result_type=list[FunctionOutcome],
-            start_to_close_timeout=LIMIT,
-            retry_policy=ONCE,
-            summary=", ".join(functions),
-        )
-    except ActivityError as error:
-        message = f"function `{functions[0]}` of workflow `{scope.workflow_id}`: {error.cause}"
-        return [FunctionOutcome(error={"name": type(error.cause).__name__, "message": message})] * len(functions)
+        outcomes = await _call_here(ACTIVITY_FUNCTION, call, list[FunctionOutcome], summary)
+        if any(outcome.missing for outcome in outcomes):
+            name = ".".join((*scope.path, functions[0]))
+            outcomes = await _call_anywhere(engine, name, ACTIVITY_FUNCTION, call, list[FunctionOutcome], summary)
+    except FailureError as failure:
+        error = _error(failure, f"function `{functions[0]}` of workflow `{scope.workflow_id}`")
+        return [FunctionOutcome(error=error)] * len(functions)
     for outcome in outcomes:
         engine.run.change_request_context(outcome.request_context)
     return outcomes
@@ -69,22 +74,48 @@ async def call_function(
     return outcome
 
 
-async def enter(call: EnterCall) -> EnterOutcome:
+async def enter(engine: Engine, call: EnterCall) -> EnterOutcome:
     """Admit data into a workflow: validate it, fill in defaults; for a run without a graph also fetch that."""
+    summary = f"validate {call.workflow_id} ({call.kind})"
+    outcome = await _call_here(ACTIVITY_ENTER, call, EnterOutcome, summary)
+    if not outcome.missing:
+        return outcome
+    try:
+        return await _call_anywhere(engine, call.workflow_id, ACTIVITY_ENTER, call, EnterOutcome, summary)
+    except FailureError as failure:
+        return EnterOutcome(error=_error(failure, f"workflow `{call.workflow_id}`"))
+
+
+async def check_output(engine: Engine, workflow_id: str, output: Any) -> ErrorInfo | None:
+    """Check a workflow's result against its schema."""
+    outcome = await enter(engine, EnterCall(workflow_id=workflow_id, input_data=output, kind="output"))
+    return outcome.error
+
+
+async def _call_here(activity: str, call: CamelModel, result_type: type[T], summary: str) -> T:
     return await workflow.execute_local_activity(
-        ACTIVITY_ENTER,
-        call,
-        result_type=EnterOutcome,
-        start_to_close_timeout=LIMIT,
-        retry_policy=ONCE,
-        summary=f"validate {call.workflow_id} ({call.kind})",
+        activity, call, result_type=result_type, start_to_close_timeout=LIMIT, retry_policy=ONCE, summary=summary
     )
 
 
-async def check_output(workflow_id: str, output: Any) -> ErrorInfo | None:
-    """Check a workflow's result against its schema."""
-    outcome = await enter(EnterCall(workflow_id=workflow_id, input_data=output, kind="output"))
-    return outcome.error
+async def _call_anywhere(
+    engine: Engine, name: str, activity: str, call: CamelModel, result_type: type[T], summary: str
+) -> T:
+    too_large = size_error(call, f"What `{summary}` needs to know")
+    if too_large is not None:
+        raise ApplicationError(too_large["message"], type=too_large["name"])
+    plan = ActivityPlan(
+        activity_type=activity,
+        summary=summary,
+        start_to_close_timeout=LIMIT,
+        heartbeat_timeout=timedelta(seconds=30),
+    )
+    return await engine.attempts.perform(name, call, result_type, plan)
+
+
+def _error(failure: FailureError, owner: str) -> ErrorInfo:
+    cause = failure.cause if isinstance(failure, ActivityError) else failure
+    return {"name": type(cause).__name__, "message": f"{owner}: {cause}"}
 
 
 async def run_callback(engine: Engine, call: CallbackCall) -> ErrorInfo | None:

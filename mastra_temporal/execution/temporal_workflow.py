@@ -193,13 +193,14 @@ class MastraWorkflow:
         input_data, state = envelope.input_data, envelope.initial_state
         if graph is None:
             admitted = await enter(
+                self._engine,
                 EnterCall(
                     workflow_id=self.workflow_id,
                     input_data=input_data,
                     state=state,
                     request_context=envelope.request_context,
                     kind="start",
-                )
+                ),
             )
             if admitted.error is not None or admitted.graph is None:
                 error = admitted.error or {}
@@ -228,7 +229,7 @@ class MastraWorkflow:
         whole = WorkflowResult[Any](status="success", result=ending.result, run_id=self._run.run_id)
         error = size_error(whole, f"The result of workflow `{self.workflow_id}`")
         if error is None and plan.checks_output and plan.validate_outputs:
-            error = await check_output(self.workflow_id, ending.result)
+            error = await check_output(self._engine, self.workflow_id, ending.result)
         return ending if error is None else Ending("failed", error=error)
 
     async def _close(self, result: WorkflowResult[Any]) -> WorkflowResult[Any]:

@@ -1,8 +1,13 @@
-"""The other activities: functions, schemas, callbacks, and two small services for the workflow itself."""
+"""The other activities: functions, schemas, callbacks, and two small services for the workflow itself.
+
+What this worker does not have, because a run was started on another version of its workflow, is a clear error that
+heals when a worker has it. A local activity only says so: the run then asks for it on any worker.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
@@ -15,7 +20,7 @@ from mastra_temporal.context import CallbackInfo, FunctionContext, RequestContex
 from mastra_temporal.definition.options import milliseconds
 from mastra_temporal.definition.schema import SchemaError, to_json
 from mastra_temporal.definition.workflow import Workflow, WorkflowFunction
-from mastra_temporal.errors import DefinitionError, MastraError
+from mastra_temporal.errors import MastraError
 from mastra_temporal.execution.limits import size_error
 from mastra_temporal.execution.names import (
     ACTIVITY_CALLBACK,
@@ -61,19 +66,27 @@ class Calls:
 
     @activity.defn(name=ACTIVITY_FUNCTION)
     async def function(self, call: FunctionCall) -> list[FunctionOutcome]:
-        """Evaluate conditions, mappings or durations concurrently."""
-        return await asyncio.gather(*(self._evaluate(call, function_id) for function_id in call.functions))
+        """Evaluate conditions, mappings or durations concurrently: all of them, or none if one is not here."""
+        functions = self._functions(call)
+        if functions is None:
+            return [FunctionOutcome(missing=True)] * len(call.functions)
+        with _beating():
+            return await asyncio.gather(*(self._evaluate(call, name, function) for name, function in functions.items()))
 
-    async def _evaluate(self, call: FunctionCall, function_id: str) -> FunctionOutcome:
+    def _functions(self, call: FunctionCall) -> dict[str, WorkflowFunction] | None:
+        """The functions by id; None when one is missing and the caller has another way."""
+        workflow = self._workflow(call.workflow_id)
+        known = {} if workflow is None else workflow.functions
+        missing = next((name for name in call.functions if name not in known), None)
+        if missing is None:
+            return {name: known[name] for name in call.functions}
+        if activity.info().is_local:
+            return None
+        raise _not_registered(f"The function `{missing}` of workflow `{call.workflow_id}`", "FunctionNotRegistered")
+
+    async def _evaluate(self, call: FunctionCall, function_id: str, function: WorkflowFunction) -> FunctionOutcome:
         request_context = RequestContext(call.request_context)
         try:
-            function = self._workflow(call.workflow_id).functions.get(function_id)
-            if function is None:
-                raise DefinitionError(
-                    f"workflow `{call.workflow_id}` has no function `{function_id}` on this worker any more: "
-                    "the run was started on another version of it. Deploy a worker that has it, and go on from there "
-                    "with run.time_travel()."
-                )
             context = self._function_context(call, function, request_context)
             value = await body.call(function.body, context.input_data, context)
             value = _as_data(function, value, what=f"The result of `{function_id}` of workflow `{call.workflow_id}`")
@@ -105,6 +118,10 @@ class Calls:
     async def enter(self, call: EnterCall) -> EnterOutcome:
         """Check data against a workflow's schemas."""
         workflow = self._workflow(call.workflow_id)
+        if workflow is None:
+            if activity.info().is_local:
+                return EnterOutcome(missing=True)
+            raise _workflow_not_registered(call.workflow_id)
         try:
             if call.kind == "output":
                 validated(
@@ -124,7 +141,10 @@ class Calls:
     @activity.defn(name=ACTIVITY_CALLBACK)
     async def callback(self, call: CallbackCall) -> FunctionOutcome:
         """Run a callback of a workflow. What it raises is reported, not retried."""
-        function = self._workflow(call.workflow_id).callback(call.callback)
+        workflow = self._workflow(call.workflow_id)
+        if workflow is None:
+            raise _workflow_not_registered(call.workflow_id)
+        function = workflow.callback(call.callback)
         if function is None:
             return FunctionOutcome()
         info = CallbackInfo(
@@ -142,21 +162,20 @@ class Calls:
             steps=call.steps,
             step_execution_path=call.step_execution_path,
         )
-        with Heartbeat(Checkpoint()).beating():
+        with _beating():
             try:
                 await body.call(function, info, info)
             except Exception as error:
                 return FunctionOutcome(error=error_info(error))
         return FunctionOutcome()
 
-    def _workflow(self, workflow_id: str) -> Workflow[Any, Any, Any]:
-        workflow = self.definitions.workflows.get(workflow_id)
-        if workflow is None:
-            raise ApplicationError(
-                f"workflow `{workflow_id}` is not registered on this worker. Deploy a worker that has it.",
-                type="WorkflowNotRegistered",
-            )
-        return workflow
+    def _workflow(self, workflow_id: str) -> Workflow[Any, Any, Any] | None:
+        return self.definitions.workflows.get(workflow_id)
+
+
+def _beating() -> contextlib.AbstractContextManager[None]:
+    """A heartbeat for the length of the block, where the server waits for one."""
+    return contextlib.nullcontext() if activity.info().is_local else Heartbeat(Checkpoint()).beating()
 
 
 def _parsed(function: WorkflowFunction, value: Any) -> Any:
@@ -198,9 +217,17 @@ async def request_cancel() -> None:
 @activity.defn(dynamic=True)
 async def missing_step(_: Sequence[RawValue]) -> Any:
     """Stands for every step that this worker does not have: a clear error, which heals when a worker has the step."""
-    raise ApplicationError(
-        f"The step `{activity.info().activity_type}` is not registered on this worker: the run was started on another "
-        "version of its workflow. Deploy a worker that has the step; the run goes on by itself.",
-        type="StepNotRegistered",
+    raise _not_registered(f"The step `{activity.info().activity_type}`", "StepNotRegistered")
+
+
+def _workflow_not_registered(workflow_id: str) -> ApplicationError:
+    return _not_registered(f"The workflow `{workflow_id}`", "WorkflowNotRegistered")
+
+
+def _not_registered(what: str, kind: str) -> ApplicationError:
+    return ApplicationError(
+        f"{what} is not registered on this worker: the run was started on another version of its workflow. "
+        "Deploy a worker that has it; the run goes on by itself.",
+        type=kind,
         next_retry_delay=timedelta(seconds=5),
     )

@@ -1,12 +1,12 @@
-"""Runs that were started before a deploy: they follow their own graph, and wait for the steps that nobody has."""
+"""Runs that were started before a deploy: they follow their own graph, and wait for what no worker has any more."""
 
 import asyncio
 from typing import Any
 
-from temporalio.api.workflow.v1 import PendingActivityInfo
+import pytest
 
-from mastra_temporal import StepContext, create_step, create_workflow
-from tests.support import Effects, Stage, scheduled, until, within
+from mastra_temporal import Run, StepContext, create_step, create_workflow
+from tests.support import Build, Effects, Stage, scheduled, until, within
 
 
 def steps(effects: Effects) -> Any:
@@ -40,10 +40,10 @@ def removed(effects: Effects) -> Any:
     return [create_workflow(id="deployed").then(a("hang")).then(a("one")).then(a("three")).commit()]
 
 
-async def orphaned(stage: Stage) -> str:
-    """A run whose worker was killed in its second step."""
-    mastra = await stage.app(started)
-    worker = stage.worker_process(started)
+async def orphaned(stage: Stage, build: Build) -> str:
+    """A run whose worker was killed in the step that hangs."""
+    mastra = await stage.app(build)
+    worker = stage.worker_process(build)
     run = await mastra.get_workflow("deployed").create_run()
     await run.start_async(input_data=[])
     await stage.effects.seen("hang")
@@ -51,35 +51,37 @@ async def orphaned(stage: Stage) -> str:
     return run.run_id
 
 
+async def handle_of(stage: Stage, build: Build, run_id: str) -> Run[Any]:
+    """The run as a process of this version sees it."""
+    return await (await stage.app(build)).get_workflow("deployed").create_run(run_id=run_id)
+
+
 async def test_a_run_restarts_on_the_graph_that_it_was_started_with(stage: Stage):
-    run_id = await orphaned(stage)
+    run_id = await orphaned(stage, started)
     stage.worker_process(reordered)
-    later = (await stage.app(reordered)).get_workflow("deployed")
-    result = await within((await later.create_run(run_id=run_id)).restart(force=True))
+    result = await within((await handle_of(stage, reordered, run_id)).restart(force=True))
     assert (result.status, result.result) == ("success", ["one", "hang", "two", "three"])
     assert list(result.steps) == result.step_execution_path == ["one", "hang", "two", "three"]
     assert stage.effects.counts() == {"one": 1, "hang": 2, "two": 1, "three": 1}
 
 
+async def is_missed(stage: Stage, run_id: str, what: str) -> bool:
+    """Whether the run waits for this, and says so where people look."""
+    description = await stage.client.get_workflow_handle(run_id).describe()
+    failures = [item.last_failure for item in description.raw_description.pending_activities]
+    return any(
+        failure.message.startswith(f"{what} is not registered on this worker")
+        and failure.application_failure_info.type.endswith("NotRegistered")
+        for failure in failures
+    )
+
+
 async def test_a_step_that_no_worker_has_is_an_error_that_heals(stage: Stage):
-    run_id = await orphaned(stage)
+    run_id = await orphaned(stage, started)
     without = stage.worker_process(removed)
-    run = await (await stage.app(removed)).get_workflow("deployed").create_run(run_id=run_id)
+    run = await handle_of(stage, removed, run_id)
     restarting = asyncio.create_task(run.restart(force=True))
-
-    async def missed() -> PendingActivityInfo | None:
-        description = await stage.client.get_workflow_handle(run_id).describe()
-        pending = description.raw_description.pending_activities
-        return next((item for item in pending if item.HasField("last_failure")), None)
-
-    async def is_missed() -> bool:
-        return await missed() is not None
-
-    await until(is_missed)
-    item = await missed()
-    assert item is not None
-    assert item.last_failure.message.startswith("The step `deployed.two` is not registered on this worker")
-    assert item.last_failure.application_failure_info.type == "StepNotRegistered"
+    await until(lambda: is_missed(stage, run_id, "The step `deployed.two`"))
     assert await run.fetch_status() == "running"
     without.kill()
     stage.worker_process(started)
@@ -88,3 +90,46 @@ async def test_a_step_that_no_worker_has_is_an_error_that_heals(stage: Stage):
     assert [result.result for result in results] == [["one", "hang", "two", "three"]] * 2
     assert stage.effects.counts() == {"one": 1, "hang": 2, "two": 1, "three": 1}
     assert (await scheduled(stage.client, run_id))["deployed.two"] == 1
+
+
+def mapping(effects: Effects) -> Any:
+    workflow = create_workflow(id="deployed").then(steps(effects)("hang")).map(lambda value: [*value, "mapped"], id="m")
+    return [workflow.then(steps(effects)("last")).commit()]
+
+
+def condition(effects: Effects) -> Any:
+    a = steps(effects)
+    return [create_workflow(id="deployed").then(a("hang")).dowhile(a("last"), lambda value: len(value) < 2).commit()]
+
+
+def nested(effects: Effects) -> Any:
+    a = steps(effects)
+    inner = create_workflow(id="inner", input_schema=list[str], output_schema=list[str]).then(a("last")).commit()
+    return [create_workflow(id="deployed").then(a("hang")).then(inner).commit()]
+
+
+@pytest.mark.parametrize(
+    ("build", "missing", "result"),
+    [
+        (mapping, "The function `m` of workflow `deployed`", ["hang", "mapped", "last"]),
+        (condition, "The function `last-condition` of workflow `deployed`", ["hang", "last"]),
+        (nested, "The workflow `inner`", ["hang", "last"]),
+    ],
+)
+async def test_what_is_no_step_heals_in_the_same_way(stage: Stage, build: Build, missing: str, result: list[str]):
+    run_id = await orphaned(stage, build)
+    only_steps = stage.worker_process(without)
+    run = await handle_of(stage, build, run_id)
+    restarting = asyncio.create_task(run.restart(force=True))
+    await until(lambda: is_missed(stage, run_id, missing))
+    only_steps.kill()
+    stage.worker_process(build)
+    results = await within(asyncio.gather(restarting, run.restart()))
+    assert [item.result for item in results] == [result] * 2
+    assert stage.effects.counts() == {"hang": 2, "last": 1}
+
+
+def without(effects: Effects) -> Any:
+    """The steps, and nothing between them."""
+    a = steps(effects)
+    return [create_workflow(id="deployed").then(a("hang")).then(a("last")).commit()]
