@@ -348,7 +348,7 @@ class RunCalls(BaseRun[OutT]):
         are alive, the run is joined. A run that has ended gives its stored result.
 
         Args:
-            request_context: Values that win over the recorded ones.
+            request_context: Values that win over the recorded ones, in every step that is scheduled afterwards.
             force: Do not ask whether the workers are alive: schedule the active steps again at once. A worker that is
                 alive after all gets an abort signal.
             timeout: How long to wait, for a worker and for the result. Without a worker a warning is logged that names

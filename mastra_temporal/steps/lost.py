@@ -6,6 +6,8 @@ the step to another worker meanwhile, and then it must not be given up.
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta, timezone
+
 from temporalio import activity
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import PendingActivityState
@@ -19,6 +21,8 @@ __all__ = ["attempt_started", "still_lost"]
 
 
 NOT_STARTED = "not started"
+SOON = timedelta(seconds=1)
+"""More than the run needs to act on the answer, with some room for clocks that differ."""
 
 
 def attempt_started(pending: PendingActivityInfo) -> str:
@@ -47,6 +51,14 @@ async def still_lost(request: RestartRequest) -> list[str]:
 
 
 def _is_same(pending: PendingActivityInfo, seen: str | None) -> bool:
-    if seen == NOT_STARTED:  # the run was canceled, which may show in the state by now
-        return pending.state != PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
+    if seen == NOT_STARTED:  # the run may have been canceled, which shows in the state
+        return pending.state != PendingActivityState.PENDING_ACTIVITY_STATE_STARTED and not _is_due(pending)
     return attempt_started(pending) == seen
+
+
+def _is_due(pending: PendingActivityInfo) -> bool:
+    """Whether the next attempt may begin before the run can act on the answer: then it is left to begin."""
+    if not pending.HasField("next_attempt_schedule_time"):
+        return False
+    due = pending.next_attempt_schedule_time.ToDatetime(timezone.utc)
+    return due - datetime.now(timezone.utc) < SOON

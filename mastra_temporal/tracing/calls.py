@@ -12,7 +12,7 @@ from mastra_temporal.tracing.context import TracingContext, TracingSpan
 from mastra_temporal.tracing.headers import Carrier, TracingHeader, outgoing
 from mastra_temporal.tracing.options import TracingOptions, parse_tracing_options
 
-__all__ = ["carrying", "following", "traced"]
+__all__ = ["carried_options", "carrying", "following", "traced"]
 
 
 class _OfARun(Protocol):
@@ -64,6 +64,12 @@ def carrying(
         yield
     finally:
         outgoing.reset(token)
+
+
+def carried_options() -> dict[str, Any] | None:
+    """The tracing options that the caller has given to the call under way."""
+    carry = outgoing.get()
+    return None if carry is None else carry()[0].options
 
 
 @contextlib.contextmanager

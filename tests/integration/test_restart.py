@@ -40,6 +40,11 @@ async def begun(stage: Stage, workflow: Any) -> Run[Any]:
     return run
 
 
+async def waits_for_retry(stage: Stage, run_id: str) -> bool:
+    description = await stage.client.get_workflow_handle(run_id).describe()
+    return any(item.attempt == 2 for item in description.raw_description.pending_activities)
+
+
 class TestRunning:
     @pytest.mark.parity("run.restart()")
     async def test_a_step_on_a_live_worker_is_joined(self, stage: Stage):
@@ -82,16 +87,29 @@ class TestRunning:
         async with stage.worker(workflow):
             run = await workflow.create_run()
             await run.start_async()
-
-            async def waits() -> bool:
-                description = await stage.client.get_workflow_handle(run.run_id).describe()
-                return any(item.attempt == 2 for item in description.raw_description.pending_activities)
-
-            await until(waits)
+            await until(lambda: waits_for_retry(stage, run.run_id))
             began = time.monotonic()
             result = await within(run.restart())
         assert time.monotonic() - began < 5
         assert (result.status, result.result) == ("success", 1)
+
+    async def test_what_the_caller_says_reaches_a_step_that_waits_for_its_retry(self, stage: Stage):
+        async def fail(value: Any, ctx: StepContext) -> Any:
+            if stage.effects.add("fail") == 1:
+                ctx.checkpoint("kept")
+                raise RuntimeError("no")
+            return [ctx.retry_count, ctx.last_checkpoint, ctx.request_context["by"]]
+
+        workflow = create_workflow(id="failing", retry_config={"attempts": 1, "delay": 60_000})
+        workflow.then(create_step(id="fail", execute=fail)).commit()
+        async with stage.worker(workflow):
+            run = await workflow.create_run()
+            await run.start_async(request_context={"by": "recorded"})
+            await until(lambda: waits_for_retry(stage, run.run_id))
+            callers = [await workflow.create_run(run_id=run.run_id) for _ in range(2)]
+            results = await within(asyncio.gather(*(run.restart(request_context={"by": "caller"}) for run in callers)))
+        assert [result.result for result in results] == [[1, "kept", "caller"]] * 2
+        assert stage.effects.counts() == {"fail": 2}
 
     async def test_a_sleep_is_joined(self, stage: Stage):
         workflow = create_workflow(id="sleepy").sleep(timedelta(seconds=1), id="nap").commit()

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from mastra_temporal import (
     DefinitionError,
     Mastra,
     MastraPlugin,
+    Run,
     SerializationError,
     StepContext,
     SyncStepContext,
@@ -25,7 +27,7 @@ from mastra_temporal import (
     create_workflow,
 )
 from mastra_temporal.tracing import headers
-from tests.support import Stage, history, within
+from tests.support import Stage, history, until, within
 from tests.tracing import SpanMemory
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -314,6 +316,44 @@ class TestContinuity:
         )  # fmt: skip
         await the_options_are_in_headers_alone(stage, run.run_id)
 
+    @pytest.mark.parametrize("state", ["alive", "sleeping", "waiting for a retry"])
+    async def test_options_of_a_restart_count_also_where_no_attempt_was_lost(self, stage: Stage, state: str):
+        async def work(value: int) -> int:
+            if stage.effects.add("work") == 1 and state == "waiting for a retry":
+                raise RuntimeError("no")
+            if state == "alive":
+                await stage.effects.opened("go")
+            return value
+
+        retries = {"attempts": 1, "delay": 60_000}
+        workflow = create_workflow(id="well", retry_config=retries).then(create_step(id="work", execute=work))
+        if state == "sleeping":
+            workflow.sleep(timedelta(seconds=1))
+        workflow.then(plus()).commit()
+        options = TracingOptions(metadata={"team": "y"})
+        async with stage.worker(workflow, tracing=False):
+            run = await workflow.create_run()
+            await run.start_async(input_data=1)
+            await until(lambda: is_in(stage, run, state))
+            callers = [await workflow.create_run(run_id=run.run_id) for _ in range(2)]
+            restarts = [asyncio.create_task(caller.restart(tracing_options=options)) for caller in callers]
+
+            async def told() -> bool:
+                return await told_of_restarts(stage, run.run_id) == 1
+
+            await until(told)
+            stage.effects.open("go")
+            results = await within(asyncio.gather(*restarts))
+        assert [result.result for result in results] == [2, 2]
+        carried = {
+            scheduled.activity_id: headers.read_header(scheduled.header.fields).options
+            for event in await history(stage.client, run.run_id)
+            if (scheduled := event.activity_task_scheduled_event_attributes).activity_id
+        }
+        again = {"work#2": {"metadata": {"team": "y"}}} if state == "waiting for a retry" else {}
+        assert carried == {"work": None, **again, "plus": {"metadata": {"team": "y"}}}
+        assert await told_of_restarts(stage, run.run_id) == 1, "two callers who want the same share one update"
+
     async def test_a_run_that_temporal_closed_goes_on_in_its_trace(self, stage: Stage, memory: SpanMemory):
         async def wait(value: int, ctx: StepContext) -> int:
             if stage.effects.add("wait") == 1:
@@ -379,6 +419,23 @@ class TestContinuity:
         async with stage.worker(workflow, tracing=memory.provider):
             result = await within((await workflow.create_run()).start(input_data=1))
         assert (result.trace_id, result.span_id, memory.spans.all) == (None, None, [])
+
+
+async def is_in(stage: Stage, run: Run[Any], state: str) -> bool:
+    if state == "sleeping":
+        return await run.fetch_status() == "waiting"
+    if state == "alive":
+        return stage.effects.counts()["work"] == 1
+    description = await stage.client.get_workflow_handle(run.run_id).describe()
+    return any(item.attempt == 2 for item in description.raw_description.pending_activities)
+
+
+async def told_of_restarts(stage: Stage, run_id: str) -> int:
+    """How many restarts the run has been told of."""
+    updates = [
+        event.workflow_execution_update_accepted_event_attributes for event in await history(stage.client, run_id)
+    ]
+    return sum(update.accepted_request.input.name == "mastra_restart" for update in updates)
 
 
 async def the_options_are_in_headers_alone(stage: Stage, run_id: str) -> None:

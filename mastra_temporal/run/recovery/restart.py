@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -27,15 +28,15 @@ from mastra_temporal.execution.names import UPDATE_RESTART
 from mastra_temporal.run.recovery.liveness import SILENCE_SECONDS, Verdicts, describe
 from mastra_temporal.run.recovery.stuck import is_stuck, patiently, reset_stuck_run
 from mastra_temporal.steps.lost import attempt_started
+from mastra_temporal.tracing.calls import carried_options
 from mastra_temporal.wire import Checkpoint, LostAttempt, RestartRequest
 
 __all__ = ["Revival", "clear_sticky_queue", "release", "revive", "workers_of"]
 
 
-STARTED = {
-    PendingActivityState.PENDING_ACTIVITY_STATE_STARTED,
-    PendingActivityState.PENDING_ACTIVITY_STATE_CANCEL_REQUESTED,
-}
+STARTED = PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
+CANCEL_REQUESTED = PendingActivityState.PENDING_ACTIVITY_STATE_CANCEL_REQUESTED
+"""Of a run that is not canceled: an earlier restart has given up the attempt, whose worker will never say so."""
 
 
 @dataclass(frozen=True)
@@ -72,9 +73,16 @@ async def revive(
             reset = await reset_stuck_run(client, run_id, force=force)
             description = await describe(client, run_id)
         pending = list(description.pending_activities)
-        hurried = [await _hurry(client, run_id, item) for item in pending if _waits_for_retry(item)]
-        lost = await _lost(run_id, pending, verdicts, force)
-        moved = await _give_up(client, run_id, lost, request_context) if lost or request_context else 0
+        idle = [item for item in pending if _waits_for_retry(item)]
+        told = bool(request_context or carried_options())
+        hurried = [] if told else [await _hurry(client, run_id, item) for item in idle]
+        lost = [item for item in pending if item.state == STARTED]
+        if not force:
+            lost = await _lost(run_id, lost, verdicts)
+        if told:  # the server would hurry them as they are; only the run itself can tell them what the caller says
+            lost += idle
+        seen = description.workflow_execution_info.history_length
+        moved = await _give_up(client, run_id, lost, request_context, seen) if lost or told else 0
     except WorkflowUpdateFailedError:
         return Revival("attached", "it ended meanwhile")
     except RPCError as error:
@@ -92,7 +100,7 @@ async def revive(
 
 def workers_of(pending: Iterable[PendingActivityInfo]) -> list[str]:
     """The identities of the workers that run a run's steps."""
-    return [item.last_worker_identity for item in pending if item.state in STARTED]
+    return [item.last_worker_identity for item in pending if item.state == STARTED]
 
 
 async def release(client: Client, run_id: str) -> None:
@@ -101,22 +109,17 @@ async def release(client: Client, run_id: str) -> None:
         pending = list((await describe(client, run_id)).pending_activities)
         # Nothing is run again, so that a worker that only reconnects needs no longer patience.
         verdicts = Verdicts(client, unlisted_seconds=SILENCE_SECONDS)
-        lost = await _lost(run_id, pending, verdicts, force=False)
+        lost = await _lost(run_id, [item for item in pending if item.state in (STARTED, CANCEL_REQUESTED)], verdicts)
         idle = [item for item in pending if _waits_for_retry(item)]
         if lost or idle:
             # Not before: the task of the cancellation may be on that queue, where a worker that lives would not get it.
             await clear_sticky_queue(client, run_id)
-            await _give_up(client, run_id, lost + idle, None)
+            await _give_up(client, run_id, lost + idle)
 
 
-async def _lost(
-    run_id: str, pending: list[PendingActivityInfo], verdicts: Verdicts, force: bool
-) -> list[PendingActivityInfo]:
-    started = [item for item in pending if item.state in STARTED]
-    if force or not started:
-        return started
-    gone = await verdicts.gone(run_id, workers_of(pending))
-    return [item for item in started if item.last_worker_identity in gone]
+async def _lost(run_id: str, under_way: list[PendingActivityInfo], verdicts: Verdicts) -> list[PendingActivityInfo]:
+    gone = await verdicts.gone(run_id, [item.last_worker_identity for item in under_way])
+    return [item for item in under_way if item.last_worker_identity in gone]
 
 
 def _waits_for_retry(activity: PendingActivityInfo) -> bool:
@@ -143,8 +146,24 @@ async def _hurry(client: Client, run_id: str, activity: PendingActivityInfo) -> 
 
 
 async def _give_up(
-    client: Client, run_id: str, lost: list[PendingActivityInfo], request_context: dict[str, Any] | None
+    client: Client,
+    run_id: str,
+    lost: list[PendingActivityInfo],
+    request_context: dict[str, Any] | None = None,
+    seen: int = 0,
 ) -> int:
+    """Have the run schedule these steps again, and take over what the caller says.
+
+    Args:
+        client: The client.
+        run_id: The run.
+        lost: The steps.
+        request_context: The caller's values.
+        seen: How many events the run had when the caller looked.
+
+    Returns:
+        How many of the steps were still in flight.
+    """
     request = RestartRequest(
         v=2,
         attempts=[
@@ -159,7 +178,7 @@ async def _give_up(
         request_context=request_context,
     )
     handle = client.get_workflow_handle(run_id)
-    update_id = _update_id(request.attempts, request_context)
+    update_id = _update_id(request, seen)
     return await patiently(lambda: handle.execute_update(UPDATE_RESTART, request, id=update_id, result_type=int))
 
 
@@ -171,11 +190,10 @@ async def _carried(client: Client, activity: PendingActivityInfo) -> Checkpoint 
     return checkpoint
 
 
-def _update_id(lost: Iterable[LostAttempt], request_context: dict[str, Any] | None) -> str:
+def _update_id(request: RestartRequest, seen: int) -> str:
     """The same for all who want the same: of any number of restarts at once, one acts."""
-    wanted = sorted(f"{item.activity_id}:{item.started}" for item in lost)
-    if request_context:
-        wanted.append(repr(sorted(request_context.items())))
+    wanted = sorted(f"{item.activity_id}:{item.started}" for item in request.attempts) or [str(seen)]
+    wanted += [json.dumps(said, sort_keys=True) for said in (request.request_context, carried_options()) if said]
     return f"restart-{hashlib.sha256(';'.join(wanted).encode()).hexdigest()[:32]}"
 
 
