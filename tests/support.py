@@ -78,9 +78,15 @@ class WorkerProcess:
     """A worker in a process of its own."""
 
     def __init__(
-        self, build: Build, effects: Effects, address: str, task_queue: str, environment: dict[str, str]
+        self,
+        build: Build,
+        effects: Effects,
+        address: str,
+        task_queue: str,
+        environment: dict[str, str],
+        identity: str | None,
     ) -> None:
-        arguments = (build, effects, address, task_queue, environment)
+        arguments = (build, effects, address, task_queue, environment, identity)
         self._process = PROCESSES.Process(target=_serve, args=arguments, daemon=True)
         self._process.start()
 
@@ -96,15 +102,23 @@ class WorkerProcess:
         return self._process.exitcode
 
 
-def _serve(build: Build, effects: Effects, address: str, task_queue: str, environment: dict[str, str]) -> None:
+def _serve(
+    build: Build,
+    effects: Effects,
+    address: str,
+    task_queue: str,
+    environment: dict[str, str],
+    identity: str | None,
+) -> None:
     os.environ |= {"TEMPORAL_ADDRESS": address, "TEMPORAL_CONFIG_FILE": os.devnull, **environment}
-    asyncio.run(_work(Mastra(workflows=build(effects), task_queue=task_queue)))
+    asyncio.run(_work(Mastra(workflows=build(effects), task_queue=task_queue), identity))
 
 
-async def _work(mastra: Mastra) -> None:
+async def _work(mastra: Mastra, identity: str | None) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    async with worker_for(mastra, await mastra.connect(), graceful_shutdown_timeout=timedelta(milliseconds=100)):
+    settings = {"graceful_shutdown_timeout": timedelta(milliseconds=100), "identity": identity}
+    async with worker_for(mastra, await mastra.connect(), **settings):
         await stop.wait()
     await asyncio.sleep(0.05)  # lets the SDK's threads finish before the interpreter exits
 
@@ -138,12 +152,18 @@ class Stage:
         return mastra
 
     def worker_process(
-        self, build: Build, *, task_queue: str | None = None, environment: dict[str, str] | None = None
+        self,
+        build: Build,
+        *,
+        task_queue: str | None = None,
+        environment: dict[str, str] | None = None,
+        identity: str | None = None,
     ) -> WorkerProcess:
         """A worker that can be killed; the test's end does so."""
         queue = task_queue or self.task_queue
-        self.processes.append(WorkerProcess(build, self.effects, self.address, queue, environment or {}))
-        return self.processes[-1]
+        process = WorkerProcess(build, self.effects, self.address, queue, environment or {}, identity)
+        self.processes.append(process)
+        return process
 
     def close(self) -> None:
         for process in self.processes:

@@ -6,16 +6,16 @@ half intervals means gone.
 
 A worker that the server does not list, because the server is too old or has just been started itself, or that beats
 more slowly than ours, may be reconnecting: then the steps' beats alone decide, and they get the time that the SDK needs
-at most to come back to a server.
+at most to come back to a server. So it is, too, where several workers have one identity and only some of them beat: who
+gives his processes a name that outlives them (a pod of a stateful set) has a dead worker and its successor under it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from temporalio.api.common.v1 import WorkflowExecution
@@ -42,28 +42,47 @@ POLL_SECONDS = 0.2
 
 @dataclass
 class Evidence:
-    """What is known of one worker."""
+    """What is known of one worker, as seen from one run."""
 
+    run_id: str
     identity: str
     unlisted_seconds: float
     """How long it may be silent if the server does not list it."""
     first: dict[str, tuple[int, int]] = field(default_factory=lambda: dict[str, tuple[int, int]]())
     """The first beat seen, by source."""
-    alive: bool = False
+    workers: dict[str, bool] = field(default_factory=lambda: dict[str, bool]())
+    """The workers that the server lists under the identity: whether each has beaten since."""
+    step_alive: bool = False
     listed: bool = False
     shut_down: bool = False
     steps_ended: bool = False
     """Its steps ended while we looked: that says nothing of the worker, and there is nothing left to restart."""
 
-    def beat(self, source: str, at: Timestamp) -> None:
-        """Note the latest beat of a source."""
+    def beats(self, source: str, at: Timestamp) -> bool:
+        """Whether a source has beaten since it was first seen."""
         seen = (at.seconds, at.nanos)
-        if self.first.setdefault(source, seen) != seen:
-            self.alive = True
+        return self.first.setdefault(source, seen) != seen
+
+    @property
+    def all_workers_alive(self) -> bool:
+        """Whether every worker of that identity beats."""
+        return bool(self.workers) and all(self.workers.values())
+
+    @property
+    def alive(self) -> bool:
+        """Whether the run's steps are alive, as far as they have not ended."""
+        return self.step_alive or self.all_workers_alive
+
+    @property
+    def only_for_its_run(self) -> bool:
+        """Whether it says nothing of other runs' steps, because only some of what was looked at beats, or it ended."""
+        some_beat = self.step_alive or any(self.workers.values())
+        return self.steps_ended or (some_beat and not self.all_workers_alive)
 
     def decided(self, silent_seconds: float) -> bool:
         """Whether there is a verdict, after this time without a beat."""
-        patience = SILENCE_SECONDS if self.listed else self.unlisted_seconds
+        speaks_for_itself = self.listed and not any(self.workers.values())
+        patience = SILENCE_SECONDS if speaks_for_itself else self.unlisted_seconds
         return self.alive or self.shut_down or self.steps_ended or silent_seconds >= patience
 
 
@@ -79,7 +98,8 @@ class Verdicts:
         """
         self._client = client
         self._unlisted_seconds = unlisted_seconds
-        self._verdicts: dict[str, asyncio.Task[Evidence]] = {}
+        self._observations: dict[tuple[str, str | None], asyncio.Task[Evidence]] = {}
+        """By the worker's identity and, where one run's do not say anything of others, the run."""
 
     async def gone(self, run_id: str, identities: Iterable[str]) -> set[str]:
         """Which of these workers, named by a run's steps, are gone."""
@@ -87,22 +107,24 @@ class Verdicts:
         return {item.identity for item in found if not item.alive and not item.steps_ended}
 
     async def _verdict(self, run_id: str, identity: str) -> Evidence:
-        task = self._verdicts.get(identity)
-        if task is None:
-            task = self._verdicts[identity] = asyncio.create_task(self._observe(run_id, identity))
-            return await task
-        found = await asyncio.shield(task)
-        # What another run's steps did by ending is no verdict for this run.
-        return await self._observe(run_id, identity) if found.steps_ended else found
+        found = await self._observed(run_id, identity, None)
+        if found.only_for_its_run and found.run_id != run_id:
+            return await self._observed(run_id, identity, run_id)
+        return found
 
-    def _observe(self, run_id: str, identity: str) -> Coroutine[Any, Any, Evidence]:
-        return _observe(self._client, run_id, Evidence(identity, self._unlisted_seconds))
+    async def _observed(self, run_id: str, identity: str, only_for: str | None) -> Evidence:
+        key = (identity, only_for)
+        if key not in self._observations:
+            observing = _observe(self._client, Evidence(run_id, identity, self._unlisted_seconds))
+            self._observations[key] = asyncio.create_task(observing)
+            return await self._observations[key]
+        return await asyncio.shield(self._observations[key])
 
 
-async def _observe(client: Client, run_id: str, evidence: Evidence) -> Evidence:
+async def _observe(client: Client, evidence: Evidence) -> Evidence:
     began = time.monotonic()
     while True:
-        await asyncio.gather(_look_at_steps(client, run_id, evidence), _look_at_worker(client, evidence))
+        await asyncio.gather(_look_at_steps(client, evidence), _look_at_worker(client, evidence))
         if evidence.decided(time.monotonic() - began):
             return evidence
         await asyncio.sleep(POLL_SECONDS)
@@ -123,21 +145,23 @@ async def describe(client: Client, run_id: str, execution: str = "") -> Describe
     )
 
 
-async def _look_at_steps(client: Client, run_id: str, evidence: Evidence) -> None:
-    pending: list[PendingActivityInfo] = list((await describe(client, run_id)).pending_activities)
+async def _look_at_steps(client: Client, evidence: Evidence) -> None:
+    pending: list[PendingActivityInfo] = list((await describe(client, evidence.run_id)).pending_activities)
     own = [item for item in pending if item.last_worker_identity == evidence.identity]
     for item in own:
-        evidence.beat(item.activity_id, item.last_heartbeat_time)
+        evidence.step_alive |= evidence.beats(item.activity_id, item.last_heartbeat_time)
     evidence.steps_ended = not own
 
 
 async def _look_at_worker(client: Client, evidence: Evidence) -> None:
-    statuses: list[bool] = []
-    for source, at, interval, shut_down in await worker_beats(client, f"WorkerIdentity = '{evidence.identity}'"):
-        evidence.beat(source, at)
-        statuses.append(shut_down)
-        evidence.listed = evidence.listed or interval < OUR_INTERVAL_SECONDS
-    evidence.shut_down = bool(statuses) and all(statuses)
+    beats = await worker_beats(client, f"WorkerIdentity = '{evidence.identity}'")
+    for source, at, interval, shut_down in beats:
+        if shut_down:
+            evidence.workers.pop(source, None)
+        else:
+            evidence.workers[source] = evidence.beats(source, at)
+        evidence.listed |= interval < OUR_INTERVAL_SECONDS
+    evidence.shut_down = bool(beats) and all(shut_down for *_, shut_down in beats)
 
 
 async def worker_beats(client: Client, query: str) -> list[tuple[str, Timestamp, float, bool]]:
