@@ -6,8 +6,12 @@ from typing import Any
 
 import pytest
 from temporalio.api.enums.v1 import EventType
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.client import WorkflowHistory
 
 from mastra_temporal import RunNotActiveError, StepContext, StepOptions, create_step, create_workflow
+from mastra_temporal.execution.temporal_workflow import MastraWorkflow
+from mastra_temporal.run.records.recorded import replay
 from tests.support import Effects, Stage, count_events, until, within
 
 CLOSINGS = ["terminated", "timed out"]
@@ -123,6 +127,23 @@ async def test_the_data_of_a_resume_are_kept(stage: Stage):
     assert stage.effects.counts() == {"ask": 3}
 
 
+async def test_a_step_that_is_alive_hears_of_it_before_it_runs_again(stage: Stage):
+    async def listen(value: Any, ctx: StepContext) -> int:
+        if stage.effects.add("listen") == 1:
+            await ctx.abort_signal.wait()
+            stage.effects.add("heard")
+        return stage.effects.counts()["heard"]
+
+    workflow = create_workflow(id="listening").then(create_step(id="listen", execute=listen)).commit()
+    async with stage.worker(workflow):
+        run = await workflow.create_run()
+        await run.start_async()
+        await stage.effects.seen("listen")
+        await stage.client.get_workflow_handle(run.run_id).terminate("by mistake")
+        assert (await within(run.restart())).result == 1
+    assert stage.effects.counts() == {"listen": 2, "heard": 1}
+
+
 async def test_one_that_was_canceled_before_is_not_brought_back(stage: Stage):
     workflow = create_workflow(id="napping").sleep(timedelta(hours=1)).commit()
     mastra = await stage.app(lambda effects: [workflow])
@@ -133,3 +154,26 @@ async def test_one_that_was_canceled_before_is_not_brought_back(stage: Stage):
     await handle.terminate()
     with pytest.raises(RunNotActiveError):
         await within(run.restart())
+
+
+@pytest.mark.parametrize("lost_as", ["timed out", "failed", "under way"])
+async def test_one_whose_first_workflow_task_was_lost_is_read_as_one_that_begins(stage: Stage, lost_as: str):
+    """A run that was terminated while its first workflow task was under way, or had just been lost."""
+    workflow = create_workflow(id="begun").then(create_step(id="work", execute=lambda value: value)).commit()
+    async with stage.worker(workflow) as mastra:
+        run = await workflow.create_run()
+        await within(run.start(input_data=1))
+    recorded = await stage.client.get_workflow_handle(run.run_id).fetch_history()
+    events = list(recorded.events[:3])
+    if lost_as != "under way":
+        lost = HistoryEvent(event_id=4, event_type=EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED)
+        lost.workflow_task_failed_event_attributes.scheduled_event_id = 2
+        if lost_as == "timed out":
+            lost.event_type = EventType.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT
+            lost.workflow_task_timed_out_event_attributes.scheduled_event_id = 2
+        events.append(lost)
+    end = HistoryEvent(event_id=len(events) + 1, event_type=EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED)
+    end.workflow_execution_terminated_event_attributes.reason = "by mistake"
+    events.append(end)
+    snapshot = await within(replay(mastra.client, WorkflowHistory(run.run_id, events), MastraWorkflow.snapshot))
+    assert (snapshot.status, snapshot.step_execution_path) == ("running", ["work"])

@@ -136,10 +136,10 @@ def _with_pending_task(recorded: Iterable[HistoryEvent]) -> list[HistoryEvent]:
     if last.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED and last is not events[-1]:
         # The run was closed while this task was under way, and only then what the server had kept back was recorded.
         events = _renumbered(event for event in events if event.event_id not in (last.event_id, last.event_id - 1))
-        last = _event(events, EventType.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED)
+        last = _scheduled_task(events)
         events.append(last)
     if last.event_type in _ENDED_TASK:
-        last = _event(events, EventType.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED)
+        last = _scheduled_task(events)
         events.append(last)
     if last.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED:
         started = _event(events, EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED)
@@ -156,6 +156,12 @@ def _renumbered(events: Iterable[HistoryEvent]) -> list[HistoryEvent]:
         copied.event_id = number
         copies.append(copied)
     return copies
+
+
+def _scheduled_task(events: list[HistoryEvent]) -> HistoryEvent:
+    scheduled = _event(events, EventType.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED)
+    scheduled.workflow_task_scheduled_event_attributes.attempt = 1
+    return scheduled
 
 
 def _event(events: list[HistoryEvent], kind: EventType.ValueType) -> HistoryEvent:

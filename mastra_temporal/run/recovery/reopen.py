@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from datetime import datetime, timezone
 from typing import Any
 
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
@@ -26,6 +27,8 @@ from mastra_temporal.wire import RunSeed, ScopeSeed, StartEnvelope, StepResult
 __all__ = ["is_closed_by_temporal", "reopen"]
 
 POLL_SECONDS = 0.05
+HEARD_SECONDS = 2.0
+"""After this time every step under way has heard that its run is closed: it beats once a second, and is told then."""
 
 
 def is_closed_by_temporal(description: WorkflowExecutionDescription) -> bool:
@@ -59,6 +62,7 @@ async def reopen(
                 recorded = await recorded_run(client, closed.id, closed.run_id)
                 if recorded.run.aborted:
                     return False
+                await _let_steps_hear(closed, recorded)
                 envelope = _continuation(recorded, closed.run_id, request_context)
                 with following(recorded.trace):
                     await client.start_workflow(
@@ -70,6 +74,14 @@ async def reopen(
                     )
                 return True
         await asyncio.sleep(POLL_SECONDS)
+
+
+async def _let_steps_hear(closed: WorkflowExecutionDescription, recorded: RecordedRun) -> None:
+    """Wait until the steps that were under way have their abort signal, since they are going to run again."""
+    if closed.close_time is None or not any(scope.active for scope in recorded.run.scopes.values()):
+        return
+    since = (datetime.now(timezone.utc) - closed.close_time).total_seconds()
+    await asyncio.sleep(min(max(HEARD_SECONDS - since, 0), HEARD_SECONDS))
 
 
 def _continuation(recorded: RecordedRun, execution: str, request_context: dict[str, Any]) -> StartEnvelope:
