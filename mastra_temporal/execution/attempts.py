@@ -36,6 +36,10 @@ CRASH_RETRY = RetryPolicy(
 )
 """Crashes are retried without limit. A step's own failures are counted by the step's wrapper, which knows its limit."""
 
+TURNS_OF_A_RESULT = 5
+"""More turns of the event loop than a result needs to come to its step. The SDK would let go of a result that came with
+the same workflow task as the cancellation, if the step were canceled before."""
+
 
 @dataclass(frozen=True)
 class ActivityPlan:
@@ -128,7 +132,6 @@ class Attempts:
             except asyncio.CancelledError:
                 if not self.aborted:
                     raise
-                # The step ended in the very workflow task that canceled it: the SDK lets go of its result.
                 raise CancelledError("The step ended while it was canceled.") from None
             finally:
                 del self._in_flight[activity_id]
@@ -144,6 +147,11 @@ class Attempts:
     def abort(self) -> None:
         """Tell every step in flight that the run is canceled."""
         self.aborted = True
+        self._telling = asyncio.create_task(self._tell())
+
+    async def _tell(self) -> None:
+        for _ in range(TURNS_OF_A_RESULT):
+            await asyncio.sleep(0)
         for attempt in self._in_flight.values():
             if attempt.abortable:
                 attempt.handle.cancel()

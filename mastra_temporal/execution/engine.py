@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from temporalio import workflow
@@ -46,6 +49,21 @@ class Engine:
         if workflow.info().is_continue_as_new_suggested() and not self.run.aborted and not self.run.stays:
             self.run.moving = True
         return self.run.moving
+
+    async def delay_retry(self, scope: Scope, body: str) -> bool:
+        """Wait before a nested workflow or a mapping is tried again.
+
+        Returns:
+            Whether it is to be: not when the run is canceled meanwhile.
+        """
+        with contextlib.suppress(asyncio.TimeoutError):
+            await workflow.wait_condition(
+                lambda: self.run.aborted,
+                # Without a delay there is a timer, too, as it is in recorded histories.
+                timeout=timedelta(milliseconds=max(scope.plan.retry_delay, 1)),
+                timeout_summary=f"retry {body}",
+            )
+        return not self.run.aborted
 
     async def run_body(
         self,

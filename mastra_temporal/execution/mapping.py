@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
-
-from temporalio import workflow
 
 from mastra_temporal.definition.graph import MappingEntry, MapSource
 from mastra_temporal.definition.path import MISSING, resolve_path
@@ -27,8 +24,8 @@ async def execute(engine: Engine, scope: Scope, progress: Progress, entry: Mappi
     events = engine.told.events.started(scope, progress, entry.id, result)
     output, error = None, None
     for retry in range(scope.plan.retries + 1):
-        if retry:
-            await workflow.sleep(timedelta(milliseconds=scope.plan.retry_delay), summary=f"retry {entry.id}")
+        if retry and not await engine.delay_retry(scope, entry.id):
+            break
         output, error = await _evaluate(engine, scope, progress, entry, retry)
         if error is None or engine.run.aborted:
             break

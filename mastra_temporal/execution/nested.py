@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from datetime import timedelta
 from typing import Any
 
 from temporalio import workflow
@@ -42,8 +41,9 @@ async def execute(
         result = resumed(resume.prior, resume.data)
     ending = Ending("canceled")
     for retry in range(scope.plan.retries + 1):
-        if retry:
-            await workflow.sleep(timedelta(milliseconds=scope.plan.retry_delay), summary=f"retry {entry.id}")
+        if retry and not await engine.delay_retry(scope, entry.id):
+            ending = Ending("canceled")
+            break
         child, error = None, None
         if begun is None:
             child, error = await _enter(engine, scope, entry, occurrence, input_data)
@@ -70,13 +70,14 @@ async def _enter(
     state = scope.state
     if entry.plan.checks_entry and scope.validate_inputs:
         admitted = await enter(
+            engine,
             EnterCall(
                 workflow_id=entry.workflow_id,
                 input_data=input_data,
                 state=scope.state,
                 request_context=engine.run.request_context,
                 kind="nested",
-            )
+            ),
         )
         if admitted.error is not None:
             return None, admitted.error
@@ -101,7 +102,7 @@ async def _run(engine: Engine, child: Scope, entry: NestedEntry, *, fresh: bool)
         return Ending("failed", error=refused)
     ending = await engine.walk(engine, child, entry.serialized_step_flow)
     if ending.status in ("success", "bailed") and entry.plan.checks_output and entry.plan.validate_outputs:
-        error = await check_output(entry.workflow_id, ending.result)
+        error = await check_output(engine, entry.workflow_id, ending.result)
         if error is not None:
             ending = Ending("failed", error=error)
     if ending.status != "moved":

@@ -6,10 +6,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowExecutionStatus
 
 from mastra_temporal import Run, StepContext, SyncStepContext, WorkflowResult, clone_step, create_step, create_workflow
-from tests.support import Effects, Stage, until, within
+from tests.support import Effects, Stage, count_events, until, within
 
 
 async def started(workflow: Any) -> tuple[Run[Any], asyncio.Task[WorkflowResult[Any]]]:
@@ -82,6 +83,43 @@ async def test_a_thread_hears_of_it(stage: Stage):
     assert (ended.status, ended.steps["poll"].output) == ("canceled", "heard")
 
 
+def elsewhere(effects: Effects) -> str:
+    return f"elsewhere {effects.folder}"
+
+
+def away(effects: Effects) -> Any:
+    """Its steps run on another queue, so that they can end while the run itself has no worker."""
+
+    async def work(value: Any, ctx: StepContext) -> str:
+        effects.add("work")
+        await effects.opened("go")
+        return "worked"
+
+    first, second = (create_step(id=id, execute=work, options={"task_queue": elsewhere(effects)}) for id in ("a", "b"))
+    return [create_workflow(id="away").parallel([first, second]).then(never(effects)).commit()]
+
+
+async def test_a_result_that_comes_with_the_cancellation_is_kept(stage: Stage):
+    mastra = await stage.app(away)
+    worker = stage.worker_process(away)
+    stage.worker_process(away, task_queue=elsewhere(stage.effects))
+    run = await mastra.get_workflow("away").create_run()
+    await run.start_async()
+    await stage.effects.seen("work", 2)
+    worker.kill()
+    stage.effects.open("go")
+
+    async def recorded() -> bool:
+        return await count_events(stage.client, run.run_id, EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED) == 2
+
+    await until(recorded)
+    await stage.client.get_workflow_handle(run.run_id).cancel()
+    stage.worker_process(away)
+    ended = await within(run.join())
+    assert (ended.status, stage.effects.counts()["never"]) == ("canceled", 0)
+    assert [(ended.steps[id].status, ended.steps[id].output) for id in ("a", "b")] == [("success", "worked")] * 2
+
+
 async def test_after_the_grace_a_step_is_interrupted(stage: Stage):
     async def ignore(value: Any) -> None:
         stage.effects.add("ignore")
@@ -133,6 +171,31 @@ async def test_a_step_that_waits_for_its_retry_is_not_tried_again(stage: Stage):
         run, result = await started(workflow)
         await stage.effects.seen("fail")
         await until(lambda: retries(stage, run))
+        began = time.monotonic()
+        await within(run.cancel())
+        ended = await within(result)
+    assert time.monotonic() - began < 3
+    assert ended.status == "canceled"
+    assert stage.effects.counts() == {"fail": 1}
+
+
+@pytest.mark.parametrize("what", ["nested", "mapping"])
+async def test_what_waits_for_its_retry_as_a_whole_is_not_tried_again(stage: Stage, what: str):
+    async def fail(value: Any) -> None:
+        stage.effects.add("fail")
+        raise RuntimeError("no")
+
+    retries = {"attempts": 5, "delay": 60_000}
+    inner = create_workflow(id="inner").then(create_step(id="fail", execute=fail, retries=0)).commit()
+    workflow = create_workflow(id="failing", retry_config=retries)
+    workflow = (workflow.then(inner) if what == "nested" else workflow.map(fail)).commit()
+    async with stage.worker(workflow):
+        run, result = await started(workflow)
+
+        async def waits() -> bool:
+            return await count_events(stage.client, run.run_id, EventType.EVENT_TYPE_TIMER_STARTED) == 1
+
+        await until(waits)
         began = time.monotonic()
         await within(run.cancel())
         ended = await within(result)
