@@ -162,8 +162,10 @@ class OpenedSpan(RunSpan):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if not workflow.in_workflow():
-            return  # a cached run of a worker that shut down: its coroutines are collected, the run goes on elsewhere
+        if kind is GeneratorExit or not workflow.in_workflow():
+            # A cached run of a worker that shut down: its coroutines are collected, perhaps while another run is at
+            # work. This one goes on elsewhere.
+            return
         self._tracing.detach(self._token)
         _here.reset(self._here)
         if self._moves:

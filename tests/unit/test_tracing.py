@@ -1,14 +1,21 @@
 """Tracing options, headers and attributes; and that nobody who wants no traces pays for them."""
 
+import asyncio
+import contextvars
 import subprocess
 import sys
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from temporalio import workflow
 from temporalio.converter import PayloadConverter
 
 from mastra_temporal import TracingOptions
+from mastra_temporal.execution.spans import OpenedSpan, Place
 from mastra_temporal.tracing import attributes, headers
+from mastra_temporal.tracing.setup import set_up_tracing
+from tests.tracing import SpanMemory
 
 PAYLOAD = PayloadConverter.default.to_payloads
 
@@ -86,3 +93,21 @@ class TestAttributes:
             "user": {"plan": "pro"},
             "tenant": "t",
         }
+
+
+def test_a_run_that_is_collected_while_another_one_works_leaves_its_spans_open(monkeypatch: pytest.MonkeyPatch):
+    memory = SpanMemory()
+    tracing = set_up_tracing(memory.provider)
+    assert tracing is not None
+    trace: Any = SimpleNamespace(require_tracing=lambda: tracing)
+    opened = tracing.start("step", parent=None, trace_id=1, span_id=1, start_time=1, attributes={}, links=())
+    monkeypatch.setattr(workflow, "in_workflow", lambda: True)
+
+    async def run() -> None:
+        with OpenedSpan(trace, "key", "type", opened, Place(trace_id=1, start_time=1)):
+            await asyncio.sleep(0)
+
+    coroutine = run()
+    contextvars.copy_context().run(coroutine.send, None)
+    coroutine.close()  # what the garbage collector does, in whatever context it happens to run
+    assert not memory.spans.all
