@@ -1,6 +1,9 @@
 """What must hold for every run, judged by the journal of the steps and by the exported history."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from temporalio.api.enums.v1 import EventType
@@ -8,18 +11,20 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client
 
 from mastra_temporal import WorkflowResult
-from mastra_temporal.wire import StepCall
+from mastra_temporal.wire import StartEnvelope, StepCall, StepOutcome
 from tests.chaos.journal import Attempt
+
+Place = tuple[int, int]
+"""The number of an execution of the run, and the id of an event in its history."""
 
 CLOCKS = 0.005
 """Seconds by which times that two processes wrote may differ."""
 
 
-async def faults(
-    client: Client,
+def faults(
     result: WorkflowResult[Any],
     expected: WorkflowResult[Any],
-    history: Sequence[HistoryEvent],
+    history: RunHistory,
     attempts: dict[str, list[Attempt]],
     killed: dict[int, float],
     *,
@@ -31,22 +36,23 @@ async def faults(
         found.append(f"result {result.status} {result.result} {result.error}, undisturbed {expected.result}")
     if outputs(result) != outputs(expected):
         found.append(f"steps {outputs(result)}, undisturbed {outputs(expected)}")
-    scheduled = await keys_by_event(client, history)
-    completed = completions(history)
     prefix = f"{result.run_id}/"
-    for key in sorted({*scheduled.values(), *(key for key in attempts if key.startswith(prefix))}):
+    for key in sorted({*history.keys.values(), *(key for key in attempts if key.startswith(prefix))}):
         own = attempts.get(key, [])
-        activities = [event_id for event_id, of in scheduled.items() if of == key]
-        finished = [completed[event_id] for event_id in activities if event_id in completed]
+        activities = [place for place, of in history.keys.items() if of == key]
+        completed = [history.completions[place] for place in activities if place in history.completions]
+        if sum(completion.asks for completion in completed) > 1:
+            found.append(f"{key} asked again what it had been told")
+        finished = [completion for completion in completed if not completion.asks]
         if not finished:
             found.append(f"{key} has no completion")
             continue
         if not any("end" in attempt.events for attempt in own):
             found.append(f"{key} is in the result, but it has no effect")
         last = finished[0]
-        if any(event_id > last.event_id for event_id in activities):
+        if any(place > last.place for place in activities):
             found.append(f"{key} was scheduled after it had finished")
-        late = [attempt.began - last.event_time.ToMicroseconds() / 1e6 for attempt in own]
+        late = [attempt.began - last.at for attempt in own]
         if max(late, default=0) > CLOCKS:
             found.append(f"{key} was started {max(late):.3f} s after it had finished")
         for position, attempt in enumerate(own[:-1]):
@@ -60,33 +66,63 @@ def outputs(result: WorkflowResult[Any]) -> dict[str, Any]:
     return {name: (step.status, step.output) for name, step in result.steps.items()}
 
 
-async def keys_by_event(client: Client, history: Sequence[HistoryEvent]) -> dict[int, str]:
-    """The idempotency keys of the steps that were scheduled, by the id of the event."""
-    found: dict[int, str] = {}
-    for event in history:
-        scheduled = event.activity_task_scheduled_event_attributes
-        name = scheduled.activity_type.name
-        if event.event_type != EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED or name.startswith("mastra."):
-            continue
-        [call] = await client.data_converter.decode(scheduled.input.payloads, [StepCall])
-        found[event.event_id] = call.idempotency_key
-    return found
+@dataclass(frozen=True)
+class Completion:
+    """A recorded result of a step that counts."""
+
+    place: Place
+    at: float
+    asks: bool
+    """The step is suspended: it runs again when it is resumed."""
 
 
-def completions(history: Sequence[HistoryEvent]) -> dict[int, HistoryEvent]:
-    """The completions that count, by the id of the event that scheduled the activity.
+@dataclass
+class RunHistory:
+    """The exported histories of a run: a new one begins where the run goes on in another execution."""
+
+    keys: dict[Place, str] = field(default_factory=dict)
+    """The idempotency keys of the steps that were scheduled, by the place of the event."""
+    completions: dict[Place, Completion] = field(default_factory=dict)
+    """By the place of the event that scheduled the activity.
 
     An attempt that had been given up may complete later: that is nobody's result.
     """
-    given_up = {
-        event.activity_task_cancel_requested_event_attributes.scheduled_event_id: event.event_id
-        for event in history
-        if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_CANCEL_REQUESTED
-    }
-    found: dict[int, HistoryEvent] = {}
-    for event in history:
-        if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED:
-            scheduled = event.activity_task_completed_event_attributes.scheduled_event_id
-            if given_up.get(scheduled, event.event_id) >= event.event_id:
-                found[scheduled] = event
-    return found
+
+    async def add(self, client: Client, execution: int, events: Sequence[HistoryEvent]) -> None:
+        given_up = {
+            event.activity_task_cancel_requested_event_attributes.scheduled_event_id: event.event_id
+            for event in events
+            if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_CANCEL_REQUESTED
+        }
+        for event in events:
+            if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:
+                scheduled = event.activity_task_scheduled_event_attributes
+                if not scheduled.activity_type.name.startswith("mastra."):
+                    [call] = await client.data_converter.decode(scheduled.input.payloads, [StepCall])
+                    self.keys[execution, event.event_id] = call.idempotency_key
+            elif event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED:
+                completed = event.activity_task_completed_event_attributes
+                of = execution, completed.scheduled_event_id
+                if of in self.keys and given_up.get(of[1], event.event_id) >= event.event_id:
+                    [outcome] = await client.data_converter.decode(completed.result.payloads, [StepOutcome])
+                    at = event.event_time.ToMicroseconds() / 1e6
+                    place = execution, event.event_id
+                    self.completions[of] = Completion(place, at, asks=outcome.status == "suspended")
+
+
+async def recorded(client: Client, run_id: str) -> RunHistory:
+    """Read a run's histories, from its newest execution back to the first."""
+    executions: list[Sequence[HistoryEvent]] = []
+    execution: str | None = None
+    while True:
+        events = (await client.get_workflow_handle(run_id, run_id=execution).fetch_history()).events
+        executions.insert(0, events)
+        started = events[0].workflow_execution_started_event_attributes
+        [envelope] = await client.data_converter.decode(started.input.payloads, [StartEnvelope])
+        execution = None if envelope.seed is None else envelope.seed.continued_from
+        if execution is None:
+            break
+    history = RunHistory()
+    for number, events in enumerate(executions):
+        await history.add(client, number, events)
+    return history

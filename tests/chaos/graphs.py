@@ -118,7 +118,7 @@ class Generator:
 
     def a_step(self) -> Any:
         step_id, seconds = self.new_id("s"), self.chance.choice([0.0, 0.05, 0.2, 0.2, 0.5, 0.5, 2.0])
-        kind = self.chance.choice(["plain", "plain", "thread", "fails", "checkpoint"])
+        kind = self.chance.choice(["plain", "plain", "plain", "thread", "fails", "checkpoint", "asks"])
         body = self.in_thread(seconds) if kind == "thread" else self.on_loop(seconds, kind)
         return create_step(id=step_id, execute=body, retries=2 if kind == "fails" else 0)
 
@@ -135,7 +135,9 @@ class Generator:
                     ctx.checkpoint(digest(value))
                 if kind == "fails" and ctx.retry_count < 2:
                     raise ValueError(f"failure {ctx.retry_count + 1} of 2")
-                return effect(value, ctx)
+                if kind == "asks" and ctx.resume_data is None:
+                    return await ctx.suspend({"about": digest(value)})
+                return effect([value, ctx.resume_data], ctx)
 
         return body
 

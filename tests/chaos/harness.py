@@ -1,6 +1,7 @@
 """Random runs, and what befalls them: workers killed and replaced, the server killed, restarts called by everybody."""
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -8,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -19,9 +21,9 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError
 
-from mastra_temporal import Mastra, MastraError, Run, WorkflowResult
+from mastra_temporal import Mastra, MastraError, Run, RunNotActiveError, WorkflowResult
 from mastra_temporal.testing import worker_for
-from tests.chaos.checks import faults
+from tests.chaos.checks import faults, recorded
 from tests.chaos.graphs import CALM, build, name_of
 from tests.chaos.journal import Journal
 from tests.chaos.server import KillableServer, silent_runtime
@@ -29,8 +31,10 @@ from tests.support import PROCESSES, Build, Effects
 
 WORKERS = 3
 AT_A_TIME = 30
+MOST_PATIENCE = 2
 INPUT = 1
-RUN_SECONDS = 300
+WITH_STATE = {"include_state": True}
+RUN_SECONDS = 600
 """How long a run may take at most: then it counts as lost."""
 AWAY = (RPCError, MastraError, asyncio.TimeoutError, OSError)
 
@@ -61,7 +65,9 @@ class Chaos:
         self.workers: list[Any] = []
         self.killed: dict[int, float] = {}
         self.forced: set[str] = set()
-        self.limit = asyncio.Semaphore(AT_A_TIME)
+        self.most = min(AT_A_TIME, runs)
+        self.limit = asyncio.Semaphore(self.most)
+        self.under_way = 0
         self.client: Client
 
     async def run(self) -> Report:
@@ -104,11 +110,11 @@ class Chaos:
         async def calm(index: int) -> WorkflowResult[Any]:
             async with self.limit:
                 run = await mastra.get_workflow(name_of(self.seed, index)).create_run()
-                started = await run.start(
-                    input_data=INPUT, request_context={CALM: True}, output_options={"include_state": True}
-                )
-            assert started.status == "success", f"chaos needs runs that succeed: {started}"
-            return started
+                result = await run.start(input_data=INPUT, request_context={CALM: True}, output_options=WITH_STATE)
+                while result.status == "suspended":
+                    result = await run.resume(**answer_to(result), output_options=WITH_STATE)
+            assert result.status == "success", f"chaos needs runs that succeed: {result}"
+            return result
 
         async with worker_for(mastra, self.client):
             results = await asyncio.gather(*(calm(index) for index in self.indices))
@@ -124,7 +130,8 @@ class Chaos:
     async def disturb(self) -> None:
         """Until it is cancelled. Always the same things in the same order for a seed; when they hit, nobody knows."""
         while True:
-            await asyncio.sleep(self.chance.uniform(0.2, 1.2))
+            # When only some runs are left, each would be hit more often than all were before.
+            await asyncio.sleep(self.chance.uniform(0.2, 1.2) * min(MOST_PATIENCE, self.most / max(self.under_way, 1)))
             self.workers = [worker for worker in self.workers if worker.is_alive()]
             what = self.chance.choices(["kill", "terminate", "kill all", "server"], weights=[75, 15, 7, 3])[0]
             if what == "server":
@@ -155,12 +162,13 @@ class Chaos:
     # Runs
 
     async def one(self, mastra: Mastra, index: int, expected: WorkflowResult[Any]) -> None:
-        async with self.limit:
+        async with self.limit, self.counted():
             run_id = f"run-{self.seed}-{index}"
             chance = Random(run_id)
             run = await persistently(lambda: mastra.get_workflow(name_of(self.seed, index)).create_run(run_id=run_id))
             await persistently(lambda: run.start_async(input_data=INPUT))
-            how = chance.choices(["restart", "storm", "force", "nobody"], weights=[5, 3, 1, 2])[0]
+            ways = ["restart", "storm", "force", "nobody", "terminate"]
+            how = chance.choices(ways, weights=[5, 3, 1, 2, 1])[0]
             try:
                 result = await asyncio.wait_for(self.brought_to_its_end(run, how, chance), RUN_SECONDS)
             except asyncio.TimeoutError:
@@ -168,17 +176,23 @@ class Chaos:
                     f"{run_id} ({how}) was not over after {RUN_SECONDS} s: {await self.state(run_id)}"
                 )
                 return
-            history = await persistently(self.client.get_workflow_handle(run_id).fetch_history)
+            history = await persistently(lambda: recorded(self.client, run_id))
             attempts = Journal(self.effects.folder).attempts()
-            found = await faults(
-                self.client, result, expected, history.events, attempts, self.killed, forced=run_id in self.forced
-            )
+            found = faults(result, expected, history, attempts, self.killed, forced=run_id in self.forced)
             self.report.faults += [f"{run_id} ({how}): {fault}" for fault in found]
             self.report.done["runs"] += 1
             prefix = f"{run_id}/"
             self.report.done["attempts of steps"] += sum(
                 len(own) for key, own in attempts.items() if key.startswith(prefix)
             )
+
+    @contextlib.asynccontextmanager
+    async def counted(self) -> AsyncGenerator[None]:
+        self.under_way += 1
+        try:
+            yield
+        finally:
+            self.under_way -= 1
 
     async def state(self, run_id: str) -> str:
         """Where a run is that is not over, for whoever has to find out why."""
@@ -191,21 +205,42 @@ class Chaos:
     async def brought_to_its_end(self, run: Run[Any], how: str, chance: Random) -> WorkflowResult[Any]:
         while True:
             await asyncio.sleep(chance.uniform(0, 3))
-            force = how == "force" and chance.random() < 0.5
-            if force:
-                self.forced.add(run.run_id)
             try:
-                if how == "nobody":
-                    return await run.join()
-                callers = chance.randint(3, 6) if how == "storm" else 1
-                self.report.done["restarts"] += callers
-                patience = timedelta(seconds=chance.uniform(2, 15))
-                results = await asyncio.gather(*(run.restart(force=force, timeout=patience) for _ in range(callers)))
+                if how == "terminate" and chance.random() < 0.5:
+                    await self.terminate(run)
+                result = await (run.join() if how == "nobody" else self.restarted(run, how, chance))
+            except RunNotActiveError:  # it is suspended
+                result = await persistently(run.join)
             except AWAY:
                 continue
-            if any(result != results[0] for result in results):
-                self.report.faults.append(f"{run.run_id}: callers of restart() got different results: {results}")
-            return results[0]
+            if result.status != "suspended":
+                return result
+            with contextlib.suppress(*AWAY):
+                await run.resume_async(**answer_to(result))
+                self.report.done["resumes"] += 1
+
+    async def restarted(self, run: Run[Any], how: str, chance: Random) -> WorkflowResult[Any]:
+        force = how == "force" and chance.random() < 0.5
+        if force:
+            self.forced.add(run.run_id)
+        callers = chance.randint(3, 6) if how == "storm" else 1
+        self.report.done["restarts"] += callers
+        patience = timedelta(seconds=chance.uniform(2, 15))
+        results = await asyncio.gather(*(run.restart(force=force, timeout=patience) for _ in range(callers)))
+        if any(result != results[0] for result in results):
+            self.report.faults.append(f"{run.run_id}: callers of restart() got different results: {results}")
+        return results[0]
+
+    async def terminate(self, run: Run[Any]) -> None:
+        """Close the run in Temporal, as an operator may by mistake."""
+        await self.client.get_workflow_handle(run.run_id).terminate("chaos")
+        self.report.done["terminations"] += 1
+
+
+def answer_to(suspended: WorkflowResult[Any]) -> dict[str, Any]:
+    """The arguments of `resume()` for the first of the steps that ask."""
+    assert suspended.suspended is not None
+    return {"step": suspended.suspended[0], "resume_data": "yes"}
 
 
 async def persistently(call: Any) -> Any:
