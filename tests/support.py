@@ -74,20 +74,23 @@ Build = Callable[[Effects], Iterable[Workflow[Any, Any, Any]]]
 """Makes an app's workflows, in the test and in its worker processes alike: a function at module level."""
 
 
+@dataclass(frozen=True)
+class WorkerPlan:
+    """What a worker's process is to do."""
+
+    build: Build
+    effects: Effects
+    address: str
+    task_queue: str
+    environment: dict[str, str]
+    identity: str | None
+
+
 class WorkerProcess:
     """A worker in a process of its own."""
 
-    def __init__(
-        self,
-        build: Build,
-        effects: Effects,
-        address: str,
-        task_queue: str,
-        environment: dict[str, str],
-        identity: str | None,
-    ) -> None:
-        arguments = (build, effects, address, task_queue, environment, identity)
-        self._process = PROCESSES.Process(target=_serve, args=arguments, daemon=True)
+    def __init__(self, plan: WorkerPlan) -> None:
+        self._process = PROCESSES.Process(target=_serve, args=(plan,), daemon=True)
         self._process.start()
 
     def kill(self) -> None:
@@ -102,16 +105,9 @@ class WorkerProcess:
         return self._process.exitcode
 
 
-def _serve(
-    build: Build,
-    effects: Effects,
-    address: str,
-    task_queue: str,
-    environment: dict[str, str],
-    identity: str | None,
-) -> None:
-    os.environ |= {"TEMPORAL_ADDRESS": address, "TEMPORAL_CONFIG_FILE": os.devnull, **environment}
-    asyncio.run(_work(Mastra(workflows=build(effects), task_queue=task_queue), identity))
+def _serve(plan: WorkerPlan) -> None:
+    os.environ |= {"TEMPORAL_ADDRESS": plan.address, "TEMPORAL_CONFIG_FILE": os.devnull, **plan.environment}
+    asyncio.run(_work(Mastra(workflows=plan.build(plan.effects), task_queue=plan.task_queue), plan.identity))
 
 
 async def _work(mastra: Mastra, identity: str | None) -> None:
@@ -161,7 +157,7 @@ class Stage:
     ) -> WorkerProcess:
         """A worker that can be killed; the test's end does so."""
         queue = task_queue or self.task_queue
-        process = WorkerProcess(build, self.effects, self.address, queue, environment or {}, identity)
+        process = WorkerProcess(WorkerPlan(build, self.effects, self.address, queue, environment or {}, identity))
         self.processes.append(process)
         return process
 

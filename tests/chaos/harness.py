@@ -2,9 +2,6 @@
 
 import asyncio
 import contextlib
-import logging
-import os
-import signal
 import sys
 import tempfile
 import time
@@ -19,13 +16,13 @@ from typing import Any
 
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
-from temporalio.service import RPCError
 
-from mastra_temporal import Mastra, MastraError, Run, RunNotActiveError, WorkflowResult
+from mastra_temporal import Mastra, Run, RunNotActiveError, WorkflowResult
 from mastra_temporal.testing import worker_for
 from tests.chaos.checks import faults, recorded
 from tests.chaos.graphs import CALM, build, name_of
 from tests.chaos.journal import Journal
+from tests.chaos.processes import AWAY, persistently, restart_all, serve
 from tests.chaos.server import KillableServer, silent_runtime
 from tests.support import PROCESSES, Build, Effects
 
@@ -36,7 +33,6 @@ INPUT = 1
 WITH_STATE = {"include_state": True}
 RUN_SECONDS = 600
 """How long a run may take at most: then it counts as lost."""
-AWAY = (RPCError, MastraError, asyncio.TimeoutError, OSError)
 
 
 @dataclass
@@ -241,66 +237,6 @@ def answer_to(suspended: WorkflowResult[Any]) -> dict[str, Any]:
     """The arguments of `resume()` for the first of the steps that ask."""
     assert suspended.suspended is not None
     return {"step": suspended.suspended[0], "resume_data": "yes"}
-
-
-async def persistently(call: Any) -> Any:
-    """Call the server until it answers: it may be down."""
-    while True:
-        try:
-            return await call()
-        except AWAY:
-            await asyncio.sleep(0.2)
-
-
-def serve(build: Build, effects: Effects, address: str, task_queue: str) -> None:
-    """The main function of a worker's process."""
-
-    async def work() -> None:
-        stop = asyncio.Event()
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-        mastra = connected(build, effects, task_queue)
-        client = await Client.connect(
-            address, runtime=silent_runtime(), identity=f"chaos-{os.getpid()}-{time.time_ns()}"
-        )
-        async with worker_for(mastra, client, graceful_shutdown_timeout=timedelta(milliseconds=200)):
-            await stop.wait()
-
-    quietly(work)
-
-
-def restart_all(build: Build, effects: Effects, address: str, task_queue: str) -> None:
-    """The main function of a process that restarts all active runs, again and again."""
-
-    async def storm() -> None:
-        mastra = connected(build, effects, task_queue)
-        await persistently(lambda: connect(mastra, address))
-        while True:
-            await asyncio.sleep(2)
-            try:
-                await mastra.restart_all_active_workflow_runs()
-            except AWAY:
-                continue
-
-    quietly(storm)
-
-
-async def connect(mastra: Mastra, address: str) -> None:
-    try:
-        await mastra.connect(await Client.connect(address, runtime=silent_runtime()))
-    except RuntimeError as error:
-        raise OSError(str(error)) from error
-
-
-def connected(build: Build, effects: Effects, task_queue: str) -> Mastra:
-    return Mastra(workflows=build(effects), task_queue=task_queue)
-
-
-def quietly(main: Any) -> None:
-    logging.disable(logging.CRITICAL)
-    try:
-        asyncio.run(main())
-    except Exception:
-        os._exit(1)  # the server is down: another worker is hired
 
 
 async def batch(seed: int, first: int, runs: int) -> Report:

@@ -1,0 +1,80 @@
+"""The processes of a batch besides its own: workers, and one that restarts all runs again and again."""
+
+import asyncio
+import logging
+import os
+import signal
+import time
+from datetime import timedelta
+from typing import Any
+
+from temporalio.client import Client
+from temporalio.service import RPCError
+
+from mastra_temporal import Mastra, MastraError
+from mastra_temporal.testing import worker_for
+from tests.chaos.server import silent_runtime
+from tests.support import Build, Effects
+
+AWAY = (RPCError, MastraError, asyncio.TimeoutError, OSError)
+"""What calls raise while the server is down."""
+
+
+async def persistently(call: Any) -> Any:
+    """Call the server until it answers: it may be down."""
+    while True:
+        try:
+            return await call()
+        except AWAY:
+            await asyncio.sleep(0.2)
+
+
+def serve(build: Build, effects: Effects, address: str, task_queue: str) -> None:
+    """The main function of a worker's process."""
+
+    async def work() -> None:
+        stop = asyncio.Event()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+        mastra = connected(build, effects, task_queue)
+        client = await Client.connect(
+            address, runtime=silent_runtime(), identity=f"chaos-{os.getpid()}-{time.time_ns()}"
+        )
+        async with worker_for(mastra, client, graceful_shutdown_timeout=timedelta(milliseconds=200)):
+            await stop.wait()
+
+    quietly(work)
+
+
+def restart_all(build: Build, effects: Effects, address: str, task_queue: str) -> None:
+    """The main function of a process that restarts all active runs, again and again."""
+
+    async def storm() -> None:
+        mastra = connected(build, effects, task_queue)
+        await persistently(lambda: connect(mastra, address))
+        while True:
+            await asyncio.sleep(2)
+            try:
+                await mastra.restart_all_active_workflow_runs()
+            except AWAY:
+                continue
+
+    quietly(storm)
+
+
+async def connect(mastra: Mastra, address: str) -> None:
+    try:
+        await mastra.connect(await Client.connect(address, runtime=silent_runtime()))
+    except RuntimeError as error:
+        raise OSError(str(error)) from error
+
+
+def connected(build: Build, effects: Effects, task_queue: str) -> Mastra:
+    return Mastra(workflows=build(effects), task_queue=task_queue)
+
+
+def quietly(main: Any) -> None:
+    logging.disable(logging.CRITICAL)
+    try:
+        asyncio.run(main())
+    except Exception:
+        os._exit(1)  # the server is down: another worker is hired
