@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import Sequence
 from typing import Any
 
@@ -40,6 +41,7 @@ from mastra_temporal.execution.names import (
     resume_claimed,
 )
 from mastra_temporal.run.outcome import closed_result
+from mastra_temporal.run.recovery.stuck import patiently
 from mastra_temporal.wire import DataProblem, ResumeReply, ResumeRequest, WorkflowResult
 
 __all__ = ["StepPath", "path_of", "resume"]
@@ -83,8 +85,11 @@ async def resume(client: Client, description: WorkflowExecutionDescription, requ
         raise PayloadTooLargeError(too_large["message"])
     generation = await _suspended_generation(client, description)
     request = request.model_copy(update={"generation": generation})
+    update_id = f"resume-{uuid.uuid4()}"  # of this call alone: another one has other data
     try:
-        reply = await handle.execute_update(UPDATE_RESUME, request, result_type=ResumeReply)
+        reply = await patiently(
+            lambda: handle.execute_update(UPDATE_RESUME, request, id=update_id, result_type=ResumeReply)
+        )
     except WorkflowUpdateFailedError as error:
         raise _refusal(error) from None
     except RPCError as error:

@@ -82,6 +82,13 @@ class TestKilled:
         stage.worker_process(fragile)
         assert (await within(resume)).result == [1, 2, {"about": 1}]
 
+    async def test_who_waits_for_a_worker_may_stop_waiting(self, stage: Stage):
+        workflow = flow(asking(stage.effects))
+        async with stage.worker(workflow):
+            run, _ = await suspended_run(workflow)
+        with pytest.raises(asyncio.TimeoutError):
+            await within(run.resume(resume_data="yes"), 0.3)
+
 
 class TestRedeployed:
     async def test_the_recorded_graph_is_followed(self, stage: Stage):
