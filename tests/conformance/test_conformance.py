@@ -17,7 +17,7 @@ pytestmark = pytest.mark.timeout(300)
 def observed():
     """Each case with the records of what happened, by "domain/id"."""
     domains = {name: [case for case in cases if scored(case, None)] for name, cases in load(CASES).items()}
-    records = asyncio.run(observe(domains, jobs=4))
+    records = asyncio.run(observe(domains, jobs=8))
     return {
         f"{name}/{case['id']}": (case, seen["records"])
         for name, cases in domains.items()

@@ -309,6 +309,7 @@ async def test_a_dead_worker_delays_it_no_longer_than_the_verdict(stage: Stage):
     assert stage.effects.counts() == {"hang": 1}
 
 
+@pytest.mark.any_cache
 async def test_without_any_worker_it_is_accepted_all_the_same(stage: Stage):
     mastra = await stage.app(two_steps)
     worker = stage.worker_process(two_steps)

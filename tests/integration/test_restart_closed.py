@@ -156,6 +156,7 @@ async def test_one_that_was_canceled_before_is_not_brought_back(stage: Stage):
         await within(run.restart())
 
 
+@pytest.mark.any_cache
 @pytest.mark.parametrize("lost_as", ["timed out", "failed", "under way"])
 async def test_one_whose_first_workflow_task_was_lost_is_read_as_one_that_begins(stage: Stage, lost_as: str):
     """A run that was terminated while its first workflow task was under way, or had just been lost."""

@@ -72,6 +72,7 @@ async def test_a_restart_may_come_before_the_new_worker(stage: Stage, caplog: py
     assert stage.effects.counts() == {"wait": 2, "after": 1}
 
 
+@pytest.mark.any_cache
 @pytest.mark.parity("step.retries")
 async def test_a_run_survives_any_number_of_crashes(stage: Stage):
     mastra = await stage.app(hanging)

@@ -101,6 +101,7 @@ class TestReplacing:
             with_steps(shop, {name: str})
 
 
+@pytest.mark.any_cache
 def test_the_example_of_the_page_works(tmp_path: Path):
     blocks = re.findall(r"```python\n# (\S+)\n(.*?)```", (ROOT / "docs/testing.md").read_text(), re.DOTALL)
     assert [name for name, _ in blocks] == ["conftest.py", "shop.py", "test_shop.py"]
