@@ -71,15 +71,15 @@ class Calls:
         if functions is None:
             return [FunctionOutcome(missing=True)] * len(call.functions)
         with _beating():
-            return await asyncio.gather(*(self._evaluate(call, name, function) for name, function in functions.items()))
+            return await asyncio.gather(*(self._evaluate(call, name, function) for name, function in functions))
 
-    def _functions(self, call: FunctionCall) -> dict[str, WorkflowFunction] | None:
-        """The functions by id; None when one is missing and the caller has another way."""
+    def _functions(self, call: FunctionCall) -> list[tuple[str, WorkflowFunction]] | None:
+        """The functions with their ids; None when one is missing and the caller has another way."""
         workflow = self._workflow(call.workflow_id)
         known = {} if workflow is None else workflow.functions
         missing = next((name for name in call.functions if name not in known), None)
         if missing is None:
-            return {name: known[name] for name in call.functions}
+            return [(name, known[name]) for name in call.functions]
         if activity.info().is_local:
             return None
         raise _not_registered(f"The function `{missing}` of workflow `{call.workflow_id}`", "FunctionNotRegistered")

@@ -192,7 +192,7 @@ async def _carried(client: Client, activity: PendingActivityInfo) -> Checkpoint 
 
 def _update_id(request: RestartRequest, seen: int) -> str:
     """The same for all who want the same: of any number of restarts at once, one acts."""
-    wanted = sorted(f"{item.activity_id}:{item.started}" for item in request.attempts) or [str(seen)]
+    wanted = sorted(f"{item.activity_id}:{item.attempt}:{item.started}" for item in request.attempts) or [str(seen)]
     wanted += [json.dumps(said, sort_keys=True) for said in (request.request_context, carried_options()) if said]
     return f"restart-{hashlib.sha256(';'.join(wanted).encode()).hexdigest()[:32]}"
 
