@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Literal, Protocol, TypeVar, overload
 
@@ -13,9 +13,13 @@ from mastra_temporal.definition.function import UserFunction
 from mastra_temporal.definition.graph import StepEntry, StepInfo
 from mastra_temporal.definition.options import StepOptions, parse_options
 from mastra_temporal.definition.schema import Schema
+from mastra_temporal.definition.suggest import did_you_mean
 from mastra_temporal.errors import DefinitionError
 
 __all__ = ["Step", "check_id", "clone_step", "component_step", "create_step", "step"]
+
+COMPONENT_SETTINGS = ("description", "metadata", "output_schema", "agent_options", "retries", "options")
+"""What `create_step` takes beside an agent or a tool and the id."""
 
 InT = TypeVar("InT")
 OutT = TypeVar("OutT")
@@ -133,11 +137,11 @@ def create_step(component: Any = None, /, *, id: str | None = None, **settings: 
     Raises:
         DefinitionError: An argument is wrong; the message names the step and the remedy.
     """
-    if component is None and "execute" in settings:
+    if component is None and (id is not None or settings):
+        _check_settings(settings, _settings_of(_step), owner=f"step `{id}`")
+        if "execute" not in settings:
+            raise DefinitionError(f"step `{id}`: create_step() needs execute=, or an agent or a tool.")
         return _step(id=id, **settings)
-    unknown = settings.keys() - {"description", "metadata", "output_schema", "agent_options", "retries", "options"}
-    if unknown:
-        raise DefinitionError(f"create_step({component!r}): an agent or tool as a step takes no `{min(unknown)}`.")
     found = component_of(
         component, output_schema=settings.pop("output_schema", None), agent_options=settings.pop("agent_options", None)
     )
@@ -146,6 +150,11 @@ def create_step(component: Any = None, /, *, id: str | None = None, **settings: 
 
 def component_step(component: Component, *, id: str | None, **settings: Any) -> Step[Any, Any]:
     """The step that an agent or tool becomes."""
+    owner = f"step `{component.id if id is None else id}`"
+    foreign = [name for name in settings if name in _settings_of(_step) and name not in COMPONENT_SETTINGS]
+    if foreign:
+        raise DefinitionError(f"{owner}: an agent or tool as a step takes no `{foreign[0]}`.")
+    _check_settings(settings, COMPONENT_SETTINGS, owner=owner)
     settings["description"] = settings.get("description") or component.description
     step = _step(
         id=component.id if id is None else id,
@@ -250,11 +259,30 @@ def step(function: Callable[..., Any] | None = None, /, *, id: str | None = None
     """
 
     def decorate(function: Callable[..., Any]) -> Step[Any, Any]:
-        name = id or getattr(function, "__name__", None)
+        name = id or _name_of(function)
+        if name == "<lambda>":
+            raise DefinitionError("@step: a lambda has no name: create_step(id=..., execute=lambda ...) gives it one.")
+        _check_settings(settings, _settings_of(_step) - {"execute"}, owner=f"step `{name}`")
         if settings.get("output_schema", Any) is Any:
             settings["output_schema"] = UserFunction.of(function, owner=f"step `{name}`").output_type
         if "description" not in settings and (text := inspect.getdoc(function)):
             settings["description"] = text.splitlines()[0]
         return create_step(id=name or "", execute=function, **settings)
 
+    if isinstance(function, str):
+        raise DefinitionError(f"@step({function!r}): the id is given by name: @step(id={function!r}).")
     return decorate if function is None else decorate(function)
+
+
+def _name_of(function: object) -> str | None:
+    return getattr(getattr(function, "__func__", function), "__name__", None)
+
+
+def _settings_of(function: Callable[..., Any]) -> set[str]:
+    return set(inspect.signature(function).parameters) - {"id"}
+
+
+def _check_settings(settings: Iterable[str], known: Iterable[str], *, owner: str) -> None:
+    for name in settings:
+        if name not in known:
+            raise DefinitionError(f"{owner}: unknown setting `{name}`.{did_you_mean(name, known)}")

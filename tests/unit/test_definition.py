@@ -93,8 +93,8 @@ class TestStep:
         async def alone(context) -> None: ...
 
         one, other = create_step(id="first", execute=first), create_step(id="alone", execute=alone)
-        assert (one.body.context_name, annotation(one.input_schema)) == ("run", Order)
-        assert (other.body.context_name, other.body.takes_input, other.input_schema) == ("context", False, None)
+        assert (one.body.positional, annotation(one.input_schema)) == (("context", "input"), Order)
+        assert (other.body.positional, other.input_schema) == (("context",), None)
 
     def test_create_step_takes_the_input_schema_from_the_body(self):
         async def body(order: Order) -> Receipt:

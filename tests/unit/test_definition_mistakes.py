@@ -208,7 +208,7 @@ class TestFunctions:
         ],
     )
     def test_parameters_that_nobody_fills(self, function: Callable[..., Any]):
-        refused(lambda: create_step(id="a", execute=function), "step `a`", "`ctx`", "(a, ")
+        refused(lambda: create_step(id="a", execute=function), "step `a`", "`ctx`", "(a, ", "default")
         refused(lambda: shop().map(function), "workflow `shop`", "`ctx`", "(a, ")
 
     def test_two_contexts(self):
