@@ -12,7 +12,7 @@ from mastra_temporal.execution.calls import call_functions
 from mastra_temporal.execution.ending import Ending, ending_of
 from mastra_temporal.execution.engine import Engine
 from mastra_temporal.execution.scope import EntryData, Progress, Scope, milliseconds_now
-from mastra_temporal.wire import ErrorInfo, StepResult
+from mastra_temporal.wire import FunctionOutcome, StepResult
 
 __all__ = ["execute"]
 
@@ -22,16 +22,16 @@ async def execute(engine: Engine, scope: Scope, progress: Progress, entry: Mappi
     result = StepResult(status="running", payload=progress.input_data, started_at=milliseconds_now())
     scope.step_execution_path.append(entry.id)
     events = engine.told.events.started(scope, progress, entry.id, result)
-    output, error = None, None
+    outcome = FunctionOutcome()
     for retry in range(scope.plan.retries + 1):
         if retry and not await engine.delay_retry(scope, entry.id):
             break
-        output, error = await _evaluate(engine, scope, progress, entry, retry)
-        if error is None or engine.run.aborted:
+        outcome = await _evaluate(engine, scope, progress, entry, retry)
+        if outcome.error is None or outcome.non_retryable or engine.run.aborted:
             break
-    ended: dict[str, Any] = (
-        {"status": "success", "output": output} if error is None else {"status": "failed", "error": error}
-    )
+    ended: dict[str, Any] = {"status": "success", "output": outcome.value}
+    if outcome.error is not None:
+        ended = {"status": "failed", "error": outcome.error, "non_retryable": outcome.non_retryable}
     scope.steps[entry.id] = result = result.model_copy(update={**ended, "ended_at": milliseconds_now()})
     events.ended(result)
     return ending_of(entry.id, result)
@@ -39,7 +39,7 @@ async def execute(engine: Engine, scope: Scope, progress: Progress, entry: Mappi
 
 async def _evaluate(
     engine: Engine, scope: Scope, progress: Progress, entry: MappingEntry, retry: int
-) -> tuple[Any, ErrorInfo | None]:
+) -> FunctionOutcome:
     sources = entry.plan.sources
     functions = [entry.id] if sources is None else [source.fn for source in sources.values() if source.fn is not None]
     values: dict[str, Any] = {}
@@ -47,17 +47,18 @@ async def _evaluate(
         outcomes = await call_functions(engine, scope, functions, progress.input_data, retry_count=retry)
         for function, outcome in zip(functions, outcomes, strict=True):
             if outcome.error is not None:
-                return None, outcome.error
+                return outcome
             values[function] = outcome.value
     if sources is None:
-        return values[entry.id], None
+        return FunctionOutcome(value=values[entry.id])
     data = EntryData(scope, engine.run, progress.input_data)
     try:
-        return {
+        value = {
             key: values[source.fn] if source.fn is not None else _value(source, data) for key, source in sources.items()
-        }, None
+        }
     except MastraError as error:
-        return None, {"name": error.wire_name, "message": str(error)}
+        return FunctionOutcome(error={"name": error.wire_name, "message": str(error)})
+    return FunctionOutcome(value=value)
 
 
 def _value(source: MapSource, data: EntryData) -> Any:

@@ -23,6 +23,9 @@ __all__ = ["execute"]
 SHOWN_SLEEP = 60_000
 """Milliseconds from which on a sleep is worth the two events of showing that the run waits."""
 
+LONGEST = 100 * 365 * 24 * 3_600_000
+"""Milliseconds that a sleep may take: a hundred years."""
+
 
 async def execute(engine: Engine, scope: Scope, progress: Progress, entry: SleepEntry | SleepUntilEntry) -> Ending:
     """Sleep until the deadline, or until the run is canceled. The output is the input."""
@@ -90,11 +93,26 @@ async def _deadline(
         value = outcome.value
     if isinstance(entry, SleepEntry):
         number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-        return (now + round(value) if number else now), None
-    return (_milliseconds_of(value) if isinstance(value, str) else now), None
+        deadline = now + round(value) if number else now
+    else:
+        deadline = _milliseconds_of(value) if isinstance(value, str) else now
+    if deadline is None or deadline - now > LONGEST:
+        return now, _no_time(scope, entry.id, value)
+    return deadline, None
 
 
-def _milliseconds_of(date: str) -> int:
-    parsed = datetime.fromisoformat(date.replace("Z", "+00:00"))
+def _milliseconds_of(date: str) -> int | None:
+    try:
+        parsed = datetime.fromisoformat(date.replace("Z", "+00:00"))
+    except ValueError:
+        return None
     aware = parsed if parsed.tzinfo else parsed.replace(tzinfo=timezone.utc)
     return round(aware.timestamp() * 1000)
+
+
+def _no_time(scope: Scope, entry_id: str, value: Any) -> ErrorInfo:
+    return {
+        "name": "Error",
+        "message": f"`{entry_id}` of workflow `{scope.workflow_id}` cannot wait for {str(value)[:100]!r}: "
+        "give milliseconds or a date, within the next hundred years.",
+    }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextvars
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
@@ -14,6 +13,7 @@ from temporalio.exceptions import ApplicationError
 from mastra_temporal.context import AbortSignal
 from mastra_temporal.definition.function import UserFunction
 from mastra_temporal.errors import StepTimeoutError
+from mastra_temporal.steps import boundary
 
 __all__ = ["call", "is_given_up", "supervise"]
 
@@ -24,13 +24,10 @@ FORGOTTEN_GRACE_MS = 1000
 """How long an attempt may go on that timed out, was replaced, or whose run has closed."""
 
 
-async def call(function: UserFunction, input_data: Any, context: Any) -> Any:
+async def call(function: UserFunction, input_data: Any, context: Any, *, owner: str) -> Any:
     """Call a user function: ``async def`` on the event loop, ``def`` in a thread."""
     bound = function.bind(input_data, context)
-    if function.is_async:
-        return await bound()
-    current = contextvars.copy_context()
-    return await asyncio.get_running_loop().run_in_executor(THREADS, lambda: current.run(bound))
+    return await boundary.call(bound, owner=owner, executor=None if function.is_async else THREADS)
 
 
 async def supervise(body: asyncio.Task[Any], *, owner: str, timeout_ms: int, grace_ms: int, abort: AbortSignal) -> Any:

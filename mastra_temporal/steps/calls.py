@@ -20,7 +20,6 @@ from mastra_temporal.context import CallbackInfo, FunctionContext, RequestContex
 from mastra_temporal.definition.options import milliseconds
 from mastra_temporal.definition.schema import SchemaError, to_json
 from mastra_temporal.definition.workflow import Workflow, WorkflowFunction
-from mastra_temporal.errors import MastraError
 from mastra_temporal.execution.limits import size_error
 from mastra_temporal.execution.names import (
     ACTIVITY_CALLBACK,
@@ -30,6 +29,7 @@ from mastra_temporal.execution.names import (
     ACTIVITY_REQUEST_CANCEL,
 )
 from mastra_temporal.steps import body
+from mastra_temporal.steps.boundary import user_code
 from mastra_temporal.steps.definitions import Definitions
 from mastra_temporal.steps.failure import error_info, is_retryable
 from mastra_temporal.steps.heartbeat import Heartbeat
@@ -86,15 +86,18 @@ class Calls:
 
     async def _evaluate(self, call: FunctionCall, function_id: str, function: WorkflowFunction) -> FunctionOutcome:
         request_context = RequestContext(call.request_context)
+        owner = f"function `{function_id}` of workflow `{call.workflow_id}`"
         try:
-            context = self._function_context(call, function, request_context)
-            value = await body.call(function.body, context.input_data, context)
-            value = _as_data(function, value, what=f"The result of `{function_id}` of workflow `{call.workflow_id}`")
+            with user_code(owner):
+                context = self._function_context(call, function, request_context)
+            value = await body.call(function.body, context.input_data, context, owner=owner)
+            with user_code(owner):
+                value = _as_data(function, value, what=f"The result of {owner}")
+                change = request_context_change(call.request_context or {}, request_context)
+                outcome = FunctionOutcome(value=value, request_context=change)
+                error = size_error(outcome, f"The result of {owner}")
         except Exception as error:
             return FunctionOutcome(error=error_info(error), non_retryable=None if is_retryable(error, []) else True)
-        change = request_context_change(call.request_context or {}, request_context)
-        outcome = FunctionOutcome(value=value, request_context=change)
-        error = size_error(outcome, f"The result of `{function_id}` of workflow `{call.workflow_id}`")
         return outcome if error is None else FunctionOutcome(error=error, non_retryable=True)
 
     def _function_context(
@@ -123,20 +126,10 @@ class Calls:
                 return EnterOutcome(missing=True)
             raise _workflow_not_registered(call.workflow_id)
         try:
-            if call.kind == "output":
-                validated(
-                    workflow.output_schema,
-                    call.input_data,
-                    f"Workflow output validation failed for workflow '{workflow.id}'",
-                    "WORKFLOW_OUTPUT_VALIDATION_FAILED",
-                )
-                return EnterOutcome()
-            if call.kind == "nested":
-                return admit_nested(workflow, call)
-            input_data, state = admit(workflow, call.input_data, call.state, call.request_context or {})
-        except MastraError as error:
+            with user_code(f"a schema of workflow `{workflow.id}`"):
+                return _admitted(workflow, call)
+        except Exception as error:
             return EnterOutcome(error=error_info(error))
-        return EnterOutcome(input_data=input_data, state=state, graph=workflow.graph)
 
     @activity.defn(name=ACTIVITY_CALLBACK)
     async def callback(self, call: CallbackCall) -> FunctionOutcome:
@@ -164,7 +157,7 @@ class Calls:
         )
         with _beating():
             try:
-                await body.call(function, info, info)
+                await body.call(function, info, info, owner=f"{call.callback} of workflow `{call.workflow_id}`")
             except Exception as error:
                 return FunctionOutcome(error=error_info(error))
         return FunctionOutcome()
@@ -176,6 +169,21 @@ class Calls:
 def _beating() -> contextlib.AbstractContextManager[None]:
     """A heartbeat for the length of the block, where the server waits for one."""
     return contextlib.nullcontext() if activity.info().is_local else Heartbeat(Checkpoint()).beating()
+
+
+def _admitted(workflow: Workflow[Any, Any, Any], call: EnterCall) -> EnterOutcome:
+    if call.kind == "output":
+        validated(
+            workflow.output_schema,
+            call.input_data,
+            f"Workflow output validation failed for workflow '{workflow.id}'",
+            "WORKFLOW_OUTPUT_VALIDATION_FAILED",
+        )
+        return EnterOutcome()
+    if call.kind == "nested":
+        return admit_nested(workflow, call)
+    input_data, state = admit(workflow, call.input_data, call.state, call.request_context or {})
+    return EnterOutcome(input_data=input_data, state=state, graph=workflow.graph)
 
 
 def _parsed(function: WorkflowFunction, value: Any) -> Any:

@@ -11,6 +11,8 @@ from mastra_temporal.definition.step import Step
 from mastra_temporal.definition.workflow import Workflow
 from mastra_temporal.errors import DefinitionError, SchemaValidationError
 from mastra_temporal.execution.names import INVALID_DATA
+from mastra_temporal.steps.boundary import user_code
+from mastra_temporal.steps.failure import error_info, summary
 from mastra_temporal.validation import validated
 from mastra_temporal.wire import DataProblem
 
@@ -40,11 +42,19 @@ class Definitions:
         step = None if workflow is None else workflow.steps.get(step_id)
         if not isinstance(step, Step):
             return
+        code = "WORKFLOW_SCHEMA_VALIDATION_FAILED"
         try:
-            validated(step.resume_schema, data, "Invalid resume data", "WORKFLOW_SCHEMA_VALIDATION_FAILED")
+            with user_code(f"the resume schema of step `{step_id}` of workflow `{workflow_id}`"):
+                validated(step.resume_schema, data, "Invalid resume data", code)
         except SchemaValidationError as error:
-            problem = DataProblem(code=error.code, issues=error.issues)
-            raise ApplicationError(str(error), problem, type=INVALID_DATA, non_retryable=True) from None
+            message, problem = str(error), DataProblem(code=error.code, issues=error.issues)
+        except Exception as error:
+            info = error_info(error)
+            message = f"Invalid resume data: \n- : {summary(info)}"
+            problem = DataProblem(code=code, issues=[{"path": [], "message": summary(info)}])
+        else:
+            return
+        raise ApplicationError(message, problem, type=INVALID_DATA, non_retryable=True)
 
     def _add(self, workflow: Workflow[Any, Any, Any]) -> None:
         known = self.workflows.setdefault(workflow.id, workflow)

@@ -25,10 +25,11 @@ from mastra_temporal.context import (
 from mastra_temporal.definition.schema import to_json
 from mastra_temporal.definition.step import Step
 from mastra_temporal.errors import SerializationError
-from mastra_temporal.execution.limits import LIMIT, size_error
+from mastra_temporal.execution.limits import size_error
 from mastra_temporal.execution.names import FAILED_STEP
 from mastra_temporal.steps import body
-from mastra_temporal.steps.failure import error_info, is_retryable, tripwire_info
+from mastra_temporal.steps.boundary import user_code
+from mastra_temporal.steps.failure import error_info, is_retryable, recorded_cause, summary, tripwire_info, wanted_delay
 from mastra_temporal.steps.heartbeat import Heartbeat
 from mastra_temporal.steps.ports import StepChannel
 from mastra_temporal.tracing.attempt import current_span
@@ -41,8 +42,8 @@ if TYPE_CHECKING:
 
 __all__ = ["StepRunner"]
 
-MESSAGE_LENGTH = 2000
-"""Characters of an error's message that are kept when the error is too large to be recorded."""
+LONGEST_DELAY_MS = 100 * 365 * 24 * 3_600_000
+"""What a growing delay comes to where it has no limit: a hundred years can still be written."""
 
 
 class StepRunner:
@@ -60,12 +61,12 @@ class StepRunner:
             with attempt.heartbeat.beating():
                 async with attempt.channel:
                     return await attempt.run()
-        except (asyncio.CancelledError, ApplicationError) as error:
-            if isinstance(error, ApplicationError) and error.type != "WorkerShutdown":
-                raise attempt.failure(error) from _cause(error)
-            raise
         except Exception as error:
-            raise attempt.failure(error) from _cause(error)
+            if type(error) is ApplicationError and error.type == "WorkerShutdown":
+                raise
+            failure = attempt.failure(error)
+        # Not in the handler: there Temporal would find the user's error as the context of ours.
+        raise failure
 
 
 class Attempt:
@@ -87,8 +88,9 @@ class Attempt:
 
     async def run(self) -> StepOutcome:
         """Validate, run the body, and say what came of it."""
-        context = self._context(self._input())
-        task = asyncio.create_task(body.call(self.step.body, context.input_data, context))
+        with user_code(self.owner):
+            context = self._context(self._input())
+        task = asyncio.create_task(body.call(self.step.body, context.input_data, context, owner=self.owner))
         output = await body.supervise(
             task,
             owner=self.owner,
@@ -96,8 +98,9 @@ class Attempt:
             grace_ms=self.call.cancel_grace_ms,
             abort=context.abort_signal,
         )
-        outcome = self._outcome(output)
-        too_large = size_error(outcome, f"The result of {self.owner}")
+        with user_code(self.owner):
+            outcome = self._outcome(output)
+            too_large = size_error(outcome, f"The result of {self.owner}")
         if too_large is not None:
             raise SerializationError(too_large["message"])
         return outcome
@@ -116,25 +119,33 @@ class Attempt:
             self.heartbeat.count_failure()
             labels = {"workflow_id": self.call.workflow_id, "step_id": self.step.id}
             activity.metric_meter().create_counter("mastra_step_retries", "Failures that are retried").add(1, labels)
-        info = error_info(error)
-        details = StepFailure(
-            error=info,
-            payload=self.payload,
-            tripwire=tripwire_info(error),
-            non_retryable=None if is_retryable(error, retry.non_retryable_error_types or []) else True,
-            request_context=self._request_context_change(),
-            aborted=self.effects.aborted or None,
-        )
-        if size_error(details, "error") is not None:
-            info = {"name": info["name"], "message": f"{info['message'][:MESSAGE_LENGTH]}... (cut: it was too large)"}
-            details = StepFailure(error=info, non_retryable=details.non_retryable, aborted=details.aborted)
-        return ApplicationError(
-            f"{info['name']}: {info['message']}",
+        details = self._details(error)
+        failure = ApplicationError(
+            summary(details.error),
             details,
             type=FAILED_STEP,
             non_retryable=not retryable,
             next_retry_delay=_delay(error, retry, failures),
         )
+        failure.__cause__ = recorded_cause(error)
+        return failure
+
+    def _details(self, error: Exception) -> StepFailure:
+        """What is recorded of a failure. Of data that cannot be recorded with it nothing is said: the error matters."""
+        types = self.call.retry.non_retryable_error_types or []
+        details = StepFailure(
+            error=error_info(error),
+            tripwire=tripwire_info(error),
+            non_retryable=None if is_retryable(error, types) else True,
+            aborted=self.effects.aborted or None,
+        )
+        try:
+            with user_code(self.owner):
+                data = {"payload": self.payload, "request_context": self._request_context_change()}
+                whole = details.model_copy(update=data)
+                return whole if size_error(whole, "error") is None else details
+        except Exception:
+            return details
 
     def _input(self) -> Any:
         step, call = self.step, self.call
@@ -270,16 +281,14 @@ def request_context_change(before: dict[str, Any], after: RequestContext) -> Req
     return RequestContextChange(set=changed or None, deleted=deleted or None) if changed or deleted else None
 
 
-def _cause(error: Exception) -> Exception | None:
-    """What Temporal records as the cause; not what is too large for it."""
-    return error if len(str(error)) < LIMIT // 4 else None
-
-
 def _delay(error: Exception, retry: RetryPlan, failures: int) -> timedelta:
-    if isinstance(error, ApplicationError) and error.next_retry_delay is not None:
-        return error.next_retry_delay
-    milliseconds = retry.delay_ms * (retry.backoff_coefficient or 1) ** (failures - 1)
-    if retry.maximum_interval_ms is not None:
-        milliseconds = min(milliseconds, retry.maximum_interval_ms)
+    wanted = wanted_delay(error)
+    if wanted is not None:
+        return wanted
+    longest = LONGEST_DELAY_MS if retry.maximum_interval_ms is None else retry.maximum_interval_ms
+    try:
+        milliseconds = min(retry.delay_ms * (retry.backoff_coefficient or 1) ** (failures - 1), longest)
+    except OverflowError:
+        milliseconds = longest
     # Zero would mean "not set" to Temporal.
     return timedelta(milliseconds=max(milliseconds, 1))
