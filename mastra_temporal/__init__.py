@@ -41,6 +41,7 @@ from mastra_temporal.definition.step import Step, clone_step, create_step, step
 from mastra_temporal.definition.workflow import Workflow
 from mastra_temporal.errors import (
     ConfigurationError,
+    DataConversionError,
     DefinitionError,
     MappingError,
     MastraError,
@@ -83,6 +84,7 @@ __all__ = [
     "AgentOutput",
     "CallbackInfo",
     "ConfigurationError",
+    "DataConversionError",
     "DefinitionError",
     "FunctionContext",
     "MappingError",

@@ -7,7 +7,8 @@
     ├── SchemaValidationError      data does not match its schema; nothing was started with it
     ├── MappingError               a path or template of ``.map()`` does not fit the data
     ├── SerializationError         a value cannot be written to Temporal's history
-    │   └── PayloadTooLargeError   it is larger than the server takes
+    │   ├── PayloadTooLargeError   it is larger than the server takes
+    │   └── DataConversionError    the client's data converter, or its codec, cannot write or read it
     ├── NonRetryableError          raise it in a step to fail at once, whatever ``retries`` says
     ├── TripWire                   raise it in a step to end the run with status ``tripwire``
     ├── StepTimeoutError           an attempt of a step took longer than its start-to-close timeout
@@ -31,6 +32,7 @@ from typing import Any, ClassVar
 
 __all__ = [
     "ConfigurationError",
+    "DataConversionError",
     "DefinitionError",
     "MappingError",
     "MastraError",
@@ -146,6 +148,13 @@ class WorkflowNotFoundError(MastraError):
 
 class PayloadTooLargeError(SerializationError):
     """A value is larger than the server takes in one payload (2 MiB by default)."""
+
+
+class DataConversionError(SerializationError):
+    """This client's data converter, or the codec in it, cannot write or read the data: no codec, another key, an error.
+
+    Nothing was started or changed.
+    """
 
 
 class RunError(MastraError):

@@ -14,6 +14,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from temporalio.client import (
+    WithStartWorkflowOperation,
     WorkflowExecutionDescription,
     WorkflowExecutionStatus,
     WorkflowUpdateRPCTimeoutOrCancelledError,
@@ -133,22 +134,11 @@ class RunCalls(BaseRun[OutT]):
             id=f"{outcome_update_id(0)}-{uuid.uuid4()}",
             result_type=OutcomeReply,
         )
-        first = asyncio.ensure_future(update)
-        self._starting = asyncio.ensure_future(operation.workflow_handle())
         try:
-            await self._starting
-            self.status = "running"
+            return self._shown(await self._begin(operation, asyncio.ensure_future(update)), options)
         except WorkflowAlreadyStartedError:
-            await asyncio.gather(first, return_exceptions=True)
             await self._require_same_input(envelope)
             return self._shown(await self._outcome(), options)
-        except BaseException as error:
-            # Of a run that was closed under the update the server says that there is none.
-            if not is_no_such_run(error):
-                first.cancel()
-                await asyncio.gather(first, return_exceptions=True)
-                raise
-        return self._shown(await outcome_of_start(client, self.run_id, first), options)
 
     @explained
     @traced
@@ -406,6 +396,31 @@ class RunCalls(BaseRun[OutT]):
         return self.status
 
     # Helpers
+
+    async def _begin(
+        self, operation: WithStartWorkflowOperation[Any, Any], first: asyncio.Future[OutcomeReply]
+    ) -> WorkflowResult[Any]:
+        """Wait until the run is started, and then for its outcome.
+
+        The SDK answers twice. Of what fails before the start is sent, as the encoding of the input, the second answer
+        alone tells; and it must have the last word when we are cancelled, or it would answer to nobody.
+        """
+        self._starting = asyncio.ensure_future(operation.workflow_handle())
+        try:
+            await asyncio.wait((self._starting, first), return_when=asyncio.FIRST_COMPLETED)
+            if self._starting.done() and self._starting.exception() is None:
+                self.status = "running"
+                return await outcome_of_start(self.client, self.run_id, first)
+            # Of a run that was closed under the update the server says that there is none.
+            await asyncio.wait((first,))
+            if (error := first.exception()) is None or is_no_such_run(error):
+                return await outcome_of_start(self.client, self.run_id, first)
+            raise error
+        finally:
+            first.cancel()
+            await asyncio.wait((first,))
+            self._starting.cancel()
+            await asyncio.gather(first, self._starting, return_exceptions=True)
 
     async def _start_again(self, envelope: StartEnvelope, options: OutputOptions) -> WorkflowResult[OutT]:
         """Start a new execution of a run, in the place of one that is open, and wait for its outcome."""

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import functools
+import traceback
 from collections.abc import Callable, Coroutine
+from datetime import timedelta
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from mastra_temporal.errors import ConfigurationError, MastraError, PayloadTooLargeError, ServerUnreachableError
+from mastra_temporal.errors import (
+    ConfigurationError,
+    DataConversionError,
+    MastraError,
+    PayloadTooLargeError,
+    ServerUnreachableError,
+)
 
-__all__ = ["explained", "missing_namespace", "unreachable"]
+__all__ = ["explain", "explained", "missing_namespace", "unconvertible", "unreachable"]
+
+HEALTH_TIMEOUT = timedelta(seconds=2)
 
 
 class _OfARun(Protocol):
@@ -34,13 +44,24 @@ def explained(method: RunMethod[RunT, P, T]) -> RunMethod[RunT, P, T]:
     async def wrapper(run: RunT, /, *args: P.args, **kwargs: P.kwargs) -> T:
         try:
             return await method(run, *args, **kwargs)
-        except RPCError as error:
-            explanation = _explanation(error, run.client, run.label)
-            if explanation is None:
+        except Exception as error:
+            explanation = await explain(error, run.client, run.label)
+            if explanation is error:
                 raise
             raise explanation from error
 
     return wrapper
+
+
+async def explain(error: Exception, client: Client, label: str) -> Exception:
+    """What a failed call means; the error itself where there is nothing to add."""
+    if isinstance(error, MastraError):
+        return error
+    if isinstance(error, RPCError):
+        return await _explain_rpc(error, client, label)
+    if _is_of_the_converter(error):
+        return unconvertible(label, f"{type(error).__name__}: {error}")
+    return error
 
 
 def unreachable(address: str) -> ServerUnreachableError:
@@ -59,8 +80,22 @@ def missing_namespace(namespace: str) -> ConfigurationError:
     )
 
 
-def _explanation(error: RPCError, client: Client, label: str) -> MastraError | None:
-    if error.status == RPCStatusCode.UNAVAILABLE:
+def unconvertible(label: str, why: str) -> DataConversionError:
+    """The client's data converter or codec has failed."""
+    return DataConversionError(
+        f"{label}: this client cannot write or read the data ({why}). Its data converter and payload codec must be "
+        "those of the workers, with the same keys, and must be working."
+    )
+
+
+def _is_of_the_converter(error: Exception) -> bool:
+    """Whether the client's data converter raised it, or the codec in it: both are the user's."""
+    frames = (frame for frame, _ in traceback.walk_tb(error.__traceback__))
+    return any(str(frame.f_globals.get("__name__")).startswith("temporalio.converter") for frame in frames)
+
+
+async def _explain_rpc(error: RPCError, client: Client, label: str) -> Exception:
+    if error.status == RPCStatusCode.UNAVAILABLE and not await _answers(client):
         return unreachable(client.service_client.config.target_host)
     if error.status == RPCStatusCode.NOT_FOUND and error.message.startswith("Namespace "):
         return missing_namespace(client.namespace)
@@ -69,4 +104,12 @@ def _explanation(error: RPCError, client: Client, label: str) -> MastraError | N
             f"{label}: the data is larger than the server takes ({error.message}). "
             "Pass a reference (a file, a key of a store) instead of the data."
         )
-    return None
+    return error
+
+
+async def _answers(client: Client) -> bool:
+    """Whether a server is there: one that is can find itself unable to do this or that."""
+    try:
+        return await client.service_client.check_health(timeout=HEALTH_TIMEOUT)
+    except RPCError:
+        return False

@@ -7,9 +7,11 @@ user code, gives the run's state exactly as its worker had it.
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
@@ -24,9 +26,11 @@ from temporalio.worker import (
 )
 
 from mastra_temporal.definition.graph import WorkflowGraph
+from mastra_temporal.errors import MastraError, RunError
 from mastra_temporal.execution.compiler import compile_workflow
 from mastra_temporal.execution.scope import RunState, Scope
 from mastra_temporal.execution.temporal_workflow import MastraWorkflow
+from mastra_temporal.run.faults import unconvertible
 from mastra_temporal.tracing.headers import TracingHeader
 from mastra_temporal.tracing.recorded import recorded_ids, recorded_trace
 from mastra_temporal.wire import StartEnvelope, StreamItem, StreamQuery, WorkflowResult
@@ -34,6 +38,9 @@ from mastra_temporal.wire import StartEnvelope, StreamItem, StreamQuery, Workflo
 __all__ = ["RecordedRun", "recorded_result", "recorded_run", "recorded_stream", "replay"]
 
 T = TypeVar("T")
+
+OF_THE_CONVERTER = ("/temporalio/converter/", "Failed encoding completion")
+"""In the description of a failure: it is one of the client's data converter, or of its codec."""
 
 
 async def recorded_result(client: Client, run_id: str) -> WorkflowResult[Any]:
@@ -84,9 +91,13 @@ async def recorded_stream(client: Client, run_id: str, execution: str, query: St
 
 
 async def replay(client: Client, history: WorkflowHistory, read: Callable[[MastraWorkflow], T]) -> T:
-    """Replay a history, and read the workflow's state at its end."""
+    """Replay a history, and read the workflow's state at its end.
+
+    Raises:
+        DataConversionError: The client cannot read what is recorded.
+        RunError: The replay failed for another reason.
+    """
     seen: list[MastraWorkflow] = []
-    found: list[T] = []
 
     class Observed(MastraWorkflow):
         def __init__(self, envelope: StartEnvelope) -> None:
@@ -95,33 +106,55 @@ async def replay(client: Client, history: WorkflowHistory, read: Callable[[Mastr
             seen.append(self)
 
     name = history.events[0].workflow_execution_started_event_attributes.workflow_type.name
+    # Leaving the cache cancels the workflow's tasks, which changes its state: so the state is read just before.
+    reading = _ReadingRunner(lambda: read(seen[0]))
     replayer = Replayer(
         workflows=[compile_workflow(name, name, base=Observed)],
         data_converter=client.data_converter,
-        # Leaving the cache cancels the workflow's tasks, which changes its state: so the state is read just before.
-        unsandboxed_workflow_runner=_ReadingRunner(lambda: found.append(read(seen[0]))),
+        unsandboxed_workflow_runner=reading,
     )
-    await replayer.replay_workflow(
+    replayed = await replayer.replay_workflow(
         WorkflowHistory(history.workflow_id, _with_pending_task(history.events)), raise_on_replay_failure=False
     )
-    return found[0]
+    if replayed.replay_failure is not None:
+        raise _unreadable(history.workflow_id, str(replayed.replay_failure))
+    return reading.result()
 
 
-class _ReadingRunner(UnsandboxedWorkflowRunner):
-    def __init__(self, before_eviction: Callable[[], object]) -> None:
-        self._before_eviction = before_eviction
+class _ReadingRunner(UnsandboxedWorkflowRunner, Generic[T]):
+    """Reads a workflow before it is let go, and raises nothing then: the SDK would try for ever to let it go."""
+
+    def __init__(self, read: Callable[[], T]) -> None:
+        self._read = read
+        self._found: Future[T] = Future()
+
+    def result(self) -> T:
+        """What was read, or what reading raised."""
+        return self._found.result(timeout=0)
 
     def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:
         instance = super().create_instance(det)
         activate = instance.activate
 
         def reading(act: WorkflowActivation) -> WorkflowActivationCompletion:
-            if any(job.HasField("remove_from_cache") for job in act.jobs):
-                self._before_eviction()
+            if any(job.HasField("remove_from_cache") for job in act.jobs) and not self._found.done():
+                try:
+                    self._found.set_result(self._read())
+                except BaseException as error:
+                    self._found.set_exception(error)
             return activate(act)
 
         cast(Any, instance).activate = reading
         return instance
+
+
+def _unreadable(run_id: str, failure: str) -> MastraError:
+    """Why a replay failed. The SDK describes the failure, with the stack of each cause in it."""
+    messages = [message for message in re.findall(r'message: "((?:[^"\\]|\\.)*)"', failure) if message]
+    said = messages[-1] if messages else failure
+    if any(mark in failure for mark in OF_THE_CONVERTER):
+        return unconvertible(f"run `{run_id}`", said)
+    return RunError(f"run `{run_id}` cannot be read from its history: {said}")
 
 
 def _with_pending_task(recorded: Iterable[HistoryEvent]) -> list[HistoryEvent]:

@@ -29,6 +29,7 @@ from temporalio.client import (
 from temporalio.service import RPCError, RPCStatusCode
 
 from mastra_temporal.execution.names import OUTPUT_TOPIC, QUERY_STREAM
+from mastra_temporal.run.faults import explain
 from mastra_temporal.run.records.recorded import recorded_stream
 from mastra_temporal.wire import StreamItem, StreamQuery, StreamReply
 
@@ -135,7 +136,16 @@ class Feed:
 
     async def items(self, stop: asyncio.Event | None = None) -> AsyncGenerator[Item]:
         """What happens until the execution is closed, or until ``stop`` is set: then what is there is read out."""
-        stop = stop or asyncio.Event()
+        try:
+            async for item in self._items(stop or asyncio.Event()):
+                yield item
+        except Exception as error:
+            explanation = await explain(error, self._client, f"the stream of run `{self._run_id}`")
+            if explanation is error:
+                raise
+            raise explanation from error
+
+    async def _items(self, stop: asyncio.Event) -> AsyncGenerator[Item]:
         execution = self._execution or await self._next_execution(stop)
         while execution:
             self._execution, self._settled, execution = execution, 0, ""
