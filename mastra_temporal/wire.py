@@ -11,7 +11,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 from temporalio.contrib.workflow_streams import WorkflowStreamState
 
-from mastra_temporal.definition.graph import WorkflowGraph
+from mastra_temporal.definition.graph import FunctionRef, WorkflowGraph
 from mastra_temporal.model import CamelModel
 
 __all__ = [
@@ -289,8 +289,8 @@ class FunctionCall(CamelModel):
     """
 
     workflow_id: str
-    functions: list[str]
-    """The ids of the functions, evaluated concurrently."""
+    functions: list[FunctionRef]
+    """Evaluated concurrently."""
     run_id: str
     resource_id: str | None = None
     input_data: Any = None

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from temporalio.api.enums.v1 import EventType
+from temporalio.api.failure.v1 import Failure
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client
 
@@ -191,6 +192,12 @@ async def scheduled(client: Client, run_id: str) -> Counter[str]:
         for event in await history(client, run_id)
         if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED
     )
+
+
+async def pending_failures(client: Client, run_id: str) -> list[Failure]:
+    """Why the activities under way have not ended yet."""
+    description = await client.get_workflow_handle(run_id).describe()
+    return [item.last_failure for item in description.raw_description.pending_activities]
 
 
 async def pending(client: Client, run_id: str) -> set[str]:

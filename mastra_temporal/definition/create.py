@@ -143,7 +143,7 @@ def clone_workflow(original: Workflow[InT, OutT, CurrentT], *, id: str) -> Workf
         options=original.options,
     )
     clone.steps.update(original.steps)
-    clone.functions.update(original.functions)
+    clone.functions.by_id.update(original.functions.by_id)
     clone._ids.update(original._ids)  # pyright: ignore[reportPrivateUsage]
     clone._entries.extend(entries)  # pyright: ignore[reportPrivateUsage]
     return clone.commit()

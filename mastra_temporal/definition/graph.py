@@ -3,8 +3,9 @@
 The shape is Mastra's ``serializedStepGraph``. What only execution needs (retries, timeouts, structured mappings) is
 kept apart under the key ``temporal`` of an entry and left out of the public ``serialized_step_graph``.
 
-User functions are not data. The graph names them by id (``<step>-condition``, ``<map>``, ``<map>.<key>``, ``<sleep>``,
-``<step>-concurrency``); the worker looks the body up under that id.
+User functions are not data. The graph refers to them (``temporal``) by id: ``<step>-condition``, ``<map>``,
+``<map>.<key>``, ``<sleep>``, ``<step>-concurrency``. Where the user gave the entry no ``id``, the fingerprint of the
+function stands beside it: the worker runs that function, and no other that has the same id by now.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ __all__ = [
     "Entry",
     "ForeachEntry",
     "FunctionInfo",
+    "FunctionRef",
     "LoopEntry",
     "MapSource",
     "MappingEntry",
@@ -112,18 +114,28 @@ Body = Annotated[StepEntry | NestedEntry, Field(discriminator="type")]
 """What a control-flow entry may hold: a step or a nested workflow."""
 
 
+class FunctionRef(GraphModel):
+    """How a worker finds a user function."""
+
+    id: str
+    fingerprint: str | None = None
+    """None when the user named the function: then it is found by that name, whatever it does by now."""
+
+
 class FunctionInfo(GraphModel):
-    """A user function: the id under which the worker has it, and its source for the reader."""
+    """A condition: its id, and its source for the reader."""
 
     id: str
     fn: str
+    function: FunctionRef | None = Field(default=None, alias="temporal")
+    """None where the condition is a predicate."""
 
 
 class MapSource(GraphModel):
     """Where one key of a ``.map()`` object takes its value from. Exactly one is set."""
 
     value: Any = None
-    fn: str | None = None
+    fn: FunctionRef | None = None
     template: str | None = None
     request_context_path: str | None = None
     init_data: bool | None = None
@@ -137,9 +149,10 @@ class MapSource(GraphModel):
 
 
 class MappingPlan(GraphModel):
-    """The structured form of a mapping; ``sources`` is None for the function form."""
+    """What a mapping does: one function, or a source for each key."""
 
-    sources: dict[str, MapSource] | None = None
+    function: FunctionRef | None = None
+    sources: dict[str, MapSource] = {}
 
 
 class MappingEntry(Display):
@@ -158,6 +171,7 @@ class SleepEntry(Display):
     id: str
     duration: int | None = None
     fn: str | None = None
+    function: FunctionRef | None = Field(default=None, alias="temporal")
 
 
 class SleepUntilEntry(Display):
@@ -167,6 +181,7 @@ class SleepUntilEntry(Display):
     id: str
     date: str | None = None
     fn: str | None = None
+    function: FunctionRef | None = Field(default=None, alias="temporal")
 
 
 class ParallelEntry(Display):
@@ -203,6 +218,7 @@ class ForeachOptions(GraphModel):
 
     concurrency: int | None = None
     fn: str | None = None
+    function: FunctionRef | None = Field(default=None, alias="temporal")
 
 
 class ForeachEntry(Display):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeGuard
 
 from mastra_temporal.definition.function import source_of
-from mastra_temporal.definition.graph import MapSource
+from mastra_temporal.definition.graph import FunctionRef, MapSource
 from mastra_temporal.definition.path import is_array
 from mastra_temporal.definition.schema import to_json
 from mastra_temporal.definition.suggest import did_you_mean
@@ -23,10 +23,9 @@ CAMEL_CASE = {"requestContextPath": "request_context_path", "initData": "init_da
 
 @dataclass(frozen=True)
 class ParsedMapping:
-    """A mapping as data, with its functions by the key they belong to."""
+    """A mapping as data."""
 
     sources: dict[str, MapSource]
-    functions: dict[str, Callable[..., Any]]
     config: str
     """What the graph shows to its readers."""
 
@@ -39,8 +38,16 @@ def map_variable(*, step: Any = None, init_data: Any = None, path: str = "") -> 
     return {"init_data": init_data, "path": path} if step is None else {"step": step, "path": path}
 
 
-def parse_mapping(config: Mapping[str, Any], *, map_id: str, owner: str) -> ParsedMapping:
+def parse_mapping(
+    config: Mapping[str, Any], *, map_id: str, owner: str, keep: Callable[[str, Callable[..., Any]], FunctionRef]
+) -> ParsedMapping:
     """The object form of ``.map()``.
+
+    Args:
+        config: What the user wrote.
+        map_id: The id of the mapping.
+        owner: Whose mapping it is, for errors.
+        keep: Keeps the function of a key, under its id.
 
     Raises:
         DefinitionError: A key has no source, two sources, an unknown one, or a bad template.
@@ -54,18 +61,20 @@ def parse_mapping(config: Mapping[str, Any], *, map_id: str, owner: str) -> Pars
                 f"{where}: expected an object such as {{'step': ..., 'path': ...}} or {{'value': ...}}, got {item!r}."
             )
         sources[key] = _parse_source(
-            {CAMEL_CASE.get(name, name): value for name, value in item.items()}, where, map_id, key
+            {CAMEL_CASE.get(name, name): value for name, value in item.items()},
+            where,
+            lambda function, key=key: keep(f"{map_id}.{key}", function),
         )
         if "fn" in item:
             functions[key] = item["fn"]
-    return ParsedMapping(sources, functions, _readable(sources, functions))
+    return ParsedMapping(sources, _readable(sources, functions))
 
 
 def _is_mapping(value: Any) -> TypeGuard[Mapping[str, Any]]:
     return isinstance(value, Mapping)
 
 
-def _parse_source(item: dict[str, Any], where: str, map_id: str, key: str) -> MapSource:
+def _parse_source(item: dict[str, Any], where: str, keep: Callable[[Callable[..., Any]], FunctionRef]) -> MapSource:
     given = [name for name in SOURCES if name in item]
     unknown = [name for name in item if name not in (*SOURCES, "path", "schema")]
     if unknown:
@@ -80,7 +89,7 @@ def _parse_source(item: dict[str, Any], where: str, map_id: str, key: str) -> Ma
     if kind == "fn":
         if not callable(value):
             raise DefinitionError(f"{where}: `fn` must be a function, got {value!r}.")
-        return MapSource(fn=f"{map_id}.{key}")
+        return MapSource(fn=keep(value))
     if kind == "template":
         try:
             check_template(value)

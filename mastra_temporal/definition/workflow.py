@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
 
 from mastra_temporal.definition.component import registered_agent
 from mastra_temporal.definition.function import UserFunction, source_of
+from mastra_temporal.definition.functions import FunctionKind, WorkflowFunctions
 from mastra_temporal.definition.graph import (
     ConditionalEntry,
     Entry,
     ForeachEntry,
     ForeachOptions,
     FunctionInfo,
+    FunctionRef,
     LoopEntry,
     MappingEntry,
     MappingPlan,
@@ -45,7 +47,7 @@ from mastra_temporal.errors import DefinitionError
 if TYPE_CHECKING:
     from mastra_temporal.run.run import Run
 
-__all__ = ["Workflow", "WorkflowFunction"]
+__all__ = ["Workflow"]
 
 InT = TypeVar("InT")
 OutT = TypeVar("OutT")
@@ -54,19 +56,6 @@ NextT = TypeVar("NextT")
 
 Condition = Callable[..., Any] | Mapping[str, Any]
 """A function of the input, or ``{"predicate": {...}}``."""
-
-
-FunctionKind = Literal["condition", "mapping", "duration", "date", "concurrency"]
-
-
-@dataclass(frozen=True)
-class WorkflowFunction:
-    """A condition, mapping, duration or concurrency function of a workflow."""
-
-    kind: FunctionKind
-    body: UserFunction
-    input_schema: Schema | None
-    """What the function's input is turned into: its own annotation, or the schema of the entry before."""
 
 
 class Workflow(HasRuns, Generic[InT, OutT, CurrentT]):
@@ -102,7 +91,7 @@ class Workflow(HasRuns, Generic[InT, OutT, CurrentT]):
         self.step_options = step_options
         self.options = options
         self.steps: dict[str, Step[Any, Any] | Workflow[Any, Any, Any]] = {}
-        self.functions: dict[str, WorkflowFunction] = {}
+        self.functions = WorkflowFunctions()
         self.schedules: tuple[ScheduleConfig, ...] = ()
         self.committed = False
         self._entries: list[Entry] = []
@@ -188,7 +177,7 @@ class Workflow(HasRuns, Generic[InT, OutT, CurrentT]):
             if not isinstance(pair, (tuple, list)) or len(pair) != 2:  # pyright: ignore[reportUnnecessaryIsInstance]
                 raise DefinitionError(f"{self._owner}: .branch() takes (condition, step) pairs, got {pair!r}.")
         bodies = [self._body(step) for _, step in branches]
-        conditions = [self._condition(condition, step.id) for condition, step in branches]
+        conditions = [self._condition(condition, step.id, named=id is not None) for condition, step in branches]
         predicates = [predicate for _, predicate in conditions]
         self._append(
             ConditionalEntry(
@@ -241,15 +230,14 @@ class Workflow(HasRuns, Generic[InT, OutT, CurrentT]):
         Args:
             step: The step or workflow that gets each item.
             concurrency: How many items run at once: a number, or a function of the input. Less than 1 is read as 1.
-            id: For display, as are description and metadata.
+            id: For display; and a concurrency function is known by it, see `map`.
             description: For display.
             metadata: For display.
         """
         body = self._body(step)
         if callable(concurrency):
-            function_id = f"{step.id}-concurrency"
-            self._add_function("concurrency", function_id, concurrency)
-            opts = ForeachOptions(fn=source_of(concurrency))
+            function = self._add_function("concurrency", f"{step.id}-concurrency", concurrency, named=id is not None)
+            opts = ForeachOptions(fn=source_of(concurrency), temporal=function)  # pyright: ignore[reportCallIssue]
         elif isinstance(concurrency, (int, float)):  # pyright: ignore[reportUnnecessaryIsInstance]
             opts = ForeachOptions(concurrency=int(concurrency))
         else:
@@ -274,19 +262,19 @@ class Workflow(HasRuns, Generic[InT, OutT, CurrentT]):
             mapping: A function of the input whose result is the output, or an object. Each key of the object has one
                 source: ``{"step": step, "path": "a.b"}``, ``{"init_data": True, "path": ...}``, ``{"value": ...}``,
                 ``{"template": "Hi ${initData.name}"}``, ``{"request_context_path": key}`` or ``{"fn": function}``.
-            id: The id in the results. Default ``mapping_<workflow>_<n>``; give one when the workflow is going to change
-                while runs of it are open.
+            id: The id in the results. Default ``mapping_<workflow>_<n>``. A function in an entry with an id is known by
+                it: a new version of the function serves runs that are open. Without one it is known by what it does: a
+                run that is open waits for a worker that has the same function. So for all entries with functions.
             description: For display.
             metadata: For display.
         """
         map_id = self._claim(id or self._generated_id("mapping", MappingEntry))
         if callable(mapping):
-            self._add_function("mapping", map_id, mapping)
-            plan, config = MappingPlan(), source_of(mapping)
+            function = self._add_function("mapping", map_id, mapping, named=id is not None)
+            plan, config = MappingPlan(function=function), source_of(mapping)
         else:
-            parsed = parse_mapping(mapping, map_id=map_id, owner=self._owner)
-            for key, function in parsed.functions.items():
-                self._add_function("mapping", f"{map_id}.{key}", function)
+            keep = functools.partial(self._add_function, "mapping", named=id is not None)
+            parsed = parse_mapping(mapping, map_id=map_id, owner=self._owner, keep=keep)
             plan, config = MappingPlan(sources=parsed.sources), parsed.config
         self._append(
             MappingEntry(id=map_id, map_config=config, description=description, metadata=metadata, temporal=plan)  # pyright: ignore[reportCallIssue]
@@ -313,8 +301,8 @@ class Workflow(HasRuns, Generic[InT, OutT, CurrentT]):
         """
         sleep_id = self._claim(id or self._generated_id("sleep", SleepEntry))
         if callable(duration):
-            self._add_function("duration", sleep_id, duration)
-            timing: dict[str, Any] = {"fn": source_of(duration)}
+            function = self._add_function("duration", sleep_id, duration, named=id is not None)
+            timing: dict[str, Any] = {"fn": source_of(duration), "temporal": function}
         elif isinstance(duration, (int, float, timedelta)):  # pyright: ignore[reportUnnecessaryIsInstance]
             timing = {"duration": milliseconds(duration)}
         else:
@@ -335,8 +323,8 @@ class Workflow(HasRuns, Generic[InT, OutT, CurrentT]):
         """Wait, durably, until a date: a `datetime` (without a zone: UTC), or a function that returns one."""
         sleep_id = self._claim(id or self._generated_id("sleepUntil", SleepUntilEntry))
         if callable(date):
-            self._add_function("date", sleep_id, date)
-            timing: dict[str, Any] = {"fn": source_of(date)}
+            function = self._add_function("date", sleep_id, date, named=id is not None)
+            timing: dict[str, Any] = {"fn": source_of(date), "temporal": function}
         elif not isinstance(date, datetime):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise DefinitionError(f"{self._owner}: .sleep_until() takes a datetime or a function, got {date!r}.")
         else:
@@ -458,7 +446,7 @@ class Workflow(HasRuns, Generic[InT, OutT, CurrentT]):
     ) -> Any:
         body = self._body(step)
         self._current_schema = step.output_schema
-        info, predicate = self._condition(condition, step.id)
+        info, predicate = self._condition(condition, step.id, named=id is not None)
         self._append(
             LoopEntry(
                 id=id,
@@ -472,11 +460,13 @@ class Workflow(HasRuns, Generic[InT, OutT, CurrentT]):
         )
         return self
 
-    def _condition(self, condition: Condition, step_id: str) -> tuple[FunctionInfo, dict[str, Any] | None]:
+    def _condition(
+        self, condition: Condition, step_id: str, *, named: bool
+    ) -> tuple[FunctionInfo, dict[str, Any] | None]:
         function_id = f"{step_id}-condition"
         if callable(condition):
-            self._add_function("condition", function_id, condition)
-            return FunctionInfo(id=function_id, fn=source_of(condition)), None
+            function = self._add_function("condition", function_id, condition, named=named)
+            return FunctionInfo(id=function_id, fn=source_of(condition), temporal=function), None  # pyright: ignore[reportCallIssue]
         if not isinstance(condition, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise DefinitionError(
                 f"{self._owner}: the condition of `{step_id}` is a function or {{'predicate': ...}}, got {condition!r}."
@@ -485,11 +475,13 @@ class Workflow(HasRuns, Generic[InT, OutT, CurrentT]):
         check_predicate(predicate, f"{self._owner}, condition of `{step_id}`: predicate")
         return FunctionInfo(id=function_id, fn="predicate"), predicate
 
-    def _add_function(self, kind: FunctionKind, function_id: str, function: Callable[..., Any]) -> None:
+    def _add_function(
+        self, kind: FunctionKind, function_id: str, function: Callable[..., Any], *, named: bool
+    ) -> FunctionRef:
         if kind in ("condition", "concurrency"):
             self._claim(function_id)
-        body = UserFunction.of(function, owner=f"{self._owner}, function `{function_id}`")
-        self.functions[function_id] = WorkflowFunction(kind, body, body.input_schema or self._current_schema)
+        owner = f"{self._owner}, function `{function_id}`"
+        return self.functions.add(kind, function_id, function, named=named, offered=self._current_schema, owner=owner)
 
     def _generated_id(self, prefix: str, kind: type[Any]) -> str:
         number = sum(isinstance(entry, kind) for entry in self._entries)
@@ -509,7 +501,7 @@ class Workflow(HasRuns, Generic[InT, OutT, CurrentT]):
         for entry in self._entries:
             if not isinstance(entry, MappingEntry):
                 continue
-            for key, source in (entry.plan.sources or {}).items():
+            for key, source in entry.plan.sources.items():
                 for step_id in source.named_steps:
                     if step_id not in self._ids:
                         raise DefinitionError(

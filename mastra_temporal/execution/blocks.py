@@ -37,6 +37,7 @@ async def execute_conditional(engine: Engine, scope: Scope, progress: Progress, 
 
 
 async def _select(engine: Engine, scope: Scope, progress: Progress, entry: ConditionalEntry) -> list[int]:
+    conditions = [info.function for info in entry.serialized_conditions]
     predicates = entry.predicates or [None] * len(entry.steps)
     spans = [
         engine.told.trace.span(
@@ -46,17 +47,16 @@ async def _select(engine: Engine, scope: Scope, progress: Progress, entry: Condi
     ]
     data = EntryData(scope, engine.run, progress.input_data)
     truths = [predicate is not None and evaluate_predicate(predicate, data) for predicate in predicates]
-    functions = [index for index, predicate in enumerate(predicates) if predicate is None]
+    functions = {index: function for index, function in enumerate(conditions) if function is not None}
     if functions:
-        ids = [entry.serialized_conditions[index].id for index in functions]
-        outcomes = await call_functions(engine, scope, ids, progress.input_data)
-        for index, function_id, outcome in zip(functions, ids, outcomes, strict=True):
+        outcomes = await call_functions(engine, scope, list(functions.values()), progress.input_data)
+        for (index, function), outcome in zip(functions.items(), outcomes, strict=True):
             truths[index] = bool(outcome.value)
             if outcome.error is not None:
                 spans[index].fail(outcome.error)
                 workflow.logger.warning(
                     "`%s` of workflow `%s` raised and counts as false: %s",
-                    function_id, scope.workflow_id, outcome.error.get("message"),
+                    function.id, scope.workflow_id, outcome.error.get("message"),
                 )  # fmt: skip
     for span, true in zip(spans, truths, strict=True):
         span.note(result=true)

@@ -13,6 +13,7 @@ from temporalio import workflow
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError
 
+from mastra_temporal.definition.graph import FunctionRef
 from mastra_temporal.execution.attempts import ActivityPlan
 from mastra_temporal.execution.engine import Engine
 from mastra_temporal.execution.limits import size_error
@@ -32,7 +33,7 @@ ONCE = RetryPolicy(maximum_attempts=1)
 async def call_functions(
     engine: Engine,
     scope: Scope,
-    functions: list[str],
+    functions: list[FunctionRef],
     input_data: Any,
     *,
     iteration_count: int | None = None,
@@ -52,14 +53,14 @@ async def call_functions(
         iteration_count=iteration_count,
         retry_count=retry_count,
     )
-    summary = ", ".join(functions)
+    summary = ", ".join(function.id for function in functions)
     try:
         outcomes = await _call_here(ACTIVITY_FUNCTION, call, list[FunctionOutcome], summary)
         if any(outcome.missing for outcome in outcomes):
-            name = ".".join((*scope.path, functions[0]))
+            name = ".".join((*scope.path, functions[0].id))
             outcomes = await _call_anywhere(engine, name, ACTIVITY_FUNCTION, call, list[FunctionOutcome], summary)
     except FailureError as failure:
-        error = _error(failure, f"function `{functions[0]}` of workflow `{scope.workflow_id}`")
+        error = _error(failure, f"function `{functions[0].id}` of workflow `{scope.workflow_id}`")
         return [FunctionOutcome(error=error)] * len(functions)
     for outcome in outcomes:
         engine.run.change_request_context(outcome.request_context)
@@ -67,7 +68,7 @@ async def call_functions(
 
 
 async def call_function(
-    engine: Engine, scope: Scope, function: str, input_data: Any, *, iteration_count: int | None = None
+    engine: Engine, scope: Scope, function: FunctionRef, input_data: Any, *, iteration_count: int | None = None
 ) -> FunctionOutcome:
     """Evaluate one user function."""
     [outcome] = await call_functions(engine, scope, [function], input_data, iteration_count=iteration_count)

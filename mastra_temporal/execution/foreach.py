@@ -38,7 +38,7 @@ async def execute(engine: Engine, scope: Scope, progress: Progress, entry: Forea
         result = resumed(prior, next(iter(progress.resuming.values()), None))
     if not is_array(items) and not isinstance(items, str):
         return Ending("failed", error=_not_a_list(scope, step_id, items))
-    concurrency, error = await _concurrency(engine, scope, progress, entry, step_id)
+    concurrency, error = await _concurrency(engine, scope, progress, entry)
     if error is not None:
         return Ending("failed", error=error)
     here().note(concurrency=concurrency)
@@ -112,11 +112,11 @@ def _tell_progress(events: StepEvents, result: StepResult, completed: int, index
 
 
 async def _concurrency(
-    engine: Engine, scope: Scope, progress: Progress, entry: ForeachEntry, step_id: str
+    engine: Engine, scope: Scope, progress: Progress, entry: ForeachEntry
 ) -> tuple[int, ErrorInfo | None]:
     wanted: Any = entry.opts.concurrency if progress.concurrency is None else progress.concurrency
-    if entry.opts.fn is not None and progress.concurrency is None:
-        outcome = await call_function(engine, scope, f"{step_id}-concurrency", progress.input_data)
+    if entry.opts.function is not None and progress.concurrency is None:
+        outcome = await call_function(engine, scope, entry.opts.function, progress.input_data)
         if outcome.error is not None:
             return 0, outcome.error
         wanted = outcome.value

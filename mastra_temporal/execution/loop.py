@@ -56,5 +56,7 @@ async def _condition(
 ) -> tuple[bool, ErrorInfo | None]:
     if entry.predicate is not None:
         return evaluate_predicate(entry.predicate, EntryData(scope, engine.run, output)), None
-    outcome = await call_function(engine, scope, entry.serialized_condition.id, output, iteration_count=iteration)
+    function = entry.serialized_condition.function
+    assert function is not None
+    outcome = await call_function(engine, scope, function, output, iteration_count=iteration)
     return bool(outcome.value), outcome.error

@@ -41,27 +41,29 @@ async def _evaluate(
     engine: Engine, scope: Scope, progress: Progress, entry: MappingEntry, retry: int
 ) -> FunctionOutcome:
     sources = entry.plan.sources
-    functions = [entry.id] if sources is None else [source.fn for source in sources.values() if source.fn is not None]
+    functions = [source.fn for source in sources.values() if source.fn is not None]
+    if entry.plan.function is not None:
+        functions = [entry.plan.function]
     values: dict[str, Any] = {}
     if functions:
         outcomes = await call_functions(engine, scope, functions, progress.input_data, retry_count=retry)
         for function, outcome in zip(functions, outcomes, strict=True):
             if outcome.error is not None:
                 return outcome
-            values[function] = outcome.value
-    if sources is None:
-        return FunctionOutcome(value=values[entry.id])
+            values[function.id] = outcome.value
+    if entry.plan.function is not None:
+        return FunctionOutcome(value=values[entry.plan.function.id])
     data = EntryData(scope, engine.run, progress.input_data)
     try:
-        value = {
-            key: values[source.fn] if source.fn is not None else _value(source, data) for key, source in sources.items()
-        }
+        value = {key: _value(source, data, values) for key, source in sources.items()}
     except MastraError as error:
         return FunctionOutcome(error={"name": error.wire_name, "message": str(error)})
     return FunctionOutcome(value=value)
 
 
-def _value(source: MapSource, data: EntryData) -> Any:
+def _value(source: MapSource, data: EntryData, values: dict[str, Any]) -> Any:
+    if source.fn is not None:
+        return values[source.fn.id]
     if source.template is not None:
         return render_template(source.template, data)
     if source.request_context_path is not None:

@@ -86,8 +86,8 @@ async def _deadline(
 ) -> tuple[int, ErrorInfo | None]:
     """When to wake, in milliseconds since the epoch."""
     value: Any = entry.duration if isinstance(entry, SleepEntry) else entry.date
-    if entry.fn is not None:
-        outcome = await call_function(engine, scope, entry.id, progress.input_data)
+    if entry.function is not None:
+        outcome = await call_function(engine, scope, entry.function, progress.input_data)
         if outcome.error is not None:
             return now, outcome.error
         value = outcome.value

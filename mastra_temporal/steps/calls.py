@@ -17,9 +17,11 @@ from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 
 from mastra_temporal.context import CallbackInfo, FunctionContext, RequestContext
+from mastra_temporal.definition.functions import WorkflowFunction, WorkflowFunctions
+from mastra_temporal.definition.graph import FunctionRef
 from mastra_temporal.definition.options import milliseconds
 from mastra_temporal.definition.schema import SchemaError, to_json
-from mastra_temporal.definition.workflow import Workflow, WorkflowFunction
+from mastra_temporal.definition.workflow import Workflow
 from mastra_temporal.execution.limits import size_error
 from mastra_temporal.execution.names import (
     ACTIVITY_CALLBACK,
@@ -76,13 +78,16 @@ class Calls:
     def _functions(self, call: FunctionCall) -> list[tuple[str, WorkflowFunction]] | None:
         """The functions with their ids; None when one is missing and the caller has another way."""
         workflow = self._workflow(call.workflow_id)
-        known = {} if workflow is None else workflow.functions
-        missing = next((name for name in call.functions if name not in known), None)
-        if missing is None:
-            return [(name, known[name]) for name in call.functions]
-        if activity.info().is_local:
-            return None
-        raise _not_registered(f"The function `{missing}` of workflow `{call.workflow_id}`", "FunctionNotRegistered")
+        known = WorkflowFunctions() if workflow is None else workflow.functions
+        found: list[tuple[str, WorkflowFunction]] = []
+        for wanted in call.functions:
+            function = known.find(wanted)
+            if function is None:
+                if activity.info().is_local:
+                    return None
+                raise _function_not_registered(call.workflow_id, wanted)
+            found.append((wanted.id, function))
+        return found
 
     async def _evaluate(self, call: FunctionCall, function_id: str, function: WorkflowFunction) -> FunctionOutcome:
         request_context = RequestContext(call.request_context)
@@ -228,14 +233,24 @@ async def missing_step(_: Sequence[RawValue]) -> Any:
     raise _not_registered(f"The step `{activity.info().activity_type}`", "StepNotRegistered")
 
 
+def _function_not_registered(workflow_id: str, wanted: FunctionRef) -> ApplicationError:
+    remedy = ""
+    if wanted.fingerprint is not None:
+        remedy = (
+            " Its entry has no id of its own, so no other function takes its place. To let open runs use the one that "
+            f"the entry has by now, give the entry one: id={wanted.id.partition('.')[0]!r}."
+        )
+    return _not_registered(f"The function `{wanted.id}` of workflow `{workflow_id}`", "FunctionNotRegistered", remedy)
+
+
 def _workflow_not_registered(workflow_id: str) -> ApplicationError:
     return _not_registered(f"The workflow `{workflow_id}`", "WorkflowNotRegistered")
 
 
-def _not_registered(what: str, kind: str) -> ApplicationError:
+def _not_registered(what: str, kind: str, remedy: str = "") -> ApplicationError:
     return ApplicationError(
         f"{what} is not registered on this worker: the run was started on another version of its workflow. "
-        "Deploy a worker that has it; the run goes on by itself.",
+        f"Deploy a worker that has it; the run goes on by itself.{remedy}",
         type=kind,
         next_retry_delay=timedelta(seconds=5),
     )

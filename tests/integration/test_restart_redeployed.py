@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from mastra_temporal import Run, StepContext, create_step, create_workflow
-from tests.support import Build, Effects, Stage, scheduled, until, within
+from tests.support import Build, Effects, Stage, pending_failures, scheduled, until, within
 
 
 def steps(effects: Effects) -> Any:
@@ -67,12 +67,10 @@ async def test_a_run_restarts_on_the_graph_that_it_was_started_with(stage: Stage
 
 async def is_missed(stage: Stage, run_id: str, what: str) -> bool:
     """Whether the run waits for this, and says so where people look."""
-    description = await stage.client.get_workflow_handle(run_id).describe()
-    failures = [item.last_failure for item in description.raw_description.pending_activities]
     return any(
         failure.message.startswith(f"{what} is not registered on this worker")
         and failure.application_failure_info.type.endswith("NotRegistered")
-        for failure in failures
+        for failure in await pending_failures(stage.client, run_id)
     )
 
 
