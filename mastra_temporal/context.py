@@ -289,41 +289,63 @@ class SyncStepWriter:
         self._loop = context.ports.loop
         self._writer = StepWriter(context)
 
-    def write(self, chunk: Any) -> None:
+    def write(self, chunk: Any) -> Any:
         """See `StepWriter.write`."""
-        asyncio.run_coroutine_threadsafe(self._writer.write(chunk), self._loop).result()
+        return _waited_for(self._writer.write(chunk), self._loop)
 
-    def custom(self, event: dict[str, Any]) -> None:
+    def custom(self, event: dict[str, Any]) -> Any:
         """See `StepWriter.custom`."""
-        asyncio.run_coroutine_threadsafe(self._writer.custom(event), self._loop).result()
+        return _waited_for(self._writer.custom(event), self._loop)
 
 
 @dataclass
 class SyncStepContext(BaseStepContext):
-    """What a ``def`` step gets, which runs in a thread: as `StepContext`, with blocking calls."""
+    """What a ``def`` step gets, which runs in a thread: as `StepContext`, with blocking calls.
+
+    Where a ``def`` returns a coroutine, that runs on the event loop, which must not be blocked: there the calls are
+    awaited, as those of `StepContext` are.
+    """
 
     def get_step_result(self, step: Any) -> Any:
         """The output of a step (or step id) that has succeeded, otherwise None. Asked of the run's workflow."""
-        return self._wait(self.ports.lookup(_id_of(step)))
+        return _waited_for(self.ports.lookup(_id_of(step)), self.ports.loop)
 
     def get_init_data(self) -> Any:
         """The workflow's validated input. Asked of the run's workflow."""
-        return self._wait(self.ports.lookup(None))
+        return _waited_for(self.ports.lookup(None), self.ports.loop)
 
     def suspend(self, payload: Any = None, *, resume_label: str | list[str] | None = None) -> Any:
         """Suspend the run when this step returns: ``return ctx.suspend(payload)``. See `StepContext.suspend`."""
         self._suspend(payload, resume_label)
+        if not _is_running(self.ports.loop):
+            return None
+        done = self.ports.loop.create_future()
+        done.set_result(None)
+        return done
 
     @property
     def writer(self) -> SyncStepWriter:
         """Writes chunks of output while the step runs."""
         return SyncStepWriter(self)
 
-    def _wait(self, awaitable: Awaitable[Any]) -> Any:
-        async def value() -> Any:
-            return await awaitable
 
-        return asyncio.run_coroutine_threadsafe(value(), self.ports.loop).result()
+def _waited_for(awaitable: Awaitable[Any], loop: asyncio.AbstractEventLoop) -> Any:
+    """What the loop brings, waited for in a thread; on the loop itself the awaitable, as waiting would block it."""
+    if _is_running(loop):
+        return awaitable
+
+    async def value() -> Any:
+        return await awaitable
+
+    return asyncio.run_coroutine_threadsafe(value(), loop).result()
+
+
+def _is_running(loop: asyncio.AbstractEventLoop) -> bool:
+    """Whether this is called on the loop."""
+    try:
+        return asyncio.get_running_loop() is loop
+    except RuntimeError:
+        return False
 
 
 @dataclass

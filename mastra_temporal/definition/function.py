@@ -28,6 +28,9 @@ class UserFunction:
     positional: tuple[Slot, ...]
     named: dict[str, Slot]
     is_async: bool
+    """An ``async def``, also under a decorator."""
+    in_thread: bool
+    """Called in a thread, because the call itself may block: a ``def``, whatever it returns."""
     input_schema: Schema | None = None
     """From the annotation of the input's parameter."""
     input_type: Any = None
@@ -59,7 +62,8 @@ class UserFunction:
             call=function,
             positional=positional,
             named=named,
-            is_async=_is_async(function),
+            is_async=_is_async(inspect.unwrap(function)),
+            in_thread=not _is_async(function),
             input_schema=Schema.of(input_type, owner=owner),
             input_type=input_type,
             output_type=hints.get("return"),
@@ -142,11 +146,10 @@ def _wrong_parameters(parameters: list[Parameter]) -> str:
 
 
 def _is_async(function: Callable[..., Any]) -> bool:
-    unwrapped = inspect.unwrap(function)
-    while isinstance(unwrapped, functools.partial):
-        unwrapped = unwrapped.func
-    return inspect.iscoroutinefunction(unwrapped) or inspect.iscoroutinefunction(
-        getattr(unwrapped, "__call__", None)  # noqa: B004 - an object with an async __call__
+    while isinstance(function, functools.partial):
+        function = function.func
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
+        getattr(function, "__call__", None)  # noqa: B004 - an object with an async __call__
     )
 
 

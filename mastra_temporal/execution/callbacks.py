@@ -48,9 +48,7 @@ async def notify(engine: Engine, scope: Scope, ending: Ending) -> None:
                 "step_execution_path": scope.step_execution_path,
             }
         )
-        if size_error(call, callback) is not None:
-            call = call.model_copy(update={"steps": None, "result": None})
-        error = await _call(engine, call)
+        error = await _call(engine, _fitting(call))
         if error is not None:
             workflow.logger.warning(
                 "%s of workflow `%s` raised, which changes nothing for the run: %s",
@@ -68,6 +66,15 @@ def _about(engine: Engine, scope: Scope, callback: Literal["on_start", "on_finis
         init_data=scope.init_data,
         request_context=engine.run.request_context,
     )
+
+
+def _fitting(call: CallbackCall) -> CallbackCall:
+    """A call that can be sent: without the largest data, as far as that is necessary."""
+    for left_out in ({"steps": None, "result": None}, {"init_data": None, "state": None}):
+        if size_error(call, call.callback) is None:
+            break
+        call = call.model_copy(update=left_out)
+    return call
 
 
 async def _call(engine: Engine, call: CallbackCall) -> ErrorInfo | None:

@@ -25,9 +25,9 @@ FORGOTTEN_GRACE_MS = 1000
 
 
 async def call(function: UserFunction, input_data: Any, context: Any, *, owner: str) -> Any:
-    """Call a user function: ``async def`` on the event loop, ``def`` in a thread."""
+    """Call a user function: ``async def`` on the event loop, ``def`` in a thread. What can be awaited is awaited."""
     bound = function.bind(input_data, context)
-    return await boundary.call(bound, owner=owner, executor=None if function.is_async else THREADS)
+    return await boundary.call(bound, owner=owner, executor=THREADS if function.in_thread else None)
 
 
 async def supervise(body: asyncio.Task[Any], *, owner: str, timeout_ms: int, grace_ms: int, abort: AbortSignal) -> Any:

@@ -9,12 +9,12 @@ replaced by a `UserCodeError` where they come up: in the thread, or in the corou
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import contextvars
 import inspect
 from collections.abc import Callable, Coroutine, Generator
-from concurrent.futures import Executor
 from types import TracebackType
-from typing import Any
+from typing import Any, cast
 
 from mastra_temporal.steps.description import name_of, text_of
 
@@ -59,7 +59,7 @@ class user_code:  # noqa: N801 - read as a statement: `with user_code(owner):`
             raise UserCodeError(self._owner, error) from error
 
 
-async def call(function: Callable[[], Any], *, owner: str, executor: Executor | None) -> Any:
+async def call(function: Callable[[], Any], *, owner: str, executor: concurrent.futures.Executor | None) -> Any:
     """Call a user function, and await what it returns as long as that can be awaited, however it was written.
 
     Args:
@@ -79,11 +79,17 @@ async def call(function: Callable[[], Any], *, owner: str, executor: Executor | 
     else:
         context = contextvars.copy_context()
         value = await _outcome(loop.run_in_executor(executor, lambda: context.run(_in_thread, function, owner)), owner)
-    while inspect.isawaitable(value):
+    while inspect.isawaitable(value) or isinstance(value, concurrent.futures.Future):
         with user_code(owner):
-            future = asyncio.ensure_future(value)
+            future = _future_of(value)
         value = await _outcome(future, owner)
     return value
+
+
+def _future_of(value: Any) -> asyncio.Future[Any]:
+    if isinstance(value, concurrent.futures.Future):  # of a thread pool
+        return asyncio.wrap_future(cast("concurrent.futures.Future[Any]", value))
+    return asyncio.ensure_future(value)
 
 
 def _in_thread(function: Callable[[], Any], owner: str) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
+import functools
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from typing import Any, Generic, Literal, TypeVar
@@ -13,6 +13,8 @@ from pydantic import Field
 from mastra_temporal.errors import MastraError
 from mastra_temporal.model import CamelModel
 from mastra_temporal.run.streams.feed import Feed, Item
+from mastra_temporal.steps import boundary
+from mastra_temporal.steps.failure import recorded_cause
 from mastra_temporal.wire import NO_USAGE, RunStatus, WorkflowResult
 
 __all__ = ["Watch", "WorkflowEvent", "WorkflowRunOutput", "observed"]
@@ -263,8 +265,8 @@ class Watch:
             events.append(WorkflowEvent(type="workflow-step-finish", payload=payload, offset=item.offset))
         for event in events:
             try:
-                called = self._callback(event)
-                if inspect.isawaitable(called):
-                    await called
-            except Exception:
-                logger.exception("A watcher of run `%s` raised at %s, which changes nothing", self._run_id, event.type)
+                tell = functools.partial(self._callback, event)
+                await boundary.call(tell, owner=f"a watcher of run `{self._run_id}`", executor=None)
+            except Exception as error:
+                message = "A watcher of run `%s` raised at %s, which changes nothing"
+                logger.error(message, self._run_id, event.type, exc_info=recorded_cause(error))
