@@ -65,7 +65,8 @@ def _value(value: Any, around: frozenset[int]) -> Form:
     if inspect.ismethod(value):
         return ("method", _value(value.__func__, around), _value(value.__self__, around))
     if inspect.isfunction(value):
-        return _function(cast(FunctionType, inspect.unwrap(value)), around)
+        decorated = inspect.unwrap(value)
+        return _function(decorated, around) if inspect.isfunction(decorated) else _value(decorated, around)
     if isinstance(value, (type, ModuleType)):
         return _name(value)
     if inspect.isroutine(value):  # written in C

@@ -118,7 +118,7 @@ def post_init(fail: Fail) -> AnyWorkflow:
         def __post_init__(self) -> None:
             fail()
 
-    return workflow_of().map(dict).then(create_step(id="fail", execute=work, input_schema=Model)).commit()
+    return workflow_of().map({}).then(create_step(id="fail", execute=work, input_schema=Model)).commit()
 
 
 def output_validator(fail: Fail) -> AnyWorkflow:
@@ -127,7 +127,7 @@ def output_validator(fail: Fail) -> AnyWorkflow:
         def check(self) -> Any:
             fail()
 
-    return workflow_of().then(create_step(id="fail", execute=dict, output_schema=Model)).commit()
+    return workflow_of().then(create_step(id="fail", execute=lambda value: {}, output_schema=Model)).commit()
 
 
 def mapping(fail: Fail) -> AnyWorkflow:
