@@ -149,6 +149,8 @@ class WorkflowNotFoundError(MastraError):
 class PayloadTooLargeError(SerializationError):
     """A value is larger than the server takes in one payload (2 MiB by default)."""
 
+    wire_name = "PayloadTooLargeError"
+
 
 class DataConversionError(SerializationError):
     """This client's data converter, or the codec in it, cannot write or read the data: no codec, another key, an error.

@@ -22,6 +22,7 @@ __all__ = [
     "EnterCall",
     "EnterOutcome",
     "ErrorInfo",
+    "FailedStep",
     "FunctionCall",
     "FunctionOutcome",
     "LookupQuery",
@@ -268,6 +269,14 @@ class StepOutcome(CamelModel):
     state: dict[str, Any] | None = None
     request_context: RequestContextChange | None = None
     aborted: bool | None = None
+
+
+class FailedStep(CamelModel):
+    """The second detail of a failed run's ``ApplicationError``, for the reader of the Temporal UI."""
+
+    step: str
+    """The path of the step that failed."""
+    input: Any = None
 
 
 class StepFailure(CamelModel):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypeVar, overload
 
+from mastra_temporal.definition.ids import check_id
 from mastra_temporal.definition.options import RetryConfig, StepOptions, WorkflowOptions, parse_options
 from mastra_temporal.definition.schedule import ScheduleInput, parse_schedules
 from mastra_temporal.definition.schema import Schema
 from mastra_temporal.definition.serialize import callbacks_of
-from mastra_temporal.definition.step import check_id
 from mastra_temporal.definition.workflow import Workflow
 
 __all__ = ["clone_workflow", "create_workflow"]

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ModelWrapValidatorHandler, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ModelWrapValidatorHandler, field_validator, model_validator
 from pydantic import ValidationError as PydanticValidationError
 from pydantic.alias_generators import to_camel
 from typing_extensions import Self
 
 from mastra_temporal.definition.graph import StepPlan
+from mastra_temporal.definition.ids import fault_of
 from mastra_temporal.definition.suggest import did_you_mean
 from mastra_temporal.errors import DefinitionError
 
@@ -98,6 +99,13 @@ class StepOptions(Options):
     """The longest delay between retries. Default none."""
     non_retryable_error_types: list[str | type[BaseException]] | None = None
     """Exceptions, as classes or names, that are never retried."""
+
+    @field_validator("task_queue")
+    @classmethod
+    def _check_task_queue(cls, value: str | None) -> str | None:
+        if value is not None and (fault := fault_of(value)) is not None:
+            raise ValueError(f"it cannot be the name of a task queue: {fault}")
+        return value
 
     def merged_over(self, defaults: StepOptions | None) -> StepOptions:
         """These options, with the gaps filled from ``defaults``."""

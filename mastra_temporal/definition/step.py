@@ -11,12 +11,13 @@ from mastra_temporal.context import StepContext, SyncStepContext
 from mastra_temporal.definition.component import Component, component_of
 from mastra_temporal.definition.function import UserFunction
 from mastra_temporal.definition.graph import StepEntry, StepInfo
+from mastra_temporal.definition.ids import check_id
 from mastra_temporal.definition.options import StepOptions, parse_options
 from mastra_temporal.definition.schema import Schema
 from mastra_temporal.definition.suggest import did_you_mean
 from mastra_temporal.errors import DefinitionError
 
-__all__ = ["Step", "check_id", "clone_step", "component_step", "create_step", "step"]
+__all__ = ["Step", "clone_step", "component_step", "create_step", "step"]
 
 COMPONENT_SETTINGS = ("description", "metadata", "output_schema", "agent_options", "retries", "options")
 """What `create_step` takes beside an agent or a tool and the id."""
@@ -64,19 +65,6 @@ class Step(Generic[StepInT, StepOutT]):
             ),
             temporal=self.options.merged_over(defaults).plan(self.retries),
         )
-
-
-def check_id(value: object, *, kind: str) -> str:
-    """The id, if it can name a step or workflow in paths such as ``nested.step[3]``.
-
-    Raises:
-        DefinitionError: It is not a string, is empty, or has a character with a meaning in paths.
-    """
-    if not isinstance(value, str) or not value:
-        raise DefinitionError(f"A {kind} needs an id: a string that is not empty, got {value!r}.")
-    if any(character in value for character in ".[]#"):
-        raise DefinitionError(f"{kind} `{value}`: an id cannot contain any of `. [ ] #`, they have a meaning in paths.")
-    return value
 
 
 @overload

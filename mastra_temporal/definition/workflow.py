@@ -28,6 +28,7 @@ from mastra_temporal.definition.graph import (
     WorkflowGraph,
     WorkflowPlan,
 )
+from mastra_temporal.definition.ids import check_names, fault_of
 from mastra_temporal.definition.mapping import parse_mapping
 from mastra_temporal.definition.options import (
     RetryConfig,
@@ -337,7 +338,8 @@ class Workflow(HasRuns, Generic[InT, OutT, CurrentT]):
         """Finish the workflow: from here on it can be registered, run, and used as a step.
 
         Raises:
-            DefinitionError: The workflow has no steps, or a mapping names a step that it does not have.
+            DefinitionError: The workflow has no steps, a mapping names a step that it does not have, or ids are too
+                long together.
         """
         if not self._entries:
             raise DefinitionError(
@@ -345,6 +347,7 @@ class Workflow(HasRuns, Generic[InT, OutT, CurrentT]):
                 "Add steps to the workflow via .then(), .branch(), etc."
             )
         self._check_mapped_steps()
+        check_names(self.id, self.steps, callbacks_of(self.options))
         last = self._entries[-1]
         checked_by_step = isinstance(last, StepEntry) and _same_schema(
             self.steps[last.step.id].output_schema, self.output_schema
@@ -489,6 +492,8 @@ class Workflow(HasRuns, Generic[InT, OutT, CurrentT]):
 
     def _claim(self, wanted: str, remedy: str = "another id=") -> str:
         """Results and functions are kept by id: every id of a workflow is there once."""
+        if (fault := fault_of(wanted)) is not None:
+            raise DefinitionError(f"{self._owner}: {ascii(wanted)[:60]} cannot be an id: {fault}.")
         if wanted in self._ids:
             raise DefinitionError(
                 f"{self._owner}: the id `{wanted}` is used twice; the second result would overwrite the first. "

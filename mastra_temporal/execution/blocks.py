@@ -20,7 +20,7 @@ __all__ = ["execute_conditional", "execute_parallel"]
 
 async def execute_parallel(engine: Engine, scope: Scope, progress: Progress, entry: ParallelEntry) -> Ending:
     """Run all bodies. A failure does not stop the others."""
-    return await _run_together(engine, scope, progress, entry.steps, entry.steps)
+    return await _run_together(engine, scope, progress, entry.steps)
 
 
 async def execute_conditional(engine: Engine, scope: Scope, progress: Progress, entry: ConditionalEntry) -> Ending:
@@ -31,9 +31,7 @@ async def execute_conditional(engine: Engine, scope: Scope, progress: Progress, 
             truthy_indexes=progress.selected,
             selected_steps=[body_id(entry.steps[index]) for index in progress.selected],
         )
-    return await _run_together(
-        engine, scope, progress, [entry.steps[index] for index in progress.selected], entry.steps
-    )
+    return await _run_together(engine, scope, progress, [entry.steps[index] for index in progress.selected])
 
 
 async def _select(engine: Engine, scope: Scope, progress: Progress, entry: ConditionalEntry) -> list[int]:
@@ -65,16 +63,14 @@ async def _select(engine: Engine, scope: Scope, progress: Progress, entry: Condi
     return [index for index, true in enumerate(truths) if true]
 
 
-async def _run_together(
-    engine: Engine, scope: Scope, progress: Progress, bodies: list[Body], all_bodies: list[Body]
-) -> Ending:
+async def _run_together(engine: Engine, scope: Scope, progress: Progress, bodies: list[Body]) -> Ending:
     if engine.run.per_step:
         finished = [body for body in bodies if _has_result(progress, body)]
         bodies = finished + [body for body in bodies if body not in finished][:1]
     results = await asyncio.gather(*(engine.run_body(scope, progress, body, progress.input_data) for body in bodies))
     by_id = {body_id(body): result for body, result in zip(bodies, results, strict=True)}
     progress.results = {**by_id, **progress.results}  # in the order of definition, not of completion
-    return _ending(by_id, [body_id(body) for body in all_bodies])
+    return _ending(by_id)
 
 
 def _has_result(progress: Progress, body: Body) -> bool:
@@ -82,7 +78,7 @@ def _has_result(progress: Progress, body: Body) -> bool:
     return result is not None and not unfinished(result) and body_id(body) not in progress.resuming
 
 
-def _ending(results: dict[str, StepResult], all_ids: list[str]) -> Ending:
+def _ending(results: dict[str, StepResult]) -> Ending:
     for step_id, result in results.items():
         if result.status == "failed":
             return ending_of(step_id, result)
@@ -99,8 +95,9 @@ def _ending(results: dict[str, StepResult], all_ids: list[str]) -> Ending:
     for status in ("canceled", "paused"):
         if any(result.status == status for result in results.values()):
             return Ending(status)
+    # A branch that was not taken has no key, as it is undefined in JavaScript: a default of the next schema applies.
     return Ending(
         "success",
-        output={step_id: results[step_id].output if step_id in results else None for step_id in all_ids},
+        output={step_id: result.output for step_id, result in results.items()},
         result={step_id: result.output for step_id, result in results.items() if result.status == "success"},
     )

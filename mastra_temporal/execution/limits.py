@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from pydantic_core import to_json
 from temporalio import workflow
 
 from mastra_temporal.model import CamelModel
 from mastra_temporal.wire import ErrorInfo, WorkflowResult
 
-__all__ = ["ANSWER", "LIMIT", "TaskBudget", "compact", "is_small", "size_error", "size_of"]
+__all__ = ["ANSWER", "LIMIT", "REMEDY", "TaskBudget", "compact", "is_small", "size_error", "size_of"]
 
 LIMIT = 2 * 1024 * 1024
 """Bytes: Temporal's default limit of a payload."""
@@ -20,13 +21,17 @@ SMALL = 16 * 1024
 """Bytes."""
 ANSWER = LIMIT // 4
 """Bytes: of an answer to those who wait for a suspension. More than one may go with the same message."""
+REMEDY = (
+    "Pass a reference (a file, a key of a store) instead of the data, or give the client's data converter an "
+    "external storage (temporalio.converter.ExternalStorage)."
+)
 MARGIN = 16 * 1024
 """Bytes for the frame around the payload."""
 
 
 def size_of(value: CamelModel) -> int:
-    """The bytes of an envelope in its payload."""
-    return len(value.model_dump_json(by_alias=True))
+    """The bytes of an envelope in its payload: it is written as the payload converter writes it."""
+    return len(to_json(value))
 
 
 def size_error(value: CamelModel, what: str) -> ErrorInfo | None:
@@ -36,8 +41,7 @@ def size_error(value: CamelModel, what: str) -> ErrorInfo | None:
         return None
     return {
         "name": "PayloadTooLargeError",
-        "message": f"{what} has {size:,} bytes, more than the {LIMIT:,} that Temporal takes in one payload. "
-        "Pass a reference (a file, a key of a store) instead of the data.",
+        "message": f"{what} has {size:,} bytes, more than the {LIMIT:,} that Temporal takes in one payload. {REMEDY}",
     }
 
 
@@ -72,7 +76,7 @@ class TaskBudget:
 
 def is_small(result: WorkflowResult[Any]) -> bool:
     """Whether a result may be in the history twice: as the answer to those who wait, who then need not ask again."""
-    return len(result.model_dump_json(by_alias=True)) <= SMALL
+    return size_of(result) <= SMALL
 
 
 def compact(result: WorkflowResult[Any], limit: int = LIMIT - MARGIN) -> WorkflowResult[Any]:

@@ -5,17 +5,17 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from pydantic_core import to_json
+from temporalio.exceptions import ApplicationError
 
 from mastra_temporal.execution.ending import Ending
+from mastra_temporal.execution.limits import LIMIT, compact, size_of
+from mastra_temporal.execution.names import FAILED_RUN
 from mastra_temporal.execution.resume import labels, suspend_data
 from mastra_temporal.execution.scope import RunState, Scope
-from mastra_temporal.wire import RunStatus, StepResult, WorkflowResult
+from mastra_temporal.model import CamelModel
+from mastra_temporal.wire import FailedStep, RunStatus, StepResult, WorkflowResult
 
-__all__ = ["assemble", "failure_message", "run_status", "visible_steps"]
-
-MAX_INPUT = 500
-"""Characters of a failed step's input in the message of a failed run."""
+__all__ = ["assemble", "failure_of", "run_status", "visible_steps"]
 
 
 def run_status(ending: Ending) -> RunStatus:
@@ -44,18 +44,21 @@ def assemble(run: RunState, scope: Scope, ending: Ending) -> WorkflowResult[Any]
     )
 
 
-def failure_message(run: RunState, scope: Scope | None, result: WorkflowResult[Any]) -> str:
-    """Why a run failed, for the reader of the Temporal UI: which step, and on which input."""
+def failure_of(run: RunState, scope: Scope | None, result: WorkflowResult[Any]) -> ApplicationError:
+    """How a failed run ends in Temporal: its message names the step, its details are the result and the step's input.
+
+    No payload codec covers a message, so data have no place in it.
+    """
     error = result.error or {"message": (result.tripwire or {}).get("reason")}
     path, step = ([], None) if scope is None else _failed_step(run, scope)
     workflow = f"workflow `{'' if scope is None else scope.workflow_id}`"
-    if step is None:
-        return f"{workflow}: {error.get('message')}"
-    given = "" if step.payload is None else to_json(step.payload).decode()
-    shown = given if len(given) <= MAX_INPUT else f"{given[:MAX_INPUT]}…"
-    return f"step `{'.'.join(path)}` of {workflow}: {error.get('message')}" + (
-        f" (its input: {shown})" if shown else ""
-    )
+    where = workflow if step is None else f"step `{'.'.join(path)}` of {workflow}"
+    details: list[CamelModel] = [compact(result)]
+    if step is not None:
+        blamed = FailedStep(step=".".join(path), input=step.payload)
+        if size_of(details[0]) + size_of(blamed) <= LIMIT:
+            details.append(blamed)
+    return ApplicationError(f"{where}: {error.get('message')}", *details, type=FAILED_RUN, non_retryable=True)
 
 
 def _failed_step(run: RunState, scope: Scope) -> tuple[list[str], StepResult | None]:

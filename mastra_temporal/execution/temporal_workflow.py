@@ -22,7 +22,6 @@ from mastra_temporal.execution.limits import ANSWER, compact, is_small, size_err
 from mastra_temporal.execution.metrics import count_restart, count_run, measure_suspension
 from mastra_temporal.execution.names import (
     ACTIVITY_REQUEST_CANCEL,
-    FAILED_RUN,
     MEMO_GENERATION,
     MEMO_STATUS,
     NOT_SUSPENDED,
@@ -38,7 +37,7 @@ from mastra_temporal.execution.names import (
     resume_claimed,
 )
 from mastra_temporal.execution.observation import Observation
-from mastra_temporal.execution.result import assemble, failure_message, run_status
+from mastra_temporal.execution.result import assemble, failure_of, run_status
 from mastra_temporal.execution.resume import NoSuspendedStepError, SuspendedStep, targets
 from mastra_temporal.execution.scope import Inspection, RunState, Scope, milliseconds_now
 from mastra_temporal.execution.seed import restore, seed_of
@@ -238,8 +237,7 @@ class MastraWorkflow:
         if result.status == "canceled":
             await self._cancel_myself()
         if result.status in ("failed", "tripwire"):
-            message = failure_message(self._run, self._scope, result)
-            raise ApplicationError(message, compact(result), type=FAILED_RUN, non_retryable=True)
+            raise failure_of(self._run, self._scope, result)
         return compact(result)
 
     def _go_on_in_new_execution(self) -> NoReturn:

@@ -18,6 +18,7 @@ from mastra_temporal.errors import (
     PayloadTooLargeError,
     ServerUnreachableError,
 )
+from mastra_temporal.execution.limits import REMEDY
 
 __all__ = ["explain", "explained", "missing_namespace", "unconvertible", "unreachable"]
 
@@ -99,11 +100,8 @@ async def _explain_rpc(error: RPCError, client: Client, label: str) -> Exception
         return unreachable(client.service_client.config.target_host)
     if error.status == RPCStatusCode.NOT_FOUND and error.message.startswith("Namespace "):
         return missing_namespace(client.namespace)
-    if "size exceeds limit" in error.message or "message larger than max" in error.message:
-        return PayloadTooLargeError(
-            f"{label}: the data is larger than the server takes ({error.message}). "
-            "Pass a reference (a file, a key of a store) instead of the data."
-        )
+    if any(words in error.message for words in ("size exceeds limit", "larger than max")):
+        return PayloadTooLargeError(f"{label}: the data is larger than the server takes ({error.message}). {REMEDY}")
     return error
 
 

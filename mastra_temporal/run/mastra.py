@@ -12,10 +12,11 @@ from temporalio.client import Client
 from temporalio.envconfig import ClientConfig
 
 from mastra_temporal.definition.component import Agent, agent_of
+from mastra_temporal.definition.ids import fault_of
 from mastra_temporal.definition.step import Step
 from mastra_temporal.definition.suggest import did_you_mean
 from mastra_temporal.definition.workflow import Workflow
-from mastra_temporal.errors import ConfigurationError, RunError, WorkflowNotFoundError
+from mastra_temporal.errors import ConfigurationError, DefinitionError, RunError, WorkflowNotFoundError
 from mastra_temporal.execution.compiler import compile_workflows
 from mastra_temporal.execution.names import step_activity
 from mastra_temporal.plugin import MastraPlugin
@@ -32,9 +33,6 @@ from mastra_temporal.steps.runner import StepRunner
 from mastra_temporal.wire import StepCall, StepOutcome
 
 __all__ = ["Mastra"]
-
-MAX_RUN_ID = 1000
-"""Characters: Temporal's limit of a workflow id."""
 
 
 class Mastra:
@@ -59,8 +57,10 @@ class Mastra:
             task_queue: The Temporal task queue of the runs and of their steps.
 
         Raises:
-            DefinitionError: A workflow is not committed, or two have one id.
+            DefinitionError: A workflow is not committed, two have one id, or the queue's name is none.
         """
+        if (fault := fault_of(task_queue)) is not None:
+            raise DefinitionError(f"{ascii(task_queue)[:60]} cannot be the name of a task queue: {fault}.")
         self.task_queue = task_queue
         registered = list(workflows)
         self._definitions = Definitions(registered)
@@ -130,6 +130,8 @@ class Mastra:
         """See `Workflow.create_run`."""
         if run_id is not None:
             _check_run_id(run_id)
+        if resource_id and (fault := fault_of(resource_id)) is not None:
+            raise RunError(f"{ascii(resource_id)[:60]} cannot be a resource id: {fault}.")
         run: Run[Any] = Run(self, workflow, run_id=run_id or str(uuid.uuid4()), resource_id=resource_id)
         if run_id is not None and self._client is not None:
             await run.fetch_status()
@@ -210,9 +212,8 @@ class Mastra:
 
 
 def _check_run_id(run_id: str) -> None:
-    if not isinstance(run_id, str) or not 1 <= len(run_id) <= MAX_RUN_ID:  # pyright: ignore[reportUnnecessaryIsInstance] - users may not check types
-        shown = repr(run_id) if len(repr(run_id)) < 50 else f"a {type(run_id).__name__} of length {len(run_id)}"
-        raise RunError(f"A run id is a string of 1 to {MAX_RUN_ID} characters, got {shown}.")
+    if (fault := fault_of(run_id)) is not None:
+        raise RunError(f"{ascii(run_id)[:60]} cannot be a run id: {fault}.")
 
 
 def _activity(runner: StepRunner, name: str) -> Callable[..., Any]:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 from typing import Any
 
+import pydantic_core
 from temporalio import activity
 from temporalio.contrib.workflow_streams import WorkflowStreamClient
 from temporalio.service import RPCError, RPCStatusCode
 from typing_extensions import Self
 
 from mastra_temporal.definition.schema import to_json
-from mastra_temporal.errors import SerializationError
+from mastra_temporal.errors import PayloadTooLargeError
 from mastra_temporal.execution.names import OUTPUT_TOPIC, QUERY_LOOKUP
 from mastra_temporal.wire import LookupQuery, LookupReply, StepCall
 
@@ -71,13 +71,14 @@ class StepChannel:
         """Add an event to the run's stream. It is sent with the next batch.
 
         Raises:
-            SerializationError: It cannot be written as JSON, or is too large.
+            SerializationError: It cannot be written as JSON.
+            PayloadTooLargeError: It is too large.
         """
         owner = f"What step `{self._call.step_id}` of workflow `{self._call.workflow_id}` wrote"
         event = to_json(event, what=owner)
-        size = len(json.dumps(event))
+        size = len(pydantic_core.to_json(event))
         if size > CHUNK_BYTES:
-            raise SerializationError(
+            raise PayloadTooLargeError(
                 f"{owner} has {size:,} bytes, more than the {CHUNK_BYTES:,} of one chunk. Write it in smaller chunks."
             )
         if self._stream is None:

@@ -24,7 +24,7 @@ from mastra_temporal.context import (
 )
 from mastra_temporal.definition.schema import to_json
 from mastra_temporal.definition.step import Step
-from mastra_temporal.errors import SerializationError
+from mastra_temporal.errors import PayloadTooLargeError
 from mastra_temporal.execution.limits import size_error
 from mastra_temporal.execution.names import FAILED_STEP
 from mastra_temporal.steps import body
@@ -102,7 +102,7 @@ class Attempt:
             outcome = self._outcome(output)
             too_large = size_error(outcome, f"The result of {self.owner}")
         if too_large is not None:
-            raise SerializationError(too_large["message"])
+            raise PayloadTooLargeError(too_large["message"])
         return outcome
 
     def failure(self, error: Exception) -> ApplicationError:
@@ -211,7 +211,7 @@ class Attempt:
         checkpoint = Checkpoint(value=to_json(value, what=what))
         too_large = size_error(checkpoint, what)
         if too_large is not None:
-            raise SerializationError(too_large["message"])
+            raise PayloadTooLargeError(too_large["message"])
         self.heartbeat.save(checkpoint.value)
 
     def _outcome(self, returned: Any) -> StepOutcome:

@@ -9,6 +9,7 @@ import pytest
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError
+from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
 from mastra_temporal import StepContext, TripWire, create_step, create_workflow
@@ -97,8 +98,10 @@ async def test_a_failed_run_says_which_step_and_on_what(stage: Stage):
         run_id = (await run(workflow, input_data=1)).run_id
         with pytest.raises(WorkflowFailureError) as failure:
             await stage.client.get_workflow_handle(run_id).result()
-    said = "MastraRunFailed: step `inner[0].y` of workflow `blamed`: no 2 | really (its input: 2)"
-    assert str(failure.value.cause) == said
+    cause = failure.value.cause
+    assert isinstance(cause, ApplicationError)
+    assert str(cause) == "MastraRunFailed: step `inner[0].y` of workflow `blamed`: no 2 | really"
+    assert cause.details[1] == {"step": "inner[0].y", "input": 2}
 
 
 async def test_search_attributes_follow_the_run(stage: Stage):

@@ -19,9 +19,10 @@ from mastra_temporal.execution.names import MEMO_RESOURCE, MEMO_STATUS
 from mastra_temporal.model import CamelModel
 from mastra_temporal.run.records.description import describe, workflow_types
 from mastra_temporal.run.records.open_status import open_status
+from mastra_temporal.run.visibility import all_of, equals, one_of
 from mastra_temporal.wire import RunStatus
 
-__all__ = ["RunFilter", "WorkflowRun", "WorkflowRuns", "list_runs", "quoted"]
+__all__ = ["RunFilter", "WorkflowRun", "WorkflowRuns", "list_runs"]
 
 OPEN: tuple[RunStatus, ...] = ("running", "waiting", "suspended")
 CLOSED: dict[WorkflowExecutionStatus, RunStatus] = {
@@ -81,13 +82,13 @@ class RunFilter:
 
     def query(self, workflow_ids: Iterable[str], task_queue: str) -> str:
         """The part that Temporal's visibility decides: the same before and after a run changes its status."""
-        types = ", ".join(quoted(name) for each in workflow_ids for name in workflow_types(each))
-        parts = [f"WorkflowType IN ({types})", f"TaskQueue = {quoted(task_queue)}"]
-        if self.statuses and set(self.statuses) <= set(OPEN):
-            parts.append("ExecutionStatus = 'Running'")
-        if self.from_date is not None:
-            parts.append(f"StartTime >= '{_utc(self.from_date).isoformat()}'")
-        return " AND ".join(parts)
+        only_open = bool(self.statuses) and set(self.statuses) <= set(OPEN)
+        return all_of(
+            one_of("WorkflowType", [name for each in workflow_ids for name in workflow_types(each)]),
+            equals("TaskQueue", task_queue),
+            "ExecutionStatus = 'Running'" if only_open else None,
+            None if self.from_date is None else f"StartTime >= '{_utc(self.from_date).isoformat()}'",
+        )
 
     def admits(self, run: WorkflowRun) -> bool:
         """Whether a run is to be listed, its status aside."""
@@ -114,7 +115,7 @@ async def list_runs(
         async for execution in client.list_workflows(
             wanted.query(dict.fromkeys(by_type.values()), task_queue), page_size=PAGE_SIZE
         )
-        if execution.run_id not in deleted
+        if execution.run_id not in deleted and execution.workflow_type in by_type and execution.task_queue == task_queue
     ]
     runs: list[WorkflowRun] = []
     for execution, created in _newest(found):
@@ -176,11 +177,6 @@ async def _look_at_open(client: Client, runs: list[WorkflowRun]) -> None:
             run.status, run.updated_at = settled.status, settled.updated_at
 
     await asyncio.gather(*(look(run) for run in runs if run.status == "running"))
-
-
-def quoted(text: str) -> str:
-    """A text as a value in a query."""
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def _utc(date: datetime) -> datetime:

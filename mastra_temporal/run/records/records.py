@@ -16,9 +16,10 @@ from mastra_temporal.execution.temporal_workflow import MastraWorkflow
 from mastra_temporal.run.faults import explained
 from mastra_temporal.run.outcome import closed_result
 from mastra_temporal.run.records.description import created_at, describe, workflow_types
-from mastra_temporal.run.records.listing import RunFilter, WorkflowRuns, list_runs, quoted
+from mastra_temporal.run.records.listing import RunFilter, WorkflowRuns, list_runs
 from mastra_temporal.run.records.recorded import replay
 from mastra_temporal.run.records.state import WorkflowState, nested_state, only, root_state, wanted_fields
+from mastra_temporal.run.visibility import equals
 from mastra_temporal.wire import WorkflowResult
 
 if TYPE_CHECKING:
@@ -74,7 +75,8 @@ class RunRecords:
         if description is None or description.workflow_type not in workflow_types(workflow_id):
             return
         # An id that was used again has several executions.
-        listed = [each.run_id async for each in self.client.list_workflows(f"WorkflowId = {quoted(run_id)}")]
+        found = self.client.list_workflows(equals("WorkflowId", run_id))
+        listed = [each.run_id async for each in found if each.id == run_id]
         for execution in {description.run_id, *listed}:
             await _delete_execution(self.client, run_id, execution)
             self._deleted.add(execution)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 
 from temporalio.api.enums.v1 import IndexedValueType
@@ -20,17 +21,18 @@ WORKFLOW = SearchAttributeKey.for_keyword(SEARCH_WORKFLOW)
 RESOURCE = SearchAttributeKey.for_keyword(SEARCH_RESOURCE)
 KEYS = (STATUS, WORKFLOW, RESOURCE)
 PATIENCE = timedelta(seconds=2)
+MAX_VALUE_BYTES = 2048
+"""The server's limit of one value, in JSON with escapes: up to six bytes for a character."""
 
 
 def at_start(workflow_id: str, resource_id: str | None) -> TypedSearchAttributes:
-    """The search attributes of a run that is being started."""
-    pairs: list[SearchAttributePair[str]] = [
+    """The search attributes of a run that is being started, without values that the server does not take."""
+    pairs = [
         SearchAttributePair(STATUS, "running"),
         SearchAttributePair(WORKFLOW, workflow_id),
+        *([] if resource_id is None else [SearchAttributePair(RESOURCE, resource_id)]),
     ]
-    if resource_id is not None:
-        pairs.append(SearchAttributePair(RESOURCE, resource_id))
-    return TypedSearchAttributes(pairs)
+    return TypedSearchAttributes([pair for pair in pairs if len(json.dumps(pair.value)) <= MAX_VALUE_BYTES])
 
 
 async def registered(client: Client) -> bool:

@@ -21,6 +21,7 @@ from mastra_temporal.run.recovery.liveness import Verdicts
 from mastra_temporal.run.recovery.queues import attended as is_attended
 from mastra_temporal.run.recovery.restart import revive, workers_of
 from mastra_temporal.run.run import Run
+from mastra_temporal.run.visibility import all_of, equals, one_of
 from mastra_temporal.wire import WorkflowResult
 
 if TYPE_CHECKING:
@@ -109,10 +110,13 @@ class Restarting:
 
     async def find(self) -> int:
         """Find the runs that are open. Returns how many there are."""
-        types = ", ".join(f"'{name}'" for name in self._workflows)
-        query = f"ExecutionStatus = 'Running' AND TaskQueue = '{self._mastra.task_queue}' AND WorkflowType IN ({types})"
+        queue = self._mastra.task_queue
+        query = all_of(
+            "ExecutionStatus = 'Running'", equals("TaskQueue", queue), one_of("WorkflowType", self._workflows)
+        )
         async for execution in self._mastra.client.list_workflows(query):
-            self._handles[execution.id] = self._handle(execution)
+            if execution.task_queue == queue and execution.workflow_type in self._workflows:
+                self._handles[execution.id] = self._handle(execution)
         return len(self._handles)
 
     async def restart(self, done: Callable[[RestartedRun], None] = lambda run: None) -> RestartReport:

@@ -14,12 +14,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import WorkerStatus
+from temporalio.api.worker.v1 import WorkerHeartbeat
 from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.api.workflowservice.v1 import (
     DescribeWorkflowExecutionRequest,
@@ -28,6 +29,8 @@ from temporalio.api.workflowservice.v1 import (
 )
 from temporalio.client import Client
 from temporalio.service import RPCError
+
+from mastra_temporal.run.visibility import all_of, equals
 
 __all__ = ["SILENCE_SECONDS", "Verdicts", "describe", "worker_beats"]
 
@@ -154,7 +157,8 @@ async def _look_at_steps(client: Client, evidence: Evidence) -> None:
 
 
 async def _look_at_worker(client: Client, evidence: Evidence) -> None:
-    beats = await worker_beats(client, f"WorkerIdentity = '{evidence.identity}'")
+    query = all_of(equals("WorkerIdentity", evidence.identity))
+    beats = await worker_beats(client, query, lambda beat: beat.worker_identity == evidence.identity)
     for source, at, interval, shut_down in beats:
         if shut_down:
             evidence.workers.pop(source, None)
@@ -164,10 +168,17 @@ async def _look_at_worker(client: Client, evidence: Evidence) -> None:
     evidence.shut_down = bool(beats) and all(shut_down for *_, shut_down in beats)
 
 
-async def worker_beats(client: Client, query: str) -> list[tuple[str, Timestamp, float, bool]]:
+async def worker_beats(
+    client: Client, query: str, wanted: Callable[[WorkerHeartbeat], bool] = lambda beat: True
+) -> list[tuple[str, Timestamp, float, bool]]:
     """The workers that the server lists: id, last beat, interval in seconds, whether it has shut down.
 
     A server that is too old to list workers gives none.
+
+    Args:
+        client: Whom to ask.
+        query: Which workers to ask for.
+        wanted: Which of those that the server found are meant: a query may find too many.
     """
     try:
         found = await client.workflow_service.list_workers(
@@ -175,7 +186,7 @@ async def worker_beats(client: Client, query: str) -> list[tuple[str, Timestamp,
         )
     except RPCError:
         return []
-    beats = [worker.worker_heartbeat for worker in found.workers_info]
+    beats = [worker.worker_heartbeat for worker in found.workers_info if wanted(worker.worker_heartbeat)]
     return [
         (
             beat.worker_instance_key,

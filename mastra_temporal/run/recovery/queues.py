@@ -19,6 +19,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from mastra_temporal.run.recovery.liveness import POLL_SECONDS, SILENCE_SECONDS, describe, worker_beats
+from mastra_temporal.run.visibility import all_of, equals
 
 __all__ = ["attended", "queues_of", "warning_when_unattended"]
 
@@ -47,7 +48,8 @@ async def attended(client: Client, task_queue: str, kind: TaskQueueType.ValueTyp
     first: dict[str, tuple[int, int]] = {}
     began = time.monotonic()
     while True:
-        beats = await worker_beats(client, f"TaskQueue = '{task_queue}'")
+        query = all_of(equals("TaskQueue", task_queue))
+        beats = await worker_beats(client, query, lambda beat: beat.task_queue == task_queue)
         for source, at, _, shut_down in beats:
             beat = (at.seconds, at.nanos)
             if not shut_down and first.setdefault(source, beat) != beat:
