@@ -99,7 +99,7 @@ class SerializationError(MastraError):
 class NonRetryableError(MastraError):
     """Raise it in a step to fail at once: no retry, neither of the step nor of a workflow around it.
 
-    Mastra's ``MastraNonRetryableError``.
+    It counts also inside an exception group, and as the cause of another error. Mastra's ``MastraNonRetryableError``.
     """
 
     wire_name = "MastraNonRetryableError"
@@ -108,7 +108,7 @@ class NonRetryableError(MastraError):
 class TripWire(MastraError):
     """Raise it in a step to end the run with status ``tripwire``. Like any error it is retried first.
 
-    Mastra's ``TripWire``.
+    It counts also inside an exception group. Mastra's ``TripWire``.
     """
 
     wire_name = "TripWire"

@@ -58,7 +58,8 @@ StepStatus = Literal["running", "waiting", "success", "failed", "suspended", "ca
 """The status of one step in a run's results."""
 
 ErrorInfo = dict[str, Any]
-"""An error as data: ``message``, ``name``, the error's own properties and, where there is one, its ``cause``."""
+"""An error as data: ``message``, ``name``, the error's own properties, and where there are such, its ``cause`` and, for
+an exception group, its ``errors``."""
 
 
 class StepResult(CamelModel):

@@ -98,7 +98,7 @@ class StepOptions(Options):
     maximum_interval: Duration | None = None
     """The longest delay between retries. Default none."""
     non_retryable_error_types: list[str | type[BaseException]] | None = None
-    """Exceptions, as classes or names, that are never retried."""
+    """Exceptions, as classes or names, that are never retried; also inside a group, and as the cause of another."""
 
     @field_validator("task_queue")
     @classmethod

@@ -107,8 +107,8 @@ def create_step(component: Any = None, /, *, id: str | None = None, **settings: 
         id: Unique within the workflow; the step's activity is called ``<workflow>.<step>``. By default the agent's or
             tool's.
         settings: What follows.
-        execute: The body, ``async def`` or ``def`` (then it runs in a thread). It takes the input, a context in a
-            parameter named ``ctx``, both, or neither.
+        execute: The body, ``async def`` or ``def`` (then it runs in a thread, and an awaitable that it returns is
+            awaited). It takes the input, a context in a parameter named ``ctx``, both, or neither.
         description: Shown in the graph.
         metadata: JSON-able data, shown in the graph.
         input_schema: A pydantic model or any type that `pydantic.TypeAdapter` takes, like the other schemas.
