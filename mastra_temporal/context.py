@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
@@ -366,3 +367,12 @@ class CallbackInfo:
     steps: dict[str, Any] | None = None
     """The results of the steps by id, as `StepResult`."""
     step_execution_path: list[str] | None = None
+
+    def get_init_data(self) -> Any:
+        """The workflow's validated input: the same as ``init_data``. Mastra's ``getInitData()``."""
+        return self.init_data
+
+    @property
+    def logger(self) -> logging.Logger:
+        """Python's logger ``mastra_temporal.callbacks``. Mastra's ``logger``."""
+        return logging.getLogger("mastra_temporal.callbacks")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Generic, Literal, TypeVar
 
+from pydantic import SerializerFunctionWrapHandler, model_serializer
 from temporalio.contrib.workflow_streams import WorkflowStreamState
 
 from mastra_temporal.definition.graph import FunctionRef, WorkflowGraph
@@ -86,6 +87,12 @@ class StepResult(CamelModel):
     non_retryable: bool | None = None
     resume_labels: list[str] | None = None
     """On the wire only: the labels of a suspended step; results have them in ``resume_labels`` of the run."""
+
+    @model_serializer(mode="wrap")
+    def _leave_out_none(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """What a step has not is left out, but for ``output``: by it Mastra's TypeScript client knows a step result."""
+        told = ("output", "payload") if self.status in ("success", "bailed") else ()
+        return {key: value for key, value in handler(self).items() if value is not None or key in told}
 
 
 OutT = TypeVar("OutT")

@@ -28,7 +28,7 @@ async def restart_one(app: str, run_id: str, *, force: bool, timeout: float | No
         RunError: There is no such run, it is not active, or it has failed.
     """
     mastra = await _connected(app)
-    run = await mastra.get_workflow(await _workflow_of(mastra, run_id)).create_run(run_id=run_id)
+    run = await mastra.get_workflow_by_id(await _workflow_of(mastra, run_id)).create_run(run_id=run_id)
     result = await run.restart(force=force, timeout=None if timeout is None else timedelta(seconds=timeout))
     print(result.model_dump_json(by_alias=True, exclude_none=True, indent=2))
     if result.status not in ("success", "suspended", "paused"):
@@ -73,5 +73,5 @@ async def _workflow_of(mastra: Mastra, run_id: str) -> str:
         if error.status != RPCStatusCode.NOT_FOUND:
             raise
         raise RunNotFoundError(f"Snapshot not found for run {run_id}") from None
-    known = {typescript_workflow_type(workflow_id): workflow_id for workflow_id in mastra.list_workflows()}
+    known = {typescript_workflow_type(each.id): each.id for each in mastra.list_workflows().values()}
     return known.get(description.workflow_type, description.workflow_type)

@@ -9,10 +9,21 @@ from typing import Any, Literal, Protocol
 
 from pydantic import BaseModel
 
-from mastra_temporal.context import StepContext
+from mastra_temporal.context import StepContext, SyncStepContext
 from mastra_temporal.errors import ConfigurationError, DefinitionError
 
-__all__ = ["Agent", "AgentInput", "AgentOutput", "Component", "Tool", "agent_of", "component_of", "registered_agent"]
+__all__ = [
+    "Agent",
+    "AgentInput",
+    "AgentOutput",
+    "Component",
+    "Tool",
+    "agent_of",
+    "component_of",
+    "registered_agent",
+    "registered_tool",
+    "tool_of",
+]
 
 
 class Agent(Protocol):
@@ -98,7 +109,7 @@ def component_of(value: Any, *, output_schema: Any, agent_options: dict[str, Any
     if isinstance(value, type):
         raise _neither(value)
     if callable(getattr(value, "execute", None)):
-        return _tool(value)
+        return tool_of(value)
     if callable(getattr(value, "generate", None)) or callable(getattr(value, "run", None)):
         return agent_of(value, output_schema=output_schema, agent_options=agent_options)
     raise _neither(value)
@@ -123,13 +134,10 @@ def registered_agent(agent_id: str, *, output_schema: Any, agent_options: dict[s
     """An agent that is looked up in the registry when the step runs."""
 
     def find(ctx: StepContext) -> Any:
-        agent = ctx.mastra.agents.get(agent_id)
-        if agent is None:
-            raise ConfigurationError(
-                f"Agent '{agent_id}' not found for workflow step '{ctx.step_id}'. "
-                "Register the agent on the Mastra instance or pass the agent instance directly."
-            )
-        return agent
+        try:
+            return ctx.mastra.get_agent_by_id(agent_id)
+        except ConfigurationError:
+            raise ConfigurationError(_not_registered("agent", agent_id, ctx.step_id)) from None
 
     return Component(
         kind="AGENT",
@@ -141,7 +149,30 @@ def registered_agent(agent_id: str, *, output_schema: Any, agent_options: dict[s
     )
 
 
-def _tool(value: Any) -> Component:
+def registered_tool(tool_id: str) -> Component:
+    """A tool that is looked up in the registry by the worker. Its schemas are not known before."""
+
+    def missing(ctx: SyncStepContext) -> Any:
+        raise ConfigurationError(_not_registered("tool", tool_id, ctx.step_id))
+
+    return Component("TOOL", tool_id, None, Any, Any, missing)
+
+
+def _not_registered(kind: str, component_id: str, step_id: str) -> str:
+    return (
+        f"{kind.capitalize()} '{component_id}' not found for workflow step '{step_id}'. "
+        f"Register the {kind} on the Mastra instance or pass the {kind} instance directly."
+    )
+
+
+def tool_of(value: Any) -> Component:
+    """A tool as a step.
+
+    Raises:
+        DefinitionError: It is no tool, or one without schemas.
+    """
+    if isinstance(value, type) or not callable(getattr(value, "execute", None)):
+        raise DefinitionError(f"A tool is an object with `id`, `execute` and schemas, got {value!r}.")
     input_schema, output_schema = getattr(value, "input_schema", None), getattr(value, "output_schema", None)
     if input_schema is None or output_schema is None:
         raise DefinitionError(f"Tool must have input and output schemas defined: `{_id_of(value) or value}` has not.")

@@ -72,8 +72,8 @@ class HasRuns:
 
         Args:
             run_id: The run.
-            fields: The fields of the record that are wanted, in snake_case or camelCase. By default all but
-                ``request_context``. Identity, times and status are always there.
+            fields: The fields of the record that are wanted, in snake_case or camelCase. By default, and where there
+                are none, all but ``request_context``. Identity, times and status are always there.
             with_nested_workflows: Whether ``steps`` includes those of nested workflows, as ``parent.child``.
 
         Returns:

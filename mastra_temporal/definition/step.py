@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Literal, Protocol, TypeVar, overload
 
 from mastra_temporal.context import StepContext, SyncStepContext
-from mastra_temporal.definition.component import Component, component_of
+from mastra_temporal.definition.component import Component, component_of, tool_of
 from mastra_temporal.definition.function import UserFunction
 from mastra_temporal.definition.graph import StepEntry, StepInfo
 from mastra_temporal.definition.ids import check_id
@@ -17,7 +17,7 @@ from mastra_temporal.definition.schema import Schema
 from mastra_temporal.definition.suggest import did_you_mean
 from mastra_temporal.errors import DefinitionError
 
-__all__ = ["Step", "clone_step", "component_step", "create_step", "step"]
+__all__ = ["Step", "clone_step", "component_step", "create_step", "step", "with_tool"]
 
 COMPONENT_SETTINGS = ("description", "metadata", "output_schema", "agent_options", "retries", "options")
 """What `create_step` takes beside an agent or a tool and the id."""
@@ -50,6 +50,8 @@ class Step(Generic[StepInT, StepOutT]):
     component: Literal["AGENT", "TOOL"] | None = None
     """What the step was made of, when not of a function."""
     component_id: str | None = field(default=None, repr=False)
+    by_id: bool = field(default=False, repr=False)
+    """Whether the tool is looked up by its id where the step runs: see `with_tool`."""
 
     def entry(self, defaults: StepOptions | None) -> StepEntry:
         """The step as an entry of a graph, its options completed by a workflow's."""
@@ -152,6 +154,18 @@ def component_step(component: Component, *, id: str | None, **settings: Any) -> 
         **settings,
     )
     return replace(step, component=component.kind, component_id=component.id)
+
+
+def with_tool(step: Step[Any, Any], tool: Any) -> Step[Any, Any]:
+    """A step that names its tool by id, with that tool.
+
+    Raises:
+        DefinitionError: It is no tool, or one without schemas.
+    """
+    found = tool_of(tool)
+    made = _step(id=step.id, execute=found.execute, input_schema=found.input_schema, output_schema=found.output_schema)
+    schemas = {"input_schema": made.input_schema, "output_schema": made.output_schema}
+    return replace(step, body=made.body, by_id=False, **schemas)
 
 
 def _step(

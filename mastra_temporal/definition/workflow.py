@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, TypeVar, cast
 
-from mastra_temporal.definition.component import registered_agent
+from mastra_temporal.definition.component import registered_agent, registered_tool
 from mastra_temporal.definition.function import UserFunction, source_of
 from mastra_temporal.definition.functions import FunctionKind, WorkflowFunctions
 from mastra_temporal.definition.graph import (
@@ -133,11 +134,15 @@ class Workflow(HasRuns, Generic[InT, OutT, CurrentT]):
         return self.then(component_step(found, id=id, **settings))
 
     def tool(self, tool: Any, *, id: str | None = None, **settings: Any) -> Workflow[InT, OutT, Any]:
-        """Call a tool: ``.then(create_step(tool, ...))``, with the same settings."""
+        """Call a tool: ``.then(create_step(tool, ...))``, with the same settings.
+
+        Args:
+            tool: A `Tool`; or the id of one that is registered with ``Mastra(tools=[...])``.
+            id: The step's id; by default the tool's.
+            settings: Those of `create_step` for a tool.
+        """
         if isinstance(tool, str):
-            raise DefinitionError(
-                f"Tool '{tool}' not found for workflow step '{id or tool}'. Pass the tool instance directly."
-            )
+            return self.then(replace(component_step(registered_tool(tool), id=id, **settings), by_id=True))
         return self.then(create_step(tool, id=id, **settings))
 
     def parallel(
@@ -333,6 +338,17 @@ class Workflow(HasRuns, Generic[InT, OutT, CurrentT]):
             timing = {"date": aware.isoformat()}
         self._append(SleepUntilEntry(id=sleep_id, description=description, metadata=metadata, **timing))
         return self
+
+    def wait_for_event(self, *_: object, **__: object) -> NoReturn:
+        """Mastra has removed ``waitForEvent()``, and this says what to use.
+
+        Raises:
+            DefinitionError: Always.
+        """
+        raise DefinitionError(
+            f"{self._owner}: .wait_for_event() was removed from Mastra. Let a step wait: `return await ctx.suspend()`, "
+            "and send the event with `run.resume(resume_data=...)`."
+        )
 
     def commit(self) -> Workflow[InT, OutT, CurrentT]:
         """Finish the workflow: from here on it can be registered, run, and used as a step.

@@ -45,20 +45,23 @@ async def _select(engine: Engine, scope: Scope, progress: Progress, entry: Condi
     ]
     data = EntryData(scope, engine.run, progress.input_data)
     truths = [predicate is not None and evaluate_predicate(predicate, data) for predicate in predicates]
+    failed: set[int] = set()
     functions = {index: function for index, function in enumerate(conditions) if function is not None}
     if functions:
         outcomes = await call_functions(engine, scope, list(functions.values()), progress.input_data)
         for (index, function), outcome in zip(functions.items(), outcomes, strict=True):
             truths[index] = bool(outcome.value)
             if outcome.error is not None:
+                failed.add(index)
                 spans[index].fail(outcome.error)
                 workflow.logger.warning(
                     "`%s` of workflow `%s` raised and counts as false: %s",
                     function.id, scope.workflow_id, outcome.error.get("message"),
                 )  # fmt: skip
-    for span, true in zip(spans, truths, strict=True):
-        span.note(result=true)
-        span.output(true)
+    for index, (span, true) in enumerate(zip(spans, truths, strict=True)):
+        if index not in failed:
+            span.note(result=true)
+            span.output(true)
         span.end()
     return [index for index, true in enumerate(truths) if true]
 

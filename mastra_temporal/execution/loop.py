@@ -28,7 +28,8 @@ async def execute(engine: Engine, scope: Scope, progress: Progress, entry: LoopE
         name = f"condition: '{entry.loop_type}'"
         with engine.told.trace.span(scope, CONDITION, name, condition_index=progress.iteration) as span:
             true, error = await _condition(engine, scope, entry, result.output, progress.iteration + 1)
-            span.output(true)
+            if error is None:
+                span.output(true)
             span.fail(error)
         here().note(total_iterations=progress.iteration + 1)
         if error is not None:

@@ -28,9 +28,9 @@ class Occurrence:
 
     @property
     def label(self) -> str | None:
-        """What the UI shows beside the step: items count from 1."""
+        """What the UI shows beside the step: an item by the index under which it is resumed, from 0."""
         if self.index is not None:
-            return f"[{self.index + 1}/{self.total}]"
+            return f"[{self.index}] of {self.total}"
         return None if self.iteration is None else f"iteration {self.iteration}"
 
 

@@ -87,7 +87,7 @@ def visible_steps(scope: Scope) -> dict[str, StepResult]:
         result = steps.get(step_id)
         if result is None:
             continue
-        if result.payload is not None and result.payload == before:
+        if result.payload is not None and result.payload == before and result.output is not None:
             steps[step_id] = result.model_copy(update={"payload": None})
         if result.status == "success":
             before = result.output

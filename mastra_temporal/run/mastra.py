@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -11,10 +11,9 @@ from temporalio import activity
 from temporalio.client import Client
 from temporalio.envconfig import ClientConfig
 
-from mastra_temporal.definition.component import Agent, agent_of
+from mastra_temporal.definition.component import Agent, Tool, agent_of, tool_of
 from mastra_temporal.definition.ids import fault_of
-from mastra_temporal.definition.step import Step
-from mastra_temporal.definition.suggest import did_you_mean
+from mastra_temporal.definition.step import Step, with_tool
 from mastra_temporal.definition.workflow import Workflow
 from mastra_temporal.errors import ConfigurationError, DefinitionError, RunError, WorkflowNotFoundError
 from mastra_temporal.execution.compiler import compile_workflows
@@ -25,6 +24,7 @@ from mastra_temporal.run.records.listing import WorkflowRuns
 from mastra_temporal.run.records.records import RunRecords
 from mastra_temporal.run.records.search_attributes import registered
 from mastra_temporal.run.recovery.bulk import Restarting, RestartReport
+from mastra_temporal.run.registry import Registry
 from mastra_temporal.run.run import Run
 from mastra_temporal.run.schedules import Schedules
 from mastra_temporal.steps.calls import Calls
@@ -44,29 +44,31 @@ class Mastra:
     def __init__(
         self,
         *,
-        workflows: Iterable[Workflow[Any, Any, Any]],
-        agents: Iterable[Agent | Any] = (),
+        workflows: Iterable[Workflow[Any, Any, Any]] | Mapping[str, Workflow[Any, Any, Any]],
+        agents: Iterable[Agent | Any] | Mapping[str, Agent | Any] = (),
+        tools: Iterable[Tool | Any] | Mapping[str, Tool | Any] = (),
         task_queue: str = "mastra",
     ) -> None:
-        """Register workflows.
+        """Register workflows, agents and tools: each as a list, or as a mapping whose keys are further names.
 
         Args:
             workflows: Committed workflows. Workflows nested in them come along and need to be listed only if they are
                 also started by themselves.
             agents: The agents that workflows name by their id: ``.agent("writer")``.
+            tools: The tools that workflows name by their id: ``.tool("adder")``.
             task_queue: The Temporal task queue of the runs and of their steps.
 
         Raises:
-            DefinitionError: A workflow is not committed, two have one id, or the queue's name is none.
+            DefinitionError: A workflow is not committed, two have one id, something is not of its kind, or the queue's
+                name is none.
         """
         if (fault := fault_of(task_queue)) is not None:
             raise DefinitionError(f"{ascii(task_queue)[:60]} cannot be the name of a task queue: {fault}.")
         self.task_queue = task_queue
-        registered = list(workflows)
-        self._definitions = Definitions(registered)
-        self._workflows = {workflow.id: workflow for workflow in registered}
-        self.agents = {agent_of(agent, output_schema=None, agent_options=None).id: agent for agent in agents}
-        """The registered agents by id."""
+        self._registered = Registry("Workflow", workflows, _workflow_id, error=WorkflowNotFoundError)
+        self._definitions = Definitions(self._registered.by_id.values())
+        self._agents = Registry("Agent", agents, _agent_id, error=ConfigurationError)
+        self._tools = Registry("Tool", tools, _tool_id, error=ConfigurationError)
         self.schedules = Schedules(self)
         """Runs that Temporal starts by itself."""
         self.has_search_attributes = False
@@ -77,21 +79,65 @@ class Mastra:
         for workflow in self._workflows.values():
             workflow.bind(self)
 
-    def get_workflow(self, workflow_id: str) -> Workflow[Any, Any, Any]:
-        """A registered workflow.
+    def get_workflow(self, key: str) -> Workflow[Any, Any, Any]:
+        """A registered workflow, by the key of the mapping that it was registered with, or by its id.
+
+        Raises:
+            WorkflowNotFoundError: There is none of that name.
+        """
+        return self._registered.get(key)
+
+    def get_workflow_by_id(self, workflow_id: str) -> Workflow[Any, Any, Any]:
+        """A registered workflow, by its id, or by its key.
 
         Raises:
             WorkflowNotFoundError: There is none of that id.
         """
-        try:
-            return self._workflows[workflow_id]
-        except KeyError:
-            hint = did_you_mean(workflow_id, self._workflows)
-            raise WorkflowNotFoundError(f"Workflow with ID {workflow_id} not found.{hint}") from None
+        return self._registered.get_by_id(workflow_id)
 
     def list_workflows(self) -> dict[str, Workflow[Any, Any, Any]]:
-        """The registered workflows by id."""
-        return dict(self._workflows)
+        """The registered workflows by key; those of a list by id."""
+        return dict(self._registered.by_key)
+
+    def get_agent(self, key: str) -> Any:
+        """A registered agent, by its key, or by its id.
+
+        Raises:
+            ConfigurationError: There is none of that name.
+        """
+        return self._agents.get(key)
+
+    def get_agent_by_id(self, agent_id: str) -> Any:
+        """A registered agent, by its id, or by its key.
+
+        Raises:
+            ConfigurationError: There is none of that id.
+        """
+        return self._agents.get_by_id(agent_id)
+
+    def list_agents(self) -> dict[str, Any]:
+        """The registered agents by key; those of a list by id."""
+        return dict(self._agents.by_key)
+
+    def get_tool(self, key: str) -> Any:
+        """A registered tool, by its key, or by its id.
+
+        Raises:
+            ConfigurationError: There is none of that name.
+        """
+        return self._tools.get(key)
+
+    def get_tool_by_id(self, tool_id: str) -> Any:
+        """A registered tool, by its id, or by its key.
+
+        Raises:
+            ConfigurationError: There is none of that id.
+        """
+        return self._tools.get_by_id(tool_id)
+
+    def list_tools(self) -> dict[str, Any]:
+        """The registered tools by key; those of a list by id."""
+        return dict(self._tools.by_key)
 
     async def connect(self, client: Client | None = None) -> Client:
         """Connect to Temporal, once; later calls return the same client.
@@ -184,12 +230,25 @@ class Mastra:
     def activities(self) -> list[Callable[..., Any]]:
         """The activities of all steps, and those that the interpreter uses."""
         steps = [
-            _activity(StepRunner(self, step), step_activity(workflow.id, step.id))
+            _activity(StepRunner(self, self._with_tool(step)), step_activity(workflow.id, step.id))
             for workflow in self._definitions.workflows.values()
             for step in workflow.steps.values()
             if isinstance(step, Step)
         ]
         return [*steps, *Calls(self, self._definitions).activities]
+
+    @property
+    def _workflows(self) -> dict[str, Workflow[Any, Any, Any]]:
+        return self._registered.by_id
+
+    def _with_tool(self, step: Step[Any, Any]) -> Step[Any, Any]:
+        """The step, with the tool that it names by id."""
+        if not step.by_id:
+            return step
+        try:
+            return with_tool(step, self.get_tool_by_id(str(step.component_id)))
+        except ConfigurationError:
+            return step  # its body says that the tool is missing
 
     def _with_plugin(self, client: Client) -> Client:
         config = client.config(active_config=True)
@@ -209,6 +268,20 @@ class Mastra:
             return await Client.connect(**config, plugins=[MastraPlugin(self)])
         except RuntimeError as error:
             raise unreachable(str(config.get("target_host"))) from error
+
+
+def _workflow_id(workflow: object) -> str:
+    if not isinstance(workflow, Workflow):
+        raise DefinitionError(f"Mastra(workflows=...) takes workflows, got {workflow!r}.")
+    return workflow.id
+
+
+def _agent_id(agent: Any) -> Any:
+    return agent_of(agent, output_schema=None, agent_options=None).id
+
+
+def _tool_id(tool: Any) -> Any:
+    return tool_of(tool).id
 
 
 def _check_run_id(run_id: str) -> None:

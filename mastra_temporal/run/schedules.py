@@ -116,7 +116,7 @@ class Schedules:
             request_context=request_context,
             metadata=metadata,
         )
-        workflow = self._mastra.get_workflow(workflow_id)
+        workflow = self._mastra.get_workflow_by_id(workflow_id)
         schedule_id = _full_id(id or str(uuid.uuid4()))
         try:
             await self._create(
@@ -188,7 +188,7 @@ class Schedules:
                     f"Schedule `{record.id}` is declared by workflow `{record.workflow_id}`: change "
                     f"{', '.join(changes)} there and deploy; the next start of a worker would undo a change made here."
                 )
-            workflow = self._mastra.get_workflow(record.workflow_id)
+            workflow = self._mastra.get_workflow_by_id(record.workflow_id)
             config = ScheduleConfig(**{**record.config.model_dump(), **changes})
             await self._replace(record.id, workflow, json_config(workflow, config))
         if status is not UNSET:
@@ -217,7 +217,7 @@ class Schedules:
         the later of two in one second.)
         """
         record = await self._require(schedule_id)
-        workflow = self._mastra.get_workflow(record.workflow_id)
+        workflow = self._mastra.get_workflow_by_id(record.workflow_id)
         run = await self._mastra.create_run(
             workflow, run_id=f"sched_{record.id}_{time.time_ns() // 1000}", resource_id=None
         )

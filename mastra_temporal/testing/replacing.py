@@ -66,7 +66,8 @@ def _copy(
         name = f"{prefix}{step.id}"
         if name not in replacements:
             return step
-        return replace(step, body=UserFunction.of(replacements[name], owner=f"the replacement of step `{name}`"))
+        body = UserFunction.of(replacements[name], owner=f"the replacement of step `{name}`")
+        return replace(step, body=body, by_id=False)
 
     clone = copy.copy(workflow)
     clone.steps = {id: replaced(step) for id, step in workflow.steps.items()}

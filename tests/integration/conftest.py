@@ -7,6 +7,13 @@ import pytest
 from temporalio.client import Client
 
 from tests.support import Effects, Stage
+from tests.tracing import SpanMemory
+
+
+@pytest.fixture
+def memory() -> SpanMemory:
+    """What is traced is kept here, by workers and clients that are told so."""
+    return SpanMemory()
 
 
 @pytest.fixture

@@ -200,10 +200,6 @@ class TestMistakes:
             create_step(agent)
         assert create_step(agent, id="asked").id == "asked"
 
-    def test_a_tool_by_its_id(self):
-        with pytest.raises(DefinitionError, match=r"Tool .adder. not found for workflow step .sum.. Pass the tool"):
-            create_workflow(id="sums").tool("adder", id="sum")
-
     def test_settings_that_only_functions_have(self):
         settings: Any = {"input_schema": int}
         with pytest.raises(DefinitionError, match="an agent or tool as a step takes no `input_schema`"):

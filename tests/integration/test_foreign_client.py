@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from temporalio.client import Client, WorkflowFailureError
 from temporalio.exceptions import ApplicationError
 
-from mastra_temporal import NonRetryableError, StepContext, create_workflow, step
+from mastra_temporal import NonRetryableError, StepContext, create_step, create_workflow, step
 from tests.support import Stage, within
 
 
@@ -73,6 +73,41 @@ async def test_it_starts_a_workflow_and_gets_the_result(foreign: Any, workflow_t
     assert result["stepExecutionPath"] == ["describe"]
 
 
+async def test_every_step_has_the_keys_by_which_mastras_client_knows_a_result(stage: Stage):
+    """It takes an entry without `output` for the output itself, of a worker that is older than step results."""
+
+    @step
+    async def nothing(value: int) -> None: ...
+
+    @step
+    async def again(value: Any) -> None: ...
+
+    @step
+    async def quiet(item: int) -> None: ...
+
+    inner = create_workflow(id="inner").then(nothing).commit()
+    workflow = (
+        create_workflow(id="silent")
+        .then(inner)
+        .then(again)
+        .map({"given": {"value": [1, 2]}}, id="data")
+        .map(lambda value: value["given"], id="items")
+        .foreach(quiet)
+        .map(lambda _: None, id="none")
+        .branch([(lambda _: True, create_step(id="taken", execute=lambda value: value))])
+        .commit()
+    )
+    client = await Client.connect(stage.address)
+    async with stage.worker(workflow):
+        argument, run_id = {"inputData": 1}, f"silent-{uuid.uuid4()}"
+        result: Any = await within(client.execute_workflow("silent", argument, id=run_id, task_queue=stage.task_queue))
+    steps = result["steps"]
+    assert list(steps) == ["inner", "again", "data", "items", "quiet", "none", "taken"]
+    assert all(isinstance(entry["startedAt"], int) and {"status", "output"} <= entry.keys() for entry in steps.values())
+    silent = {name: (entry["payload"], entry["output"]) for name, entry in steps.items() if entry["output"] is None}
+    assert silent == {"inner": (1, None), "again": (None, None), "none": ([None, None], None), "taken": (None, None)}
+
+
 async def test_a_run_id_of_its_own_is_kept(foreign: Any):
     _, result = await foreign("foreign-orders", {"inputData": {"total": 3}, "runId": "mine"})
     assert result["result"]["run"] == "mine"
@@ -93,7 +128,7 @@ async def test_a_failure_tells_everything_in_its_details(foreign: Any):
     cause = failure.value.cause
     assert isinstance(cause, ApplicationError)
     assert "below zero" in cause.message
-    [result] = cause.details
+    result, *_ = cause.details
     assert result["status"] == "failed"
     assert result["error"]["name"] == "MastraNonRetryableError"
     assert result["steps"]["describe"]["status"] == "failed"

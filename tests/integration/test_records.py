@@ -1,6 +1,6 @@
 """Run records: one run read out of its history, with and without a worker."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -15,6 +15,8 @@ from mastra_temporal import (
     create_workflow_state_reader,
 )
 from tests.support import Stage, history, run, until, within
+
+FAR = datetime(2100, 1, 1, tzinfo=timezone.utc)
 
 
 async def add(value: int) -> int:
@@ -80,8 +82,26 @@ async def test_only_the_fields_that_are_wanted(stage: Stage):
         state = await record(workflow, run_id, fields=["result", "requestContext"])
         assert (state.result, state.request_context) == (2, {"user": "ann"})
         assert (state.steps, state.payload, state.serialized_step_graph) == (None, None, None)
+        assert await record(workflow, run_id, fields=[]) == await record(workflow, run_id)
         with pytest.raises(RunError, match=r"no field `stepz`.*`steps`"):
             await workflow.get_workflow_run_by_id(run_id, fields=["stepz"])
+
+
+async def test_what_sleeps_is_active(stage: Stage):
+    inner = create_workflow(id="inner").sleep(timedelta(hours=1), id="deep").commit()
+    workflow = create_workflow(id="sleeps").then(a(add, "add")).sleep_until(lambda _: FAR, id="nap").commit()
+    outer = create_workflow(id="outer").then(inner).commit()
+    async with stage.worker(workflow, outer):
+        for each, active in ((workflow, {"nap": [1]}), (outer, {"inner": [0]})):
+            run_ = await each.create_run()
+            await run_.start_async(input_data=1)
+
+            async def waits(run_: Any = run_) -> bool:
+                return await run_.fetch_status() == "waiting"
+
+            await until(waits)
+            state = await record(each, run_.run_id)
+            assert (state.status, state.active_steps_path) == ("waiting", active)
 
 
 @pytest.mark.parity("getWorkflowRunById({withNestedWorkflows})")

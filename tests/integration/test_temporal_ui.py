@@ -88,7 +88,7 @@ async def test_the_graph_and_the_steps(stage: Stage):
             for event in await history(stage.client, run_id)
             if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED
         ]
-        assert summaries == ['"inner · Adds | one"', '"[1/2]"', '"[2/2]"', ""]
+        assert summaries == ['"inner · Adds | one"', '"[0] of 2"', '"[1] of 2"', ""]
 
 
 async def test_a_failed_run_says_which_step_and_on_what(stage: Stage):

@@ -33,11 +33,6 @@ from tests.tracing import SpanMemory
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 
 
-@pytest.fixture
-def memory() -> SpanMemory:
-    return SpanMemory()
-
-
 def plus(id: str = "plus", **settings: Any) -> Any:
     async def body(value: int) -> int:
         return value + 1

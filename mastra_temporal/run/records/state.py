@@ -54,7 +54,7 @@ class WorkflowState(CamelModel):
     """Every step that has begun, by id: those of nested workflows as ``parent.child``, those of a nested workflow in a
     foreach as ``parent[0].child``."""
     active_steps_path: dict[str, list[int]] | None = None
-    """The steps under way, each with its place in the graph."""
+    """The steps and sleeps under way, each with its place in the graph."""
     serialized_step_graph: list[dict[str, Any]] | None = None
     """The graph that this run was started with."""
     suspended_paths: dict[str, list[int]] | None = None
@@ -78,9 +78,9 @@ def wanted_fields(fields: Iterable[str] | None) -> set[str]:
     """
     names = {name: name for name in WorkflowState.model_fields}
     names |= {field.alias: name for name, field in WorkflowState.model_fields.items() if field.alias}
-    if fields is None:
+    wanted = set(fields or ())
+    if not wanted:
         return set(names.values()) - ON_REQUEST
-    wanted = set(fields)
     for unknown in sorted(wanted - names.keys()):
         raise RunError(f"A run record has no field `{unknown}`.{did_you_mean(unknown, names)}")
     return ALWAYS | {names[name] for name in wanted}
@@ -154,7 +154,7 @@ def _filled(
     state.payload = scope.init_data
     state.steps = _with_nested(run, scope) if nested else results
     for step_id, result in results.items():
-        if result.status == "running":
+        if result.status in ("running", "waiting"):
             state.active_steps_path[step_id] = places.get(step_id, [])
         elif result.status == "suspended":
             state.suspended_paths[step_id] = places.get(step_id, [])

@@ -151,6 +151,12 @@ class WorkflowRunOutput(Generic[OutT]):
         return asyncio.shield(self._result)
 
     @property
+    def trace_id(self) -> str | None:
+        """The run's trace, once the result is there; None where nothing is traced."""
+        known = self._result.done() and not self._result.cancelled() and self._result.exception() is None
+        return self._result.result().trace_id if known else None
+
+    @property
     def usage(self) -> Awaitable[dict[str, int]]:
         """The tokens that the run used, as its last event tells: ``await output.usage``."""
         return self._usage()
