@@ -94,6 +94,14 @@ class WorkerProcess:
         self._process = PROCESSES.Process(target=_serve, args=(plan,), daemon=True)
         self._process.start()
 
+    def freeze(self) -> None:
+        """Stop the process as a machine stops: it does nothing, and closes no connection."""
+        os.kill(self._process.pid or 0, signal.SIGSTOP)
+
+    def wake(self) -> None:
+        """Let a frozen process go on."""
+        os.kill(self._process.pid or 0, signal.SIGCONT)
+
     def kill(self) -> None:
         """Send SIGKILL, and return when the process is gone."""
         self._process.kill()

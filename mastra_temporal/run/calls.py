@@ -47,7 +47,7 @@ from mastra_temporal.run.records.open_status import open_status
 from mastra_temporal.run.records.recorded import recorded_run
 from mastra_temporal.run.recovery.queues import warning_when_unattended
 from mastra_temporal.run.recovery.reopen import is_closed_by_temporal, reopen
-from mastra_temporal.run.recovery.restart import release, revive
+from mastra_temporal.run.recovery.restart import release, reviving
 from mastra_temporal.run.resume import StepPath, path_of, resume
 from mastra_temporal.run.time_travel import Journey, step_contexts, travel
 from mastra_temporal.tracing.calls import traced
@@ -373,8 +373,10 @@ class RunCalls(BaseRun[OutT]):
             self._require_active(result.status)
             return result
         self._require_active(await open_status(description))
-        async with warning_when_unattended(self.client, self.run_id):
-            await revive(self.client, self.run_id, request_context=request_context, force=force)
+        async with (
+            warning_when_unattended(self.client, self.run_id),
+            reviving(self.client, self.run_id, request_context=request_context, force=force),
+        ):
             return await self._outcome()
 
     @explained

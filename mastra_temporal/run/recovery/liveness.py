@@ -47,7 +47,8 @@ POLL_SECONDS = 0.2
 class Evidence:
     """What is known of one worker, as seen from one run."""
 
-    run_id: str
+    run_id: str | None
+    """None: it is looked at by itself."""
     identity: str
     unlisted_seconds: float
     """How long it may be silent if the server does not list it."""
@@ -101,13 +102,18 @@ class Verdicts:
         """
         self._client = client
         self._unlisted_seconds = unlisted_seconds
-        self._observations: dict[tuple[str, str | None], asyncio.Task[Evidence]] = {}
-        """By the worker's identity and, where one run's do not say anything of others, the run."""
+        self._observations: dict[tuple[str, bool, str | None], asyncio.Task[Evidence]] = {}
+        """By the worker's identity, whether steps are looked at, and where they say nothing of other runs', the run."""
 
     async def gone(self, run_id: str, identities: Iterable[str]) -> set[str]:
         """Which of these workers, named by a run's steps, are gone."""
         found = await asyncio.gather(*(self._verdict(run_id, identity) for identity in dict.fromkeys(identities)))
         return {item.identity for item in found if not item.alive and not item.steps_ended}
+
+    async def is_worker_gone(self, identity: str) -> bool:
+        """Whether a worker is gone, or every worker of that identity. One that the server does not list is not."""
+        found = await self._observed(None, identity, None)
+        return found.listed and not any(found.workers.values())
 
     async def _verdict(self, run_id: str, identity: str) -> Evidence:
         found = await self._observed(run_id, identity, None)
@@ -115,8 +121,8 @@ class Verdicts:
             return await self._observed(run_id, identity, run_id)
         return found
 
-    async def _observed(self, run_id: str, identity: str, only_for: str | None) -> Evidence:
-        key = (identity, only_for)
+    async def _observed(self, run_id: str | None, identity: str, only_for: str | None) -> Evidence:
+        key = (identity, run_id is not None, only_for)
         if key not in self._observations:
             observing = _observe(self._client, Evidence(run_id, identity, self._unlisted_seconds))
             self._observations[key] = asyncio.create_task(observing)
@@ -149,6 +155,8 @@ async def describe(client: Client, run_id: str, execution: str = "") -> Describe
 
 
 async def _look_at_steps(client: Client, evidence: Evidence) -> None:
+    if evidence.run_id is None:
+        return
     pending: list[PendingActivityInfo] = list((await describe(client, evidence.run_id)).pending_activities)
     own = [item for item in pending if item.last_worker_identity == evidence.identity]
     for item in own:

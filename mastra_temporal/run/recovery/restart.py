@@ -10,10 +10,11 @@ now. Everything else is left to go on by itself.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -25,13 +26,14 @@ from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from mastra_temporal.execution.names import UPDATE_RESTART
+from mastra_temporal.run.recovery.held_task import free_held_task, freeing_held_tasks
 from mastra_temporal.run.recovery.liveness import SILENCE_SECONDS, Verdicts, describe
 from mastra_temporal.run.recovery.stuck import is_stuck, patiently, reset_stuck_run
 from mastra_temporal.steps.lost import attempt_started
 from mastra_temporal.tracing.calls import carried_options
 from mastra_temporal.wire import Checkpoint, LostAttempt, RestartRequest
 
-__all__ = ["Revival", "clear_sticky_queue", "release", "revive", "workers_of"]
+__all__ = ["Revival", "clear_sticky_queue", "release", "revive", "reviving", "workers_of"]
 
 
 STARTED = PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
@@ -64,6 +66,7 @@ async def revive(
         force: Take every step under way for lost, without asking whether its worker is alive.
         verdicts: What is known of workers already.
     """
+    one_of_many = verdicts is not None
     verdicts = verdicts or Verdicts(client)
     try:
         await clear_sticky_queue(client, run_id)
@@ -77,12 +80,18 @@ async def revive(
         told = bool(request_context or carried_options())
         hurried = [] if told else [await _hurry(client, run_id, item) for item in idle]
         lost = [item for item in pending if item.state == STARTED]
+        freed = False
         if not force:
-            lost = await _lost(run_id, lost, verdicts)
+            lost, freed = await asyncio.gather(
+                _lost(run_id, lost, verdicts), free_held_task(client, description, verdicts)
+            )
         if told:  # the server would hurry them as they are; only the run itself can tell them what the caller says
             lost += idle
         seen = description.workflow_execution_info.history_length
-        moved = await _give_up(client, run_id, lost, request_context, seen) if lost or told else 0
+        moved = 0
+        if lost or told:
+            watched = None if one_of_many else verdicts  # many at once are slow, and must not be taken for held
+            moved = await _give_up(client, run_id, lost, watched, request_context, seen)
     except WorkflowUpdateFailedError:
         return Revival("attached", "it ended meanwhile")
     except RPCError as error:
@@ -93,9 +102,29 @@ async def revive(
         return Revival("restarted", "its workflow task had failed again and again")
     if moved:
         return Revival("restarted", "the worker of its step was gone" if not force else "by force")
+    if freed:
+        return Revival("restarted", "the worker of its workflow task was gone")
     if any(hurried):
         return Revival("restarted", "its step waited for the next attempt")
     return Revival("attached", "its steps are alive" if pending else "no step was under way")
+
+
+@contextlib.asynccontextmanager
+async def reviving(
+    client: Client, run_id: str, *, request_context: dict[str, Any], force: bool
+) -> AsyncGenerator[None]:
+    """`revive` a run, and look again during the block if it was by force.
+
+    Nobody has asked then which workers are alive. The server may have given a step to the open poll of a dead one.
+    """
+    await revive(client, run_id, request_context=request_context, force=force)
+    again = asyncio.create_task(revive(client, run_id)) if force else None
+    try:
+        yield
+    finally:
+        if again is not None:
+            again.cancel()
+            await asyncio.gather(again, return_exceptions=True)
 
 
 def workers_of(pending: Iterable[PendingActivityInfo]) -> list[str]:
@@ -114,7 +143,7 @@ async def release(client: Client, run_id: str) -> None:
         if lost or idle:
             # Not before: the task of the cancellation may be on that queue, where a worker that lives would not get it.
             await clear_sticky_queue(client, run_id)
-            await _give_up(client, run_id, lost + idle)
+            await _give_up(client, run_id, lost + idle, verdicts)
 
 
 async def _lost(run_id: str, under_way: list[PendingActivityInfo], verdicts: Verdicts) -> list[PendingActivityInfo]:
@@ -149,6 +178,7 @@ async def _give_up(
     client: Client,
     run_id: str,
     lost: list[PendingActivityInfo],
+    verdicts: Verdicts | None,
     request_context: dict[str, Any] | None = None,
     seen: int = 0,
 ) -> int:
@@ -158,6 +188,7 @@ async def _give_up(
         client: The client.
         run_id: The run.
         lost: The steps.
+        verdicts: What is known of workers, to free the workflow task that is to bring the request; None leaves it.
         request_context: The caller's values.
         seen: How many events the run had when the caller looked.
 
@@ -179,7 +210,9 @@ async def _give_up(
     )
     handle = client.get_workflow_handle(run_id)
     update_id = _update_id(request, seen)
-    return await patiently(lambda: handle.execute_update(UPDATE_RESTART, request, id=update_id, result_type=int))
+    freeing = freeing_held_tasks(client, run_id, verdicts) if lost and verdicts else contextlib.nullcontext()
+    async with freeing:
+        return await patiently(lambda: handle.execute_update(UPDATE_RESTART, request, id=update_id, result_type=int))
 
 
 async def _carried(client: Client, activity: PendingActivityInfo) -> Checkpoint | None:
