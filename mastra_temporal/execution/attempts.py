@@ -22,6 +22,7 @@ from temporalio.exceptions import CancelledError
 
 from mastra_temporal.execution.limits import TaskBudget, size_of
 from mastra_temporal.execution.names import ACTIVITY_NOOP, ACTIVITY_STILL_LOST
+from mastra_temporal.execution.room import Room
 from mastra_temporal.execution.trace import LostSpan
 from mastra_temporal.tracing.headers import Carrier, earlier_attempts, outgoing
 from mastra_temporal.wire import Checkpoint, LostAttempt, RestartRequest
@@ -81,6 +82,7 @@ class Attempts:
         """Nothing is in flight yet."""
         self._in_flight: dict[str, InFlight] = {}
         self._scheduled: dict[str, int] = {}
+        self._room = Room()
         self.budget = TaskBudget()
         self.aborted = False
 
@@ -102,9 +104,13 @@ class Attempts:
             ActivityError: The activity failed, or was cancelled because the run was.
             CancelledError: The attempt was lost, and the run canceled: it is not tried again.
         """
-        tried = 0
+        tried, lost = 0, False
         while True:
+            await self._room.enter(again=lost)
             await self.budget.take(size_of(call))
+            if self.aborted and plan.abortable:
+                self._room.leave()
+                raise CancelledError("The run was canceled before the step began.")
             activity_id = self._next_id(name)
             earlier_attempts.set(tried)
             handle = workflow.start_activity(
@@ -123,9 +129,10 @@ class Attempts:
             )
             attempt = InFlight(handle, asyncio.get_running_loop().create_future(), plan.abortable, _trace_context())
             handle.add_done_callback(lambda _, attempt=attempt: attempt.settle("done"))
+            handle.add_done_callback(
+                lambda _: self._room.leave()
+            )  # of a lost one: when the server has given it up, too
             self._in_flight[activity_id] = attempt
-            if self.aborted and plan.abortable:
-                handle.cancel()
             try:
                 if await attempt.settled == "done":
                     return await handle
@@ -137,7 +144,7 @@ class Attempts:
                 del self._in_flight[activity_id]
             if self.aborted and plan.abortable:
                 raise CancelledError("The worker of this attempt is gone, and the run was canceled.")
-            tried += attempt.tried
+            tried, lost = tried + attempt.tried, True
             if attempt.carried is not None:
                 call = call.model_copy(update={"carried": attempt.carried})
             if attempt.request_context:
@@ -145,8 +152,9 @@ class Attempts:
                 call = call.model_copy(update={"request_context": values})
 
     def abort(self) -> None:
-        """Tell every step in flight that the run is canceled."""
+        """Tell every step in flight that the run is canceled, and let none begin."""
         self.aborted = True
+        self._room.let_all_in()
         self._telling = asyncio.create_task(self._tell())
 
     async def _tell(self) -> None:
