@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -57,7 +56,8 @@ class BaseRun(Generic[OutT]):
         self.status: RunStatus = "pending"
         """What this object knew last; `fetch_status` asks Temporal."""
         self._canceled_before_start = False
-        self._starting: asyncio.Future[Any] | None = None
+        self._starting = False
+        """Whether a start is on its way to the server."""
 
     @property
     def label(self) -> str:

@@ -14,7 +14,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from temporalio.client import (
-    WithStartWorkflowOperation,
     WorkflowExecutionDescription,
     WorkflowExecutionStatus,
     WorkflowUpdateRPCTimeoutOrCancelledError,
@@ -40,6 +39,7 @@ from mastra_temporal.execution.names import (
     outcome_update_id,
 )
 from mastra_temporal.run.base import FIRST_START, BaseRun
+from mastra_temporal.run.busy import is_busy, unhurried
 from mastra_temporal.run.faults import explained
 from mastra_temporal.run.outcome import closed_result, outcome_of_start, wait_for_outcome
 from mastra_temporal.run.records.description import is_no_such_run
@@ -50,6 +50,7 @@ from mastra_temporal.run.recovery.reopen import is_closed_by_temporal, reopen
 from mastra_temporal.run.recovery.restart import release, reviving
 from mastra_temporal.run.resume import StepPath, path_of, resume
 from mastra_temporal.run.time_travel import Journey, step_contexts, travel
+from mastra_temporal.run.waiting import waiting
 from mastra_temporal.tracing.calls import traced
 from mastra_temporal.tracing.context import TracingContext
 from mastra_temporal.tracing.options import TracingOptions
@@ -124,18 +125,16 @@ class RunCalls(BaseRun[OutT]):
         """
         options = parse_options(OutputOptions, output_options, owner=f"workflow `{self.workflow_id}`")
         envelope = self._envelope(input_data, initial_state, request_context, per_step)
-        operation = self._start_operation(envelope)
-        client = self.client
-        update = client.execute_update_with_start_workflow(
-            UPDATE_OUTCOME,
-            0,
-            start_workflow_operation=operation,
-            # Not the id that later waiters share: of a run that failed before, the server would give the old answer.
-            id=f"{outcome_update_id(0)}-{uuid.uuid4()}",
-            result_type=OutcomeReply,
-        )
         try:
-            return self._shown(await self._begin(operation, asyncio.ensure_future(update)), options)
+            places, result = waiting(self.client).outcomes, None
+            if places.any_free and await places.take():
+                try:
+                    result = await self._start_and_wait(envelope)
+                finally:
+                    places.give_back()
+            else:
+                await self._start(envelope)
+            return self._shown(result or await wait_for_outcome(self.client, self.run_id, 0), options)
         except WorkflowAlreadyStartedError:
             await self._require_same_input(envelope)
             return self._shown(await self._outcome(), options)
@@ -158,12 +157,10 @@ class RunCalls(BaseRun[OutT]):
         """
         envelope = self._envelope(input_data, initial_state, request_context, per_step)
         try:
-            await self.client.start_workflow(
-                self._workflow.id, envelope, **self._start_options(envelope), **FIRST_START
-            )
+            await self._start(envelope)
         except WorkflowAlreadyStartedError:
             await self._require_same_input(envelope)
-        self.status = "running"
+            self.status = "running"
         return self.run_id
 
     @explained
@@ -177,7 +174,7 @@ class RunCalls(BaseRun[OutT]):
             ``already_finished`` when the run had ended before; then nothing changes.
         """
         description = await self._describe()
-        if description is None and self._starting is not None:
+        if description is None and self._starting:
             description = await self._describe_when_started()
         if description is None:
             self._canceled_before_start, self.status = True, "canceled"
@@ -399,40 +396,61 @@ class RunCalls(BaseRun[OutT]):
 
     # Helpers
 
-    async def _begin(
-        self, operation: WithStartWorkflowOperation[Any, Any], first: asyncio.Future[OutcomeReply]
-    ) -> WorkflowResult[Any]:
-        """Wait until the run is started, and then for its outcome.
+    async def _start(self, envelope: StartEnvelope) -> None:
+        options = {**self._start_options(envelope), **FIRST_START}
+        async with waiting(self.client).calls:
+            self._starting = True
+            try:
+                await unhurried(lambda: self.client.start_workflow(self._workflow.id, envelope, **options))
+            finally:
+                self._starting = False
+        self.status = "running"
 
-        The SDK answers twice. Of what fails before the start is sent, as the encoding of the input, the second answer
-        alone tells; and it must have the last word when we are cancelled, or it would answer to nobody.
+    async def _start_and_wait(self, envelope: StartEnvelope) -> WorkflowResult[Any] | None:
+        """Start the run and wait for its outcome in one message; None when it has to be waited for further.
+
+        The SDK answers twice. Of what fails before the message is sent, as the encoding of the input, its second answer
+        alone tells. That must also come before we leave when we are canceled, or it would find nobody to answer to.
         """
-        self._starting = asyncio.ensure_future(operation.workflow_handle())
+        client, operation = self.client, self._start_operation(envelope)
+        update = client.execute_update_with_start_workflow(
+            UPDATE_OUTCOME,
+            0,
+            start_workflow_operation=operation,
+            # Not the id that later waiters share: of a run that failed before, the server would give the old answer.
+            id=f"{outcome_update_id(0)}-{uuid.uuid4()}",
+            result_type=OutcomeReply,
+        )
+        self._starting = True
+        first, started = asyncio.ensure_future(update), asyncio.ensure_future(operation.workflow_handle())
         try:
-            await asyncio.wait((self._starting, first), return_when=asyncio.FIRST_COMPLETED)
-            if self._starting.done() and self._starting.exception() is None:
+            await asyncio.wait((started, first), return_when=asyncio.FIRST_COMPLETED)
+            self._starting = False
+            if started.done() and started.exception() is None:
                 self.status = "running"
-                return await outcome_of_start(self.client, self.run_id, first)
-            # Of a run that was closed under the update the server says that there is none.
+                return await outcome_of_start(client, self.run_id, first)
             await asyncio.wait((first,))
-            if (error := first.exception()) is None or is_no_such_run(error):
-                return await outcome_of_start(self.client, self.run_id, first)
-            raise error
+            error = first.exception()
         finally:
+            self._starting = False
             first.cancel()
             await asyncio.wait((first,))
-            self._starting.cancel()
-            await asyncio.gather(first, self._starting, return_exceptions=True)
+            started.cancel()
+            await asyncio.gather(first, started, return_exceptions=True)
+        if isinstance(error, RPCError) and is_busy(error):
+            await self._start(envelope)
+        elif error is not None and not is_no_such_run(error):
+            raise error
+        return None  # of a run that was closed under the update the server says that there is none
 
     async def _start_again(self, envelope: StartEnvelope, options: OutputOptions) -> WorkflowResult[OutT]:
         """Start a new execution of a run, in the place of one that is open, and wait for its outcome."""
-        await self.client.start_workflow(
-            self._workflow.id,
-            envelope,
+        start: dict[str, Any] = {
             **self._start_options(envelope),
-            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
-            id_conflict_policy=WorkflowIDConflictPolicy.TERMINATE_EXISTING,
-        )
+            "id_reuse_policy": WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+            "id_conflict_policy": WorkflowIDConflictPolicy.TERMINATE_EXISTING,
+        }
+        await unhurried(lambda: self.client.start_workflow(self._workflow.id, envelope, **start))
         self.status = "running"
         return self._shown(await wait_for_outcome(self.client, self.run_id, 0), options)
 

@@ -1,6 +1,7 @@
 """Waiting until a run has ended or is suspended, and reading how it ended.
 
-All waiters share one update, because they send the same update id: the server keeps one for all of them.
+All waiters share one update, because they send the same update id: the server keeps one for all of them. Those of one
+client share the polls as well, see `waiting.py`.
 """
 
 # pyright: reportUnknownMemberType=false
@@ -9,7 +10,8 @@ All waiters share one update, because they send the same update id: the server k
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+import contextlib
+import functools
 from typing import Any
 
 from temporalio.client import (
@@ -25,29 +27,45 @@ from temporalio.exceptions import ApplicationError, CancelledError, TerminatedEr
 from temporalio.service import RPCError, RPCStatusCode
 
 from mastra_temporal.errors import RunRefusedError
-from mastra_temporal.execution.names import FAILED_RUN, REFUSED_RUN, UPDATE_OUTCOME, outcome_update_id
+from mastra_temporal.execution.names import (
+    FAILED_RUN,
+    MEMO_GENERATION,
+    MEMO_STATUS,
+    REFUSED_RUN,
+    UPDATE_OUTCOME,
+    outcome_update_id,
+)
+from mastra_temporal.run.busy import is_busy, unhurried
 from mastra_temporal.run.records.recorded import recorded_result
 from mastra_temporal.run.recovery.stuck import patiently
+from mastra_temporal.run.waiting import waiting
 from mastra_temporal.wire import OutcomeReply, WorkflowResult
 
 MOVE_SECONDS = 0.02
 """How long a run may take to go on in a new execution, before it is asked again."""
+LOOK_SECONDS = 10
+"""How long a waiter without a place may wait for an outcome that is there."""
 CLOSE_EVENT = WorkflowHistoryEventFilterType.CLOSE_EVENT
 
 __all__ = ["closed_result", "outcome_of_start", "wait_for_outcome"]
 
 
-async def outcome_of_start(client: Client, run_id: str, reply: Awaitable[OutcomeReply]) -> WorkflowResult[Any]:
-    """The outcome of a run that was started together with the update that waits for it."""
+async def outcome_of_start(
+    client: Client, run_id: str, reply: asyncio.Future[OutcomeReply]
+) -> WorkflowResult[Any] | None:
+    """The outcome of a run that was started together with the update that waits for it.
+
+    Returns:
+        None when it has to be waited for in another way.
+    """
+    await asyncio.wait((reply,))  # not the update itself: the SDK hides that we are canceled
+    if (error := reply.exception()) is not None:
+        if _is_gone(error) or (isinstance(error, RPCError) and is_busy(error)):
+            return None
+        raise error
+    answer = reply.result()
     handle = client.get_workflow_handle(run_id, result_type=WorkflowResult[Any])
-    try:
-        answer = await reply
-        if not answer.moved:
-            return await _result_of(client, handle, answer)
-    except (RPCError, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
-        if not _is_gone(error):
-            raise
-    return await wait_for_outcome(client, run_id, 0)
+    return None if answer.moved else await _result_of(client, handle, answer)
 
 
 async def wait_for_outcome(client: Client, run_id: str, generation: int) -> WorkflowResult[Any]:
@@ -58,16 +76,41 @@ async def wait_for_outcome(client: Client, run_id: str, generation: int) -> Work
         run_id: The run.
         generation: How often the run has been resumed.
     """
-    handle = client.get_workflow_handle(run_id, result_type=WorkflowResult[Any])
     while True:
-        outcome = await _wait(client, handle, generation)
+        outcome, shared = await waiting(client).share(
+            (run_id, generation), functools.partial(_wait_in_line, client, run_id, generation)
+        )
         if isinstance(outcome, WorkflowResult):
-            return outcome
+            return outcome.model_copy(deep=True) if shared else outcome  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
         generation = outcome
 
 
-async def _wait(client: Client, handle: WorkflowHandle[Any, Any], generation: int) -> WorkflowResult[Any] | int:
+async def _wait_in_line(client: Client, run_id: str, generation: int) -> WorkflowResult[Any] | int:
     """The outcome; or, when it is past and was not recorded, how often the run has been resumed since."""
+    handle = client.get_workflow_handle(run_id, result_type=WorkflowResult[Any])
+    places = waiting(client).outcomes
+    while not await places.take():
+        async with waiting(client).calls:
+            if await _is_there(handle, generation):
+                with contextlib.suppress(asyncio.TimeoutError):  # the outcome of a suspension needs a worker
+                    return await asyncio.wait_for(_wait(client, handle, generation), LOOK_SECONDS)
+    try:
+        return await _wait(client, handle, generation)
+    finally:
+        places.give_back()
+
+
+async def _is_there(handle: WorkflowHandle[Any, Any], generation: int) -> bool:
+    """Whether the outcome is there: whoever waits for it then gets it at once."""
+    description = await unhurried(handle.describe)
+    if description.status != WorkflowExecutionStatus.RUNNING:
+        return True
+    memo = await description.memo()
+    resumed = int(memo.get(MEMO_GENERATION, 0))
+    return resumed > generation or (resumed == generation and memo.get(MEMO_STATUS) == "suspended")
+
+
+async def _wait(client: Client, handle: WorkflowHandle[Any, Any], generation: int) -> WorkflowResult[Any] | int:
     update = asyncio.ensure_future(_outcome(handle, generation))
     closed = asyncio.ensure_future(closed_result(client, handle))
     try:
@@ -107,7 +150,7 @@ async def closed_result(client: Client, handle: WorkflowHandle[Any, Any]) -> Wor
         RunRefusedError: ``on_start`` raised.
     """
     try:
-        return await _with_steps(client, handle, await handle.result())
+        return await _with_steps(client, handle, await unhurried(handle.result))
     except WorkflowFailureError as failure:
         cause = failure.cause
     if isinstance(cause, TerminatedError) and await _is_replaced(handle):

@@ -8,6 +8,7 @@ from temporalio.client import Client, WorkflowExecutionDescription
 from temporalio.service import RPCError, RPCStatusCode
 
 from mastra_temporal.execution.names import typescript_workflow_type
+from mastra_temporal.run.busy import unhurried
 
 __all__ = ["created_at", "describe", "is_no_such_run", "workflow_types"]
 
@@ -20,7 +21,7 @@ def workflow_types(workflow_id: str) -> tuple[str, str]:
 async def describe(client: Client, run_id: str) -> WorkflowExecutionDescription | None:
     """What the server knows of a run without its history; None when it does not know it."""
     try:
-        return await client.get_workflow_handle(run_id).describe()
+        return await unhurried(client.get_workflow_handle(run_id).describe)
     except RPCError as error:
         if is_no_such_run(error):
             return None

@@ -28,6 +28,7 @@ from temporalio.api.workflowservice.v1 import (
 from temporalio.client import Client, WorkflowUpdateRPCTimeoutOrCancelledError
 from temporalio.service import RPCError
 
+from mastra_temporal.run.busy import is_busy, pauses
 from mastra_temporal.run.recovery.liveness import Verdicts, describe
 from mastra_temporal.run.recovery.lock import locked
 
@@ -103,10 +104,10 @@ async def reset_stuck_run(client: Client, run_id: str, *, force: bool) -> bool:
 async def patiently(update: Callable[[], Awaitable[T]]) -> T:
     """Send an update until it is answered. It must have an id of its own: then it is handled once.
 
-    It is sent again while it is refused because the run's workflow task fails, and after the server has closed the
-    connection on which its answer was awaited.
+    It is sent again while it is refused because the run's workflow task fails, or because the run or the server has too
+    many under way, and after the server has closed the connection on which its answer was awaited.
     """
-    told = False
+    told, busy = False, 0
     while True:
         try:
             return await update()
@@ -116,6 +117,10 @@ async def patiently(update: Callable[[], Awaitable[T]]) -> T:
             await asyncio.sleep(SHORT_POLL_SECONDS)
             continue
         except RPCError as error:
+            if is_busy(error):
+                busy += 1
+                await pauses(busy)
+                continue
             if "Workflow Task in failed state" not in error.message:
                 raise
         if not told:

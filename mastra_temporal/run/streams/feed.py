@@ -29,8 +29,10 @@ from temporalio.client import (
 from temporalio.service import RPCError, RPCStatusCode
 
 from mastra_temporal.execution.names import OUTPUT_TOPIC, QUERY_STREAM
+from mastra_temporal.run.busy import unhurried
 from mastra_temporal.run.faults import explain
 from mastra_temporal.run.records.recorded import recorded_stream
+from mastra_temporal.run.waiting import waiting
 from mastra_temporal.wire import StreamItem, StreamQuery, StreamReply
 
 __all__ = ["Execution", "Feed", "Item", "current_execution", "from_next_execution", "from_now", "from_start"]
@@ -188,11 +190,28 @@ class Feed:
 
     async def _news(self, stop: asyncio.Event) -> AsyncGenerator[HistoryEvent | None]:
         """Gives the close event, or None whenever there may be something to read."""
+        places = waiting(self._client).news
+        while not await places.take():
+            async with waiting(self._client).calls:
+                events = (await unhurried(self._handle.fetch_history)).events
+            news = self._settle(events)
+            closing = events[-1] if events[-1].event_type in CLOSED else None
+            if news or closing or stop.is_set():
+                yield closing
+            if closing or stop.is_set():
+                return
+        try:
+            async for closing in self._polled(stop):
+                yield closing
+        finally:
+            places.give_back()
+
+    async def _polled(self, stop: asyncio.Event) -> AsyncGenerator[HistoryEvent | None]:
         history = self._handle.fetch_history_events(wait_new_event=True)
         stopped = asyncio.ensure_future(stop.wait())
         try:
             while history.current_page is None or history.next_page_token is not None:
-                page = asyncio.ensure_future(history.fetch_next_page())
+                page = asyncio.ensure_future(unhurried(history.fetch_next_page))
                 await asyncio.wait((page, stopped), return_when=asyncio.FIRST_COMPLETED)
                 if stop.is_set():
                     page.cancel()

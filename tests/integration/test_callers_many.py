@@ -1,0 +1,107 @@
+"""Any number of callers wait in one process: each gets its answer, and the server's limits are left alone."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from temporalio.api.enums.v1 import EventType
+
+from mastra_temporal import Mastra, WorkflowResult, create_workflow
+from mastra_temporal.run import waiting
+from tests.integration.suspending import asking, flow, passing, suspended_run
+from tests.support import Stage, count_events, within
+
+
+@pytest.fixture(autouse=True)
+def few_places(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "PLACES", 5)
+
+
+async def test_more_starts_than_places(stage: Stage):
+    workflow = flow(passing(stage.effects))
+    async with stage.worker(workflow):
+        runs = [await workflow.create_run() for _ in range(60)]
+        results = await within(asyncio.gather(*(run.start(input_data=i) for i, run in enumerate(runs))), 60)
+    assert [result.result for result in results] == list(range(60))
+    assert stage.effects.counts()["after"] == 60
+
+
+async def test_those_behind_runs_that_last_get_their_answers(stage: Stage):
+    """All places are taken by runs that sleep for an hour: the others look from time to time."""
+    long, short = create_workflow(id="long").sleep(3_600_000).commit(), flow(passing(), asking())
+    async with stage.worker(long, short):
+        sleeping = [asyncio.create_task((await long.create_run()).start(input_data=1)) for _ in range(12)]
+        await asyncio.sleep(0)
+        runs = [await short.create_run() for _ in range(20)]
+        results = await within(asyncio.gather(*(run.start(input_data=1) for run in runs)), 40)
+        assert {result.status for result in results} == {"suspended"}
+        resumed = await within(asyncio.gather(*(run.resume(resume_data=2) for run in runs)), 40)
+        assert [result.result for result in resumed] == [[1, 2]] * 20
+        assert not any(task.done() for task in sleeping)
+        for task in sleeping:
+            task.cancel()
+        await asyncio.gather(*sleeping, return_exceptions=True)
+
+
+async def test_more_streams_than_places(stage: Stage):
+    workflow = flow(passing())
+    async with stage.worker(workflow):
+        outputs = [(await workflow.create_run()).stream(input_data=1) for _ in range(25)]
+        for output in outputs:
+            events = await within(_events(output), 60)
+            assert (events[0], events[-1]) == ("workflow-start", "workflow-finish")
+
+
+async def _events(output: Any) -> list[str]:
+    return [event.type async for event in output]
+
+
+async def test_the_waiters_on_one_run_share_one_poll(stage: Stage):
+    """And have results of their own."""
+    workflow = flow(asking(), asking(id="again"))
+    async with stage.worker(workflow):
+        run, _ = await suspended_run(workflow)
+        held = [asyncio.create_task((await workflow.create_run(run_id=run.run_id)).join()) for _ in range(50)]
+        first: WorkflowResult[Any] = (await within(asyncio.gather(*held)))[0]
+        first.steps.clear()
+        assert len((await held[1]).steps) == 1
+        joined = [asyncio.create_task(_start(workflow, run.run_id)) for _ in range(50)]
+        await within(asyncio.gather(*joined))
+        accepted = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED
+        assert await count_events(stage.client, run.run_id, accepted) <= 3
+
+
+async def _start(workflow: Any, run_id: str) -> Any:
+    return await (await workflow.create_run(run_id=run_id)).start(input_data=1)
+
+
+async def test_a_waiter_that_leaves_takes_nobody_along(stage: Stage):
+    workflow = create_workflow(id="long").sleep(3_600_000).commit()
+    async with stage.worker(workflow):
+        run = await workflow.create_run()
+        await run.start_async(input_data=1)
+        waiters = [asyncio.create_task(run.join()) for _ in range(5)]
+        await asyncio.sleep(0)
+        waiters[0].cancel()
+        await within(asyncio.wait(waiters[:1]))
+        assert not any(waiter.done() for waiter in waiters[1:])
+        await run.cancel()
+        assert {result.status for result in await within(asyncio.gather(*waiters[1:]))} == {"canceled"}
+
+
+async def test_many_starts_that_are_given_up(stage: Stage):
+    """Nothing is raised where nobody could catch it, and the others go on."""
+    workflow = flow(asking())
+    await Mastra(workflows=[workflow], task_queue=stage.task_queue).connect(stage.client)
+    errors: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: errors.append(context))
+    starts = [asyncio.create_task((await workflow.create_run()).start(input_data=1)) for _ in range(30)]
+    await asyncio.sleep(0.1)
+    for start in starts[:20]:
+        start.cancel()
+    ended = await within(asyncio.gather(*starts[:20], return_exceptions=True))
+    assert {type(each) for each in ended} == {asyncio.CancelledError}
+    async with stage.worker(workflow):
+        rest = await within(asyncio.gather(*starts[20:]), 60)
+    assert {result.status for result in rest} == {"suspended"}
+    assert errors == []
