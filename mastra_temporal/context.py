@@ -8,11 +8,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from mastra_temporal.errors import SerializationError
 from mastra_temporal.tracing.context import TracingContext
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from mastra_temporal.run.mastra import Mastra
 
 __all__ = [
+    "AbortReason",
     "AbortSignal",
     "CallbackInfo",
     "Context",
@@ -82,27 +85,46 @@ def _is_json(value: Any) -> bool:
     return True
 
 
-class AbortSignal:
-    """Tells a step that its run was canceled. The step is not interrupted; it decides itself when to stop.
+AbortReason = Literal["canceled", "cut_off", "restarted", "timed_out", "worker_shutdown"]
+"""Why a step is to stop, see `AbortSignal.reason`."""
 
-    ``aborted`` may be read from any thread.
+
+class AbortSignal:
+    """Tells a step that it is to stop. The step is not interrupted at once; it decides itself how to end.
+
+    ``aborted`` and ``reason`` may be read from any thread.
     """
 
     def __init__(self) -> None:
         """Create a signal that is not set."""
-        self._event = asyncio.Event()
+        self._told = Future[AbortReason]()
 
     @property
     def aborted(self) -> bool:
-        """Whether the run was canceled, or a step called ``abort()``."""
-        return self._event.is_set()
+        """Whether the signal is set."""
+        return self._told.done()
+
+    @property
+    def reason(self) -> AbortReason | None:
+        """Why it is set; None while it is not.
+
+        * ``"canceled"``: the run was canceled or closed, or a step called ``abort()``.
+        * ``"timed_out"``: the attempt took longer than one of its timeouts.
+        * ``"cut_off"``: the server has not been in reach for most of the heartbeat timeout. Whatever the step does now,
+          another attempt decides.
+        * ``"restarted"``: ``restart()`` or a time travel gave the attempt up; another one is under way.
+        * ``"worker_shutdown"``: the worker shuts down; another one tries again.
+        """
+        return self._told.result() if self._told.done() else None
 
     async def wait(self) -> None:
         """Return when the signal is set."""
-        await self._event.wait()
+        await asyncio.shield(asyncio.wrap_future(self._told))
 
-    def _set(self) -> None:
-        self._event.set()
+    def _set(self, reason: AbortReason) -> None:
+        """Set it, from any thread. The first reason stays."""
+        with contextlib.suppress(InvalidStateError):
+            self._told.set_result(reason)
 
 
 @dataclass
@@ -189,6 +211,9 @@ class BaseStepContext(Context):
     """The same over all attempts and restarts of this execution: hand it to the systems that the step calls."""
     last_checkpoint: Any
     """What an earlier attempt saved last with ``checkpoint()``, or None."""
+    restart: bool
+    """Whether this attempt repeats one that did not come to its end: its worker died or shut down, ``restart()`` gave
+    it up, or its run was terminated. Its effects may be done already. False after a failure of the step itself."""
     abort_signal: AbortSignal
     tracing_context: TracingContext
     """The span of this attempt: ``ctx.tracing_context.current_span.update(metadata={...})``."""
@@ -207,7 +232,7 @@ class BaseStepContext(Context):
     def abort(self) -> None:
         """Cancel the run. Steps that are running keep their results; nothing further is started."""
         self.effects.aborted = True
-        self.abort_signal._set()  # pyright: ignore[reportPrivateUsage]
+        self.abort_signal._set("canceled")  # pyright: ignore[reportPrivateUsage]
 
     def checkpoint(self, value: Any) -> None:
         """Save JSON-able progress within the step; a later attempt finds it in ``last_checkpoint``.

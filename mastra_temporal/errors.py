@@ -10,6 +10,7 @@
     │   ├── PayloadTooLargeError   it is larger than the server takes
     │   └── DataConversionError    the client's data converter, or its codec, cannot write or read it
     ├── NonRetryableError          raise it in a step to fail at once, whatever ``retries`` says
+    │   └── LostAttemptsError      too many attempts in a row were lost: their workers died or did not answer
     ├── TripWire                   raise it in a step to end the run with status ``tripwire``
     ├── StepTimeoutError           an attempt of a step took longer than its start-to-close timeout
     ├── WorkflowNotFoundError      no workflow of that id is registered
@@ -34,6 +35,7 @@ __all__ = [
     "ConfigurationError",
     "DataConversionError",
     "DefinitionError",
+    "LostAttemptsError",
     "MappingError",
     "MastraError",
     "NonRetryableError",
@@ -103,6 +105,15 @@ class NonRetryableError(MastraError):
     """
 
     wire_name = "MastraNonRetryableError"
+
+
+class LostAttemptsError(NonRetryableError):
+    """The workers of a step's, function's or callback's last attempts died or did not answer: it is not tried again.
+
+    The limit is ``max_lost_attempts`` of `StepOptions` and of `Mastra`.
+    """
+
+    wire_name = "LostAttemptsError"
 
 
 class TripWire(MastraError):

@@ -10,6 +10,7 @@ import os
 import socket
 import uuid
 from collections.abc import Awaitable, Callable
+from concurrent.futures import Executor, ProcessPoolExecutor
 from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING
@@ -47,7 +48,8 @@ class MastraPlugin(SimplePlugin):
 
     ``Client.connect(..., plugins=[MastraPlugin(mastra)])``. It sets what restarts rely on: a worker identity that no
     other process ever had, heartbeats every second, and payloads read and written by pydantic. What you have set
-    yourself (codec, runtime, identity, interceptors) is kept.
+    yourself (codec, runtime, identity, interceptors) is kept. ``Worker(activity_executor=...)`` gets the steps that are
+    not async, if it has threads.
     """
 
     def __init__(
@@ -70,7 +72,6 @@ class MastraPlugin(SimplePlugin):
             data_converter=_with_pydantic,
             workflows=lambda existing: [*(existing or []), *mastra.workflow_types],
             interceptors=[TracingHeaders(self._tracing)],
-            activities=lambda existing: [*(existing or []), *mastra.activities],  # pyright: ignore[reportUnknownLambdaType]
         )
         self.mastra = mastra
 
@@ -89,6 +90,8 @@ class MastraPlugin(SimplePlugin):
         """See base class."""
         mark_log_records()
         config = super().configure_worker(config)
+        activities = self.mastra.activities(_threads(config.get("activity_executor")))
+        config["activities"] = [*(config.get("activities") or []), *activities]
         if self._tracing is not None:
             client = config.get("client")
             if client is not None:
@@ -103,6 +106,11 @@ class MastraPlugin(SimplePlugin):
             # be canceled and begin again, and might never come to an end.
             config["max_concurrent_workflow_tasks"] = 1
         return config
+
+
+def _threads(executor: Executor | None) -> Executor | None:
+    """The worker's executor, if steps can run there: they share memory with the worker."""
+    return None if isinstance(executor, ProcessPoolExecutor) else executor
 
 
 def _with_pydantic(converter: DataConverter | None) -> DataConverter:

@@ -250,6 +250,10 @@ class StepCall(CamelModel):
     validate_outputs: bool = True
     carried: Checkpoint | None = None
     """What a lost attempt had recorded of itself when ``restart()`` scheduled this one."""
+    restarted: bool | None = None
+    """The step was under way already in an execution that Temporal closed."""
+    max_lost_attempts: int | None = None
+    """How many attempts in a row may be lost: None for the worker's own limit, 0 for any number."""
 
 
 class Checkpoint(CamelModel):
@@ -259,6 +263,12 @@ class Checkpoint(CamelModel):
     """How often the step's own code failed. Crashes do not count."""
     value: Any = None
     """What the step saved with ``ctx.checkpoint()``."""
+    lost: int = 0
+    """How many attempts in a row were lost, the one under way included: it says otherwise if it is not."""
+    begun: bool | None = None
+    """An attempt has begun that did not come to its end."""
+    workers: list[str] | None = None
+    """The identities of the workers that it and those before it were lost with."""
 
 
 class StepOutcome(CamelModel):
@@ -318,6 +328,8 @@ class FunctionCall(CamelModel):
     """The outputs of the successful steps."""
     iteration_count: int | None = None
     retry_count: int = 0
+    carried: Checkpoint | None = None
+    """As that of a step's call."""
 
 
 class FunctionOutcome(CamelModel):
@@ -370,6 +382,8 @@ class CallbackCall(CamelModel):
     step_execution_path: list[str] | None = None
     init_data: Any = None
     request_context: dict[str, Any] | None = None
+    carried: Checkpoint | None = None
+    """As that of a step's call."""
 
 
 class LostAttempt(CamelModel):

@@ -102,6 +102,10 @@ class WorkerProcess:
         """Let a frozen process go on."""
         os.kill(self._process.pid or 0, signal.SIGCONT)
 
+    @property
+    def is_alive(self) -> bool:
+        return self._process.is_alive()
+
     def kill(self) -> None:
         """Send SIGKILL, and return when the process is gone."""
         self._process.kill()

@@ -65,6 +65,8 @@ class StepPlan(GraphModel):
     backoff_coefficient: float | None = None
     maximum_interval: int | None = None
     non_retryable_error_types: list[str] | None = None
+    max_lost_attempts: int | None = None
+    """0 for any number."""
 
 
 class StepInfo(Display):

@@ -99,6 +99,9 @@ class StepOptions(Options):
     """The longest delay between retries. Default none."""
     non_retryable_error_types: list[str | type[BaseException]] | None = None
     """Exceptions, as classes or names, that are never retried; also inside a group, and as the cause of another."""
+    max_lost_attempts: int | None = Field(default=None, ge=1)
+    """How many attempts in a row may be lost, because their workers died or did not answer, before the step fails. If
+    it is given, None means any number. Default: that of the worker's `Mastra`, which is 10 unless set otherwise."""
 
     @field_validator("task_queue")
     @classmethod
@@ -111,7 +114,14 @@ class StepOptions(Options):
         """These options, with the gaps filled from ``defaults``."""
         if defaults is None:
             return self
-        return StepOptions(**{**defaults.model_dump(exclude_none=True), **self.model_dump(exclude_none=True)})
+        return StepOptions(**{**defaults._given(), **self._given()})
+
+    def _given(self) -> dict[str, Any]:
+        """The options that say something: a limit of lost attempts does so with None as well."""
+        given = self.model_dump(exclude_none=True)
+        if "max_lost_attempts" in self.model_fields_set:
+            given["max_lost_attempts"] = self.max_lost_attempts
+        return given
 
     def plan(self, retries: int | None) -> StepPlan:
         """The options as the graph records them."""
@@ -127,7 +137,13 @@ class StepOptions(Options):
             non_retryable_error_types=None
             if names is None
             else [name if isinstance(name, str) else name.__name__ for name in names],
+            max_lost_attempts=self._lost_limit(),
         )
+
+    def _lost_limit(self) -> int | None:
+        if self.max_lost_attempts is None and "max_lost_attempts" in self.model_fields_set:
+            return 0
+        return self.max_lost_attempts
 
 
 def _optional_milliseconds(value: timedelta | None) -> int | None:

@@ -93,6 +93,7 @@ def _call(
             non_retryable_error_types=plan.non_retryable_error_types,
         ),
         timeout_ms=plan.start_to_close_timeout or START_TO_CLOSE,
+        max_lost_attempts=plan.max_lost_attempts,
         cancel_grace_ms=scope.plan.cancel_grace,
         validate_inputs=scope.validate_inputs,
         validate_outputs=scope.plan.validate_outputs,

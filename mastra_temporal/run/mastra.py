@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Executor
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -30,6 +31,7 @@ from mastra_temporal.run.schedules import Schedules
 from mastra_temporal.steps.calls import Calls
 from mastra_temporal.steps.definitions import Definitions
 from mastra_temporal.steps.runner import StepRunner
+from mastra_temporal.steps.threads import Threads
 from mastra_temporal.wire import StepCall, StepOutcome
 
 __all__ = ["Mastra"]
@@ -48,6 +50,7 @@ class Mastra:
         agents: Iterable[Agent | Any] | Mapping[str, Agent | Any] = (),
         tools: Iterable[Tool | Any] | Mapping[str, Tool | Any] = (),
         task_queue: str = "mastra",
+        max_lost_attempts: int | None = 10,
     ) -> None:
         """Register workflows, agents and tools: each as a list, or as a mapping whose keys are further names.
 
@@ -57,14 +60,21 @@ class Mastra:
             agents: The agents that workflows name by their id: ``.agent("writer")``.
             tools: The tools that workflows name by their id: ``.tool("adder")``.
             task_queue: The Temporal task queue of the runs and of their steps.
+            max_lost_attempts: Of the workers of this registry: how many attempts of a step, condition, mapping or
+                callback in a row may be lost, because their workers died or did not answer, before it fails; None for
+                any number. `StepOptions` can say otherwise for a step.
 
         Raises:
             DefinitionError: A workflow is not committed, two have one id, something is not of its kind, or the queue's
                 name is none.
+            ConfigurationError: ``max_lost_attempts`` is less than 1.
         """
         if (fault := fault_of(task_queue)) is not None:
             raise DefinitionError(f"{ascii(task_queue)[:60]} cannot be the name of a task queue: {fault}.")
+        if max_lost_attempts is not None and max_lost_attempts < 1:
+            raise ConfigurationError(f"max_lost_attempts is 1 or more, or None for no limit; got {max_lost_attempts}.")
         self.task_queue = task_queue
+        self.max_lost_attempts = max_lost_attempts
         self._registered = Registry("Workflow", workflows, _workflow_id, error=WorkflowNotFoundError)
         self._definitions = Definitions(self._registered.by_id.values())
         self._agents = Registry("Agent", agents, _agent_id, error=ConfigurationError)
@@ -226,11 +236,15 @@ class Mastra:
         """The Temporal workflow types of the registered workflows."""
         return compile_workflows(list(self._workflows), self._definitions.check_resume_data)
 
-    @property
-    def activities(self) -> list[Callable[..., Any]]:
-        """The activities of all steps, and those that the interpreter uses."""
+    def activities(self, threads: Executor | None = None) -> list[Callable[..., Any]]:
+        """The activities of all steps, and those that the interpreter uses.
+
+        Args:
+            threads: Where the steps run that are not async; by default threads of their own.
+        """
+        threads = threads or Threads("mastra-step")
         steps = [
-            _activity(StepRunner(self, self._with_tool(step)), step_activity(workflow.id, step.id))
+            _activity(StepRunner(self, self._with_tool(step), threads), step_activity(workflow.id, step.id))
             for workflow in self._definitions.workflows.values()
             for step in workflow.steps.values()
             if isinstance(step, Step)

@@ -157,6 +157,7 @@ class _TaskFactory:
             coroutine = _Contained(coroutine, owner)
         if self._before is not None:
             return self._before(loop, coroutine, **settings)
+        settings["name"] = settings.get("name") or owner  # by which it is known when it blocks the event loop
         return asyncio.Task(coroutine, loop=loop, **settings)
 
 

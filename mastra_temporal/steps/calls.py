@@ -7,10 +7,9 @@ heals when a worker has it. A local activity only says so: the run then asks for
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from temporalio import activity
 from temporalio.common import RawValue
@@ -22,6 +21,7 @@ from mastra_temporal.definition.graph import FunctionRef
 from mastra_temporal.definition.options import milliseconds
 from mastra_temporal.definition.schema import SchemaError, to_json
 from mastra_temporal.definition.workflow import Workflow
+from mastra_temporal.errors import LostAttemptsError, StepTimeoutError
 from mastra_temporal.execution.limits import size_error
 from mastra_temporal.execution.names import (
     ACTIVITY_CALLBACK,
@@ -31,12 +31,15 @@ from mastra_temporal.execution.names import (
     ACTIVITY_REQUEST_CANCEL,
 )
 from mastra_temporal.steps import body
+from mastra_temporal.steps.body import AttemptGivenUp
 from mastra_temporal.steps.boundary import user_code
 from mastra_temporal.steps.definitions import Definitions
 from mastra_temporal.steps.failure import error_info, is_retryable
-from mastra_temporal.steps.heartbeat import Heartbeat
+from mastra_temporal.steps.heartbeat import AttemptLost, Heartbeat
 from mastra_temporal.steps.lost import still_lost
+from mastra_temporal.steps.lost_attempts import LostAttempts
 from mastra_temporal.steps.runner import request_context_change
+from mastra_temporal.steps.threads import Threads
 from mastra_temporal.validation import admit, admit_nested, validated
 from mastra_temporal.wire import (
     CallbackCall,
@@ -52,6 +55,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Calls"]
 
+T = TypeVar("T")
+
+REPORT_TIME = timedelta(seconds=1)
+"""How much sooner than Temporal a call gives up, to say so itself."""
+
 
 class Calls:
     """The activities that every worker has besides its steps."""
@@ -60,6 +68,7 @@ class Calls:
         """Create them for a registry."""
         self.mastra = mastra
         self.definitions = definitions
+        self.threads = Threads("mastra-function")
 
     @property
     def activities(self) -> list[Callable[..., Any]]:
@@ -72,8 +81,16 @@ class Calls:
         functions = self._functions(call)
         if functions is None:
             return [FunctionOutcome(missing=True)] * len(call.functions)
-        with _beating():
+
+        async def evaluate() -> list[FunctionOutcome]:
             return await asyncio.gather(*(self._evaluate(call, name, function) for name, function in functions))
+
+        if activity.info().is_local:
+            return await evaluate()
+        try:
+            return await self._alive(_owner(call, call.functions[0].id), evaluate, call.carried)
+        except (LostAttemptsError, StepTimeoutError) as error:
+            return [FunctionOutcome(error=error_info(error), non_retryable=True)] * len(functions)
 
     def _functions(self, call: FunctionCall) -> list[tuple[str, WorkflowFunction]] | None:
         """The functions with their ids; None when one is missing and the caller has another way."""
@@ -91,11 +108,11 @@ class Calls:
 
     async def _evaluate(self, call: FunctionCall, function_id: str, function: WorkflowFunction) -> FunctionOutcome:
         request_context = RequestContext(call.request_context)
-        owner = f"function `{function_id}` of workflow `{call.workflow_id}`"
+        owner = _owner(call, function_id)
         try:
             with user_code(owner):
                 context = self._function_context(call, function, request_context)
-            value = await body.call(function.body, context.input_data, context, owner=owner)
+            value = await body.call(function.body, context.input_data, context, owner=owner, executor=self.threads)
             with user_code(owner):
                 value = _as_data(function, value, what=f"The result of {owner}")
                 change = request_context_change(call.request_context or {}, request_context)
@@ -160,20 +177,43 @@ class Calls:
             steps=call.steps,
             step_execution_path=call.step_execution_path,
         )
-        with _beating():
-            try:
-                await body.call(function, info, info, owner=f"{call.callback} of workflow `{call.workflow_id}`")
-            except Exception as error:
-                return FunctionOutcome(error=error_info(error))
+        owner = f"{call.callback} of workflow `{call.workflow_id}`"
+        try:
+            await self._alive(
+                owner,
+                lambda: body.call(function, info, info, owner=owner, executor=self.threads),
+                call.carried,
+            )
+        except (AttemptLost, AttemptGivenUp):
+            raise
+        except Exception as error:
+            return FunctionOutcome(error=error_info(error))
         return FunctionOutcome()
+
+    async def _alive(self, owner: str, perform: Callable[[], Awaitable[T]], carried: Checkpoint | None) -> T:
+        """Do something with a heartbeat, within the activity's time limit."""
+        lost = await LostAttempts.before_this_one(carried, limit=self.mastra.max_lost_attempts)
+        async with Heartbeat(owner, lost) as heartbeat:
+
+            async def begin_and_perform() -> T:
+                await heartbeat.begin()
+                return await perform()
+
+            limit = activity.info().start_to_close_timeout or timedelta(hours=1)
+            return await body.supervise(
+                asyncio.create_task(begin_and_perform(), name=owner),
+                heartbeat,
+                owner=owner,
+                timeout_ms=milliseconds(limit - REPORT_TIME),
+                grace_ms=body.FORGOTTEN_GRACE_MS,
+            )
 
     def _workflow(self, workflow_id: str) -> Workflow[Any, Any, Any] | None:
         return self.definitions.workflows.get(workflow_id)
 
 
-def _beating() -> contextlib.AbstractContextManager[None]:
-    """A heartbeat for the length of the block, where the server waits for one."""
-    return contextlib.nullcontext() if activity.info().is_local else Heartbeat(Checkpoint()).beating()
+def _owner(call: FunctionCall, function_id: str) -> str:
+    return f"function `{function_id}` of workflow `{call.workflow_id}`"
 
 
 def _admitted(workflow: Workflow[Any, Any, Any], call: EnterCall) -> EnterOutcome:

@@ -7,6 +7,7 @@ kept here: failures are counted in the heartbeat's details, which survive a kill
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import Executor
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,6 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from mastra_temporal.context import (
-    AbortSignal,
     BaseStepContext,
     RequestContext,
     StepContext,
@@ -28,9 +28,11 @@ from mastra_temporal.errors import PayloadTooLargeError
 from mastra_temporal.execution.limits import size_error
 from mastra_temporal.execution.names import FAILED_STEP
 from mastra_temporal.steps import body
+from mastra_temporal.steps.body import AttemptGivenUp
 from mastra_temporal.steps.boundary import user_code
 from mastra_temporal.steps.failure import error_info, is_retryable, recorded_cause, summary, tripwire_info, wanted_delay
-from mastra_temporal.steps.heartbeat import Heartbeat
+from mastra_temporal.steps.heartbeat import AttemptLost, Heartbeat
+from mastra_temporal.steps.lost_attempts import LostAttempts, effective_limit
 from mastra_temporal.steps.ports import StepChannel
 from mastra_temporal.tracing.attempt import current_span
 from mastra_temporal.tracing.context import TracingContext
@@ -49,21 +51,29 @@ LONGEST_DELAY_MS = 100 * 365 * 24 * 3_600_000
 class StepRunner:
     """Runs one step whenever its activity is called."""
 
-    def __init__(self, mastra: Mastra, step: Step[Any, Any]) -> None:
-        """Create the runner of a step."""
+    def __init__(self, mastra: Mastra, step: Step[Any, Any], threads: Executor) -> None:
+        """Create the runner of a step.
+
+        Args:
+            mastra: The registry.
+            step: The step.
+            threads: Where it runs if it is not async.
+        """
         self.mastra = mastra
         self.step = step
+        self.threads = threads
 
     async def run(self, call: StepCall) -> StepOutcome:
         """The activity."""
-        attempt = Attempt(self.mastra, self.step, call)
+        limit = effective_limit(call.max_lost_attempts, self.mastra.max_lost_attempts)
+        lost = await LostAttempts.before_this_one(call.carried, limit=limit)
+        attempt = Attempt(self.mastra, self.step, call, lost)
         try:
-            with attempt.heartbeat.beating():
-                async with attempt.channel:
-                    return await attempt.run()
+            async with attempt.heartbeat, attempt.channel:
+                return await attempt.run(self.threads)
+        except (AttemptGivenUp, AttemptLost):
+            raise
         except Exception as error:
-            if type(error) is ApplicationError and error.type == "WorkerShutdown":
-                raise
             failure = attempt.failure(error)
         # Not in the handler: there Temporal would find the user's error as the context of ours.
         raise failure
@@ -72,31 +82,37 @@ class StepRunner:
 class Attempt:
     """One attempt of a step."""
 
-    def __init__(self, mastra: Mastra, step: Step[Any, Any], call: StepCall) -> None:
+    def __init__(self, mastra: Mastra, step: Step[Any, Any], call: StepCall, lost: LostAttempts) -> None:
         """Prepare an attempt."""
         self.mastra = mastra
         self.step = step
         self.call = call
         self.owner = f"step `{step.id}` of workflow `{call.workflow_id}`"
         self.channel = StepChannel(call)
-        self.abort_signal = AbortSignal()
-        self.heartbeat = Heartbeat.of_this_attempt(call.carried, cut_off=self.abort_signal._set)  # pyright: ignore[reportPrivateUsage]
+        self.heartbeat = Heartbeat(self.owner, lost)
         self.effects = StepEffects()
         self.request_context = RequestContext(call.request_context)
         self.payload: Any = None
         self.resume_payload: Any = None
 
-    async def run(self) -> StepOutcome:
+    async def run(self, threads: Executor) -> StepOutcome:
         """Validate, run the body, and say what came of it."""
         with user_code(self.owner):
             context = self._context(self._input())
-        task = asyncio.create_task(body.call(self.step.body, context.input_data, context, owner=self.owner))
+        calling = body.call(
+            self.step.body,
+            context.input_data,
+            context,
+            owner=self.owner,
+            executor=threads,
+            heartbeat=self.heartbeat,
+        )
         output = await body.supervise(
-            task,
+            asyncio.create_task(calling, name=self.owner),
+            self.heartbeat,
             owner=self.owner,
             timeout_ms=self.call.timeout_ms,
             grace_ms=self.call.cancel_grace_ms,
-            abort=context.abort_signal,
         )
         with user_code(self.owner):
             outcome = self._outcome(output)
@@ -113,7 +129,7 @@ class Attempt:
             is_retryable(error, retry.non_retryable_error_types or [])
             and failures <= retry.retries
             and not self.effects.aborted
-            and not body.is_given_up()
+            and not self.heartbeat.given_up.done()
         )
         if retryable:
             self.heartbeat.count_failure()
@@ -195,7 +211,8 @@ class Attempt:
             suspend_data=call.suspend_data,
             idempotency_key=call.idempotency_key,
             last_checkpoint=self.heartbeat.recorded.value,
-            abort_signal=self.abort_signal,
+            restart=self.heartbeat.lost.is_restart or bool(self.call.restarted),
+            abort_signal=self.heartbeat.abort_signal,
             tracing_context=TracingContext(current_span()),
             effects=self.effects,
             ports=StepPorts(

@@ -30,6 +30,7 @@ from mastra_temporal.run.recovery.held_task import free_held_task, freeing_held_
 from mastra_temporal.run.recovery.liveness import SILENCE_SECONDS, Verdicts, describe
 from mastra_temporal.run.recovery.stuck import is_stuck, patiently, reset_stuck_run
 from mastra_temporal.steps.lost import attempt_started
+from mastra_temporal.steps.lost_attempts import died_unrecorded
 from mastra_temporal.tracing.calls import carried_options
 from mastra_temporal.wire import Checkpoint, LostAttempt, RestartRequest
 
@@ -218,7 +219,8 @@ async def _give_up(
 async def _carried(client: Client, activity: PendingActivityInfo) -> Checkpoint | None:
     """What the lost attempt had recorded: the new one is told, since Temporal forgets it with the activity."""
     if not activity.HasField("heartbeat_details"):
-        return None
+        lost = activity.state == STARTED or activity.last_failure.HasField("timeout_failure_info")
+        return died_unrecorded(activity) if lost else None
     [checkpoint] = await client.data_converter.decode(activity.heartbeat_details.payloads, [Checkpoint])
     return checkpoint
 

@@ -1,0 +1,190 @@
+"""Code that kills its worker, or makes it deaf: it is tried again so often, and then the step says what happened."""
+
+import asyncio
+import os
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from mastra_temporal import StepContext, SyncStepContext, create_step, create_workflow
+from mastra_temporal.errors import DefinitionError
+from tests.support import Effects, Stage, WorkerProcess, until, within
+
+TIMEOUT = timedelta(seconds=1)
+
+
+def exits(effects: Effects) -> Any:
+    async def exit(value: Any, ctx: StepContext) -> None:
+        effects.add(f"restart {ctx.restart}")
+        os._exit(3)
+
+    step = create_step(id="exit", execute=exit, options={"max_lost_attempts": 3})
+    options = {"heartbeat_timeout": TIMEOUT, "max_lost_attempts": None}
+    return [create_workflow(id="exits", step_options=options).then(step).commit()]
+
+
+def exits_later(effects: Effects) -> Any:
+    """Only a restart brings it back in time."""
+    options = {"heartbeat_timeout": timedelta(minutes=5)}
+    [workflow] = exits(effects)
+    step = workflow.steps["exit"]
+    return [create_workflow(id="exits-later", step_options=options).then(step).commit()]
+
+
+class Fleet:
+    """Workers that are replaced when they die."""
+
+    def __init__(self, stage: Stage, build: Callable[[Effects], Any]) -> None:
+        self._stage = stage
+        self._build = build
+        self._task: asyncio.Task[None] | None = None
+        self.workers: list[WorkerProcess] = []
+
+    async def __aenter__(self) -> "Fleet":
+        self._task = asyncio.create_task(self._keep())
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        assert self._task is not None
+        self._task.cancel()
+
+    async def _keep(self) -> None:
+        while True:
+            if not self.workers or not self.workers[-1].is_alive:
+                self.workers.append(self._stage.worker_process(self._build))
+            await asyncio.sleep(0.05)
+
+
+async def test_a_step_that_kills_its_workers_fails_at_the_limit(stage: Stage):
+    mastra = await stage.app(exits)
+    async with Fleet(stage, exits):
+        run = await mastra.get_workflow("exits").create_run()
+        result = await within(run.start(), 60)
+    assert result.status == "failed"
+    assert result.error is not None
+    assert result.error["name"] == "LostAttemptsError"
+    message = result.error["message"]
+    assert "step `exit` of workflow `exits`: its worker died or did not answer 3 times in a row" in message
+    assert "heartbeat timeout" in message
+    assert "os._exit" in message
+    assert message.count("@") == 2  # the first attempt ended before it could say where it ran
+    assert stage.effects.counts() == {"restart False": 1, "restart True": 2}
+
+
+async def test_attempts_that_restart_gave_up_count(stage: Stage):
+    mastra = await stage.app(exits_later)
+    async with Fleet(stage, exits_later) as fleet:
+        run = await mastra.get_workflow("exits-later").create_run()
+        result = asyncio.create_task(run.start())
+        for number in (1, 2, 3):
+            await until(lambda number=number: sum(stage.effects.counts().values()) >= number)
+            await until(lambda number=number: len(fleet.workers) > number)
+            restarted = asyncio.create_task(run.restart())
+        ended = await within(result, 30)
+        assert (await within(restarted)).error == ended.error
+    assert ended.error is not None
+    assert ended.error["name"] == "LostAttemptsError"
+    assert "given up by restart()" in ended.error["message"]
+    assert stage.effects.counts() == {"restart False": 1, "restart True": 2}
+
+
+def holds_the_lock(effects: Effects) -> Any:
+    def hold(value: Any) -> None:
+        effects.add("hold")
+        re.match(r"(a+)+$", "a" * 32 + "b")  # keeps Python's lock for much longer than the heartbeat timeout
+
+    step = create_step(id="hold", execute=hold)
+    options = {"heartbeat_timeout": TIMEOUT, "max_lost_attempts": 2}
+    return [create_workflow(id="holds", step_options=options).then(step).commit()]
+
+
+async def test_code_that_keeps_the_lock_is_ended_and_the_cause_is_named(stage: Stage):
+    mastra = await stage.app(holds_the_lock)
+    for _ in range(3):
+        stage.worker_process(holds_the_lock)
+    run = await mastra.get_workflow("holds").create_run()
+    result = await within(run.start(), 60)
+    assert result.error is not None
+    assert result.error["name"] == "LostAttemptsError"
+    assert "Python's lock (the GIL)" in result.error["message"]
+    assert stage.effects.counts() == {"hold": 2}
+
+
+def advances(effects: Effects) -> Any:
+    def advance(value: Any, ctx: SyncStepContext) -> int:
+        done = (ctx.last_checkpoint or 0) + 1
+        effects.add("advance")
+        if done > 4:
+            return done
+        ctx.checkpoint(done)
+        asyncio.run(asyncio.sleep(0.7))  # for the checkpoint to get there
+        os._exit(3)
+
+    step = create_step(id="advance", execute=advance)
+    options = {"heartbeat_timeout": TIMEOUT, "max_lost_attempts": 2}
+    return [create_workflow(id="advances", step_options=options).then(step).commit()]
+
+
+async def test_an_attempt_with_a_new_checkpoint_does_not_count(stage: Stage):
+    mastra = await stage.app(advances)
+    async with Fleet(stage, advances):
+        run = await mastra.get_workflow("advances").create_run()
+        result = await within(run.start(), 60)
+    assert (result.status, result.result) == ("success", 5)
+
+
+def waits(effects: Effects) -> Any:
+    async def wait(value: Any, ctx: StepContext) -> bool:
+        effects.add("waits")
+        if effects.counts()["waits"] < 4:
+            await asyncio.sleep(600)
+        return ctx.restart
+
+    step = create_step(id="wait", execute=wait, options={"max_lost_attempts": 1})
+    return [create_workflow(id="handed-back").then(step).commit()]
+
+
+async def test_an_attempt_that_is_handed_back_does_not_count(stage: Stage):
+    mastra = await stage.app(waits)
+    run = await mastra.get_workflow("handed-back").create_run()
+    await run.start_async()
+    for number in (1, 2, 3):
+        worker = stage.worker_process(waits)
+        await stage.effects.seen("waits", number)
+        assert worker.terminate() == 0
+    stage.worker_process(waits)
+    result = await within(run.join(), 30)
+    assert (result.status, result.result) == ("success", True)
+
+
+async def test_after_a_failure_of_its_own_an_attempt_is_no_restart(stage: Stage):
+    seen: list[bool] = []
+
+    async def fail(value: Any, ctx: StepContext) -> int:
+        seen.append(ctx.restart)
+        if len(seen) == 1:
+            raise RuntimeError("once")
+        return ctx.retry_count
+
+    workflow = create_workflow(id="failing").then(create_step(id="fail", execute=fail, retries=1)).commit()
+    async with stage.worker(workflow):
+        result = await within((await workflow.create_run()).start())
+    assert (result.result, seen) == (1, [False, False])
+
+
+@pytest.mark.parametrize("limit", [0, -1])
+def test_a_limit_is_at_least_one(limit: int):
+    with pytest.raises(DefinitionError, match="max_lost_attempts"):
+        create_step(id="x", execute=lambda value: value, options={"max_lost_attempts": limit})
+
+
+def test_no_limit_of_a_step_wins_over_that_of_its_workflow():
+    unlimited = create_step(id="a", execute=lambda value: value, options={"max_lost_attempts": None})
+    inherits = create_step(id="b", execute=lambda value: value)
+    own = create_step(id="c", execute=lambda value: value, options={"max_lost_attempts": 5})
+    workflow = create_workflow(id="limits", step_options={"max_lost_attempts": 3})
+    graph = workflow.then(unlimited).then(inherits).then(own).commit().graph
+    assert [entry.plan.max_lost_attempts for entry in graph.entries] == [0, 3, 5]  # type: ignore[union-attr]
