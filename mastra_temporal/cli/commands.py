@@ -65,7 +65,9 @@ def restart(
     run_id: Annotated[str | None, typer.Argument(help="The run to restart and to wait for.")] = None,
     all: Annotated[bool, typer.Option("--all", help="All runs that lost their worker.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Also steps whose workers are alive.")] = False,
-    timeout: Annotated[float | None, typer.Option(min=0, help="Seconds to wait for the outcome.")] = None,
+    timeout: Annotated[
+        float | None, typer.Option(min=0, help="Seconds to wait for the outcome; then the exit status is 124.")
+    ] = None,
 ) -> None:
     """Bring a run back that lost its worker, or all of them with --all; finished steps never run again."""
     if (run_id is None) != all:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
 from datetime import timedelta
@@ -26,10 +27,16 @@ async def restart_one(app: str, run_id: str, *, force: bool, timeout: float | No
 
     Raises:
         RunError: There is no such run, it is not active, or it has failed.
+        asyncio.TimeoutError: The run goes on, but was not over in time.
     """
     mastra = await _connected(app)
     run = await mastra.get_workflow_by_id(await _workflow_of(mastra, run_id)).create_run(run_id=run_id)
-    result = await run.restart(force=force, timeout=None if timeout is None else timedelta(seconds=timeout))
+    try:
+        result = await run.restart(force=force, timeout=None if timeout is None else timedelta(seconds=timeout))
+    except asyncio.TimeoutError:
+        raise asyncio.TimeoutError(
+            f"{run.label} goes on, but was not over within {timeout:g} seconds: run the command again to wait on."
+        ) from None
     print(result.model_dump_json(by_alias=True, exclude_none=True, indent=2))
     if result.status not in ("success", "suspended", "paused"):
         raise RunError(f"{run.label} ended with status {result.status}.")

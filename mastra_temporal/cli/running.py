@@ -13,19 +13,25 @@ from mastra_temporal.errors import MastraError
 
 __all__ = ["on_stop_signal", "run"]
 
+NOT_IN_TIME = 124
+"""The exit status of ``timeout(1)``."""
+
 
 def run(command: Coroutine[Any, Any, None]) -> int:
     """Run a command to its end.
 
     Returns:
-        The exit status: 0, 1 after a mistake, which is then told on standard error, or 130 after a Ctrl-C that came
-        before the command listened to signals.
+        The exit status: 0, 1 after a mistake, which is then told on standard error, 124 if what the command waited for
+        was not over in time, or 130 after a Ctrl-C that came before the command listened to signals.
     """
     try:
         asyncio.run(command)
     except MastraError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except asyncio.TimeoutError as error:
+        print(error, file=sys.stderr)
+        return NOT_IN_TIME
     except KeyboardInterrupt:
         return 130
     return 0

@@ -1,5 +1,6 @@
 """`mastra-temporal`: the development server with a worker beside it."""
 
+import asyncio
 import os
 import signal
 import socket
@@ -11,7 +12,9 @@ import pytest
 from temporalio.client import Client
 
 from mastra_temporal import Mastra
+from mastra_temporal.testing import worker_for
 from tests.integration.commands import CLI, Command, assert_mistake, run, running, wait_until, write_app
+from tests.support import Stage
 
 pytestmark = pytest.mark.any_cache
 
@@ -87,6 +90,19 @@ async def test_restart_brings_runs_back(ports: Ports, tmp_path: Path):
         assert one.returncode == 0, one.stderr
         assert '"result": "finished"' in one.stdout
         assert_mistake(lost, "Snapshot not found for run unknown")
+
+
+async def test_a_run_that_is_not_over_in_time_is_told(stage: Stage, tmp_path: Path):
+    mastra = write_app(tmp_path)
+    async with worker_for(mastra, stage.client):
+        run_ = await mastra.get_workflow("lingering").create_run()
+        await run_.start_async(input_data=60.0)
+        command = ("-m", CLI, "restart", "--app", "app:mastra", run_.run_id, "--timeout", "1")
+        done = await asyncio.to_thread(run, *command, folder=tmp_path, TEMPORAL_ADDRESS=stage.address)
+        await run_.cancel()
+    (line,) = done.stderr.splitlines()
+    assert f"run `{run_.run_id}` of workflow `lingering` goes on, but was not over within 1 seconds" in line
+    assert (done.returncode, done.stdout) == (124, "")
 
 
 @pytest.mark.parametrize("arguments", [[], ["run", "--all"], ["--all", "--force"]])

@@ -17,8 +17,8 @@ from temporalio.service import RPCError
 
 __all__ = ["locked"]
 
-LOCK_TIMEOUT = timedelta(seconds=15)
-"""The lock of a process that died while it held it is free after this time."""
+LOCK_TIMEOUT = timedelta(seconds=3)
+"""The lock of a process that died while it held it is free after this time. Hold it for a few calls, not longer."""
 LOCK_TYPE = "mastra.restart-lock"
 
 

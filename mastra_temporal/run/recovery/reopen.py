@@ -53,17 +53,17 @@ async def reopen(
     Returns:
         Whether it is; not if the run had been canceled before it was closed.
     """
+    recorded = await recorded_run(client, closed.id, closed.run_id)
+    if recorded.run.aborted:
+        return False
+    await _let_steps_hear(closed, recorded)
+    envelope = _continuation(recorded, closed.run_id, request_context)
     while True:
         async with locked(client, closed.id) as mine:
             latest = await client.get_workflow_handle(closed.id).describe()
             if latest.run_id != closed.run_id:
                 return True
             if mine:
-                recorded = await recorded_run(client, closed.id, closed.run_id)
-                if recorded.run.aborted:
-                    return False
-                await _let_steps_hear(closed, recorded)
-                envelope = _continuation(recorded, closed.run_id, request_context)
                 with following(recorded.trace):
                     await client.start_workflow(
                         closed.workflow_type,
