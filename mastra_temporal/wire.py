@@ -169,6 +169,8 @@ class ScopeSeed(CamelModel):
     progress: ProgressSeed | None = None
     answers: dict[str, Any] = {}
     """Resume data for suspended steps that are still to be reached, by step id."""
+    interrupted: list[str] | None = None
+    """See `Scope.interrupted`."""
 
 
 class RunSeed(CamelModel):

@@ -65,6 +65,8 @@ class Scope:
     """Resume data for suspended steps that are still to be reached, by step id."""
     active: dict[str, StepResult] = field(default_factory=lambda: dict[str, StepResult]())
     """The bodies under way, by the keys of ``Progress.results``."""
+    interrupted: set[str] = field(default_factory=lambda: set[str]())
+    """The bodies that were under way in an execution that Temporal closed, and have not been run again yet."""
 
     def output_of(self, step_id: str) -> Any:
         """The output of a step that succeeded, or MISSING."""

@@ -53,6 +53,7 @@ def seed_of(scope: Scope) -> ScopeSeed:
         position=scope.position,
         input_data=scope.input_data,
         answers=scope.answers,
+        interrupted=sorted(scope.interrupted) or None,
         progress=None
         if progress is None
         else ProgressSeed(
@@ -101,6 +102,7 @@ def _scope(seed: ScopeSeed, workflow_id: str, plan: WorkflowPlan, entries: list[
         input_data=seed.input_data,
         progress=None if seed.progress is None else _progress(seed.progress, entries, validate),
         answers=dict(seed.answers),
+        interrupted=set(seed.interrupted or ()),
     )
 
 

@@ -39,6 +39,9 @@ async def execute(
     if resume is not None:
         result = resumed(resume.prior, resume.data)
     call = _call(engine, scope, step_id, plan, occurrence, result.payload)
+    if occurrence.key(step_id) in scope.interrupted:
+        scope.interrupted.remove(occurrence.key(step_id))
+        call = call.model_copy(update={"restarted": True})
     if resume is not None:
         resume_with = {"resumed": True, "resume_data": resume.data, "suspend_data": suspend_data(resume.prior)}
         call = call.model_copy(update=resume_with)

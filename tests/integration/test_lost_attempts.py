@@ -58,6 +58,7 @@ class Fleet:
             await asyncio.sleep(0.05)
 
 
+@pytest.mark.parity("restart")
 async def test_a_step_that_kills_its_workers_fails_at_the_limit(stage: Stage):
     mastra = await stage.app(exits)
     async with Fleet(stage, exits):

@@ -178,3 +178,31 @@ async def test_one_whose_first_workflow_task_was_lost_is_read_as_one_that_begins
     events.append(end)
     snapshot = await within(replay(mastra.client, WorkflowHistory(run.run_id, events), MastraWorkflow.snapshot))
     assert (snapshot.status, snapshot.step_execution_path) == ("running", ["work"])
+
+
+@pytest.mark.parity("restart")
+async def test_a_step_that_was_under_way_knows_that_it_is_a_restart(stage: Stage):
+    async def note(value: Any, ctx: StepContext) -> Any:
+        stage.effects.add(f"{ctx.step_id} {ctx.restart}")
+        if ctx.step_id in ("deep", "side"):
+            await stage.effects.opened("go")
+        return value
+
+    def noted(step_id: str) -> Any:
+        return create_step(id=step_id, execute=note)
+
+    inner = create_workflow(id="within").then(noted("shallow")).then(noted("deep")).commit()
+    workflow = create_workflow(id="telling").then(noted("before")).parallel([inner, noted("side")])
+    workflow.then(noted("after")).commit()
+    async with stage.worker(workflow):
+        run = await workflow.create_run()
+        await run.start_async(input_data=1)
+        for step_id in ("deep", "side"):
+            await stage.effects.seen(f"{step_id} False")
+        await stage.client.get_workflow_handle(run.run_id).terminate("by mistake")
+        await until(lambda: is_closed(stage, run.run_id))
+        stage.effects.open("go")
+        assert (await within(run.restart())).status == "success"
+    counts = stage.effects.counts()
+    assert {"deep True", "side True", "after False"} <= set(counts)
+    assert sum(counts.values()) == 7

@@ -197,6 +197,11 @@ ROWS: dict[str, list[Row]] = {
         Row("abortSignal", "`ctx.abort_signal`", better="reaches a step on any worker, threads included"),
         Row("runId, workflowId, resourceId", "`ctx.run_id`, `ctx.workflow_id`, `ctx.resource_id`"),
         Row("retryCount", "`ctx.retry_count`"),
+        Row(
+            "restart",
+            "`ctx.restart`",
+            better="also after a crash that nobody had to restart, and false for steps that had not begun",
+        ),
         Row("requestContext", "`ctx.request_context`"),
         Row("mastra", "`ctx.mastra`"),
         Row("writer.write()", "`await ctx.writer.write()`"),

@@ -104,16 +104,17 @@ def _continuation(recorded: RecordedRun, execution: str, request_context: dict[s
 
 
 def _under_way(scope: Scope) -> ScopeSeed:
-    """A scope as data, in which nested workflows are marked that had begun: they are entered where they stand."""
+    """A scope as data, in which is marked what had begun: nested workflows are entered where they stand."""
     seed = seed_of(scope)
-    _mark(seed)
+    _mark(seed, scope)
     return seed
 
 
-def _mark(seed: ScopeSeed) -> None:
-    if seed.progress is None:
+def _mark(seed: ScopeSeed, scope: Scope) -> None:
+    seed.interrupted = sorted(scope.interrupted.union(scope.active)) or None
+    if seed.progress is None or scope.progress is None:
         return
     for key, child in seed.progress.children.items():
         first = min((step.started_at for step in child.steps.values()), default=0)
         seed.progress.results.setdefault(key, StepResult(status="running", payload=child.init_data, started_at=first))
-        _mark(child)
+        _mark(child, scope.progress.children[key])
