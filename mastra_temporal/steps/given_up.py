@@ -22,6 +22,10 @@ RUNNING = WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_RUNNING
 LATEST_EVENTS = 200
 """Among which a replacement is looked for."""
 CANCELED = WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_CANCELED
+CLOSED_FROM_OUTSIDE = (
+    WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_TERMINATED,
+    WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_TIMED_OUT,
+)
 
 
 async def why_given_up(client: Client, info: activity.Info, *, known: bool) -> AbortReason:
@@ -35,19 +39,17 @@ async def why_given_up(client: Client, info: activity.Info, *, known: bool) -> A
     try:
         run = await _describe(client, info, info.workflow_run_id)
         status = run.workflow_execution_info.status
-        if status == RUNNING:
-            if run.workflow_extended_info.cancel_requested:
-                return "canceled"
-            if await _is_replaced(client, info, run):
-                return "restarted"
-            return "canceled" if known else "timed_out"
-        if status == CANCELED:
+        if status == CANCELED or (status == RUNNING and run.workflow_extended_info.cancel_requested):
             return "canceled"
-        latest = await _describe(client, info, None)
-        goes_on = latest.workflow_execution_info.execution.run_id != info.workflow_run_id
-        return "restarted" if goes_on else "canceled"
+        if await _is_replaced(client, info, run):
+            return "restarted"
+        if status in CLOSED_FROM_OUTSIDE:
+            latest = await _describe(client, info, None)
+            goes_on = latest.workflow_execution_info.execution.run_id != info.workflow_run_id
+            return "restarted" if goes_on else "canceled"
     except RPCError:
-        return "canceled" if known else "timed_out"
+        pass
+    return "canceled" if known else "timed_out"
 
 
 async def pending_activity(client: Client, info: activity.Info) -> PendingActivityInfo | None:
