@@ -33,6 +33,7 @@ __all__ = [
     "ProgressSeed",
     "RequestContextChange",
     "RestartRequest",
+    "ResumeClaim",
     "ResumeReply",
     "ResumeRequest",
     "RetryPlan",
@@ -173,6 +174,16 @@ class ScopeSeed(CamelModel):
     """See `Scope.interrupted`."""
 
 
+class ResumeClaim(CamelModel):
+    """Whom a resume has answered: nobody else can answer that suspension."""
+
+    keys: list[str]
+    """The way to the step, items with their index."""
+    labels: list[str] | None = None
+    generation: int
+    """How often the run had been resumed then, this time included."""
+
+
 class RunSeed(CamelModel):
     """Where a new execution of a run begins: with what earlier executions have recorded."""
 
@@ -183,6 +194,8 @@ class RunSeed(CamelModel):
     """The Temporal run id of the execution before."""
     generation: int = 0
     """How often the run has been resumed."""
+    claims: list[ResumeClaim] = []
+    """The last resumes."""
 
 
 class StartEnvelope(CamelModel):
@@ -414,7 +427,7 @@ class ResumeRequest(CamelModel):
 
     v: int = 1
     generation: int | None = None
-    """How often the run had been resumed when the caller saw it suspended; another number means somebody was faster."""
+    """How often the run had been resumed when the caller saw it: what was answered since, the caller cannot mean."""
     step: list[str] | None = None
     """The path of the suspended step; an item of a foreach as ``<step id>[<index>]``."""
     label: str | None = None

@@ -2,6 +2,10 @@
 
 A suspended run keeps the entry under way of each scope, with the results of its bodies. To resume is to mark bodies
 there; the interpreter then enters the same entries again and runs only the marked bodies.
+
+Each suspended body is answered once: a caller who looked at the run before somebody else answered it is refused, and so
+is one who comes while it runs. Others can be answered meanwhile; they run as soon as those under way have ended or are
+suspended again.
 """
 
 from __future__ import annotations
@@ -13,26 +17,35 @@ from typing import Any
 
 from mastra_temporal.definition.path import is_object
 from mastra_temporal.execution.ending import META
-from mastra_temporal.execution.scope import Progress, Scope, milliseconds_now
-from mastra_temporal.wire import ResumeRequest, StepResult
+from mastra_temporal.execution.scope import Answer, Progress, RunState, Scope, milliseconds_now
+from mastra_temporal.wire import ResumeClaim, ResumeRequest, StepResult
 
 __all__ = [
+    "ClaimedError",
     "NoSuspendedStepError",
     "SuspendedStep",
+    "answer",
     "labels",
     "resumed",
     "step_id_of",
     "suspend_data",
     "suspended_steps",
+    "take_up",
     "targets",
 ]
 
 ITEM = re.compile(r"\[(\d+)\]$")
+KEPT_CLAIMS = 1000
+"""How many of the last resumes a run knows: a caller looks at the run and answers within moments."""
 OCCURRENCE = re.compile(r"(\[\d+\]|#\d+)$")
 
 
 class NoSuspendedStepError(Exception):
     """The request means no suspended step, or does not say which."""
+
+
+class ClaimedError(Exception):
+    """Somebody else has answered what the request means."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +72,12 @@ class SuspendedStep:
         first = self.keys[0]
         index = _index(first)
         return {"stepId": step_id_of(first)} if index is None else {"stepId": step_id_of(first), "foreachIndex": index}
+
+    @property
+    def going_on(self) -> bool:
+        """Whether it has been answered already, and runs."""
+        progress, key = self.way[-1]
+        return key in progress.resuming
 
     def mark(self, data: Any) -> None:
         """Let the step, and all nested workflows on the way to it, run again."""
@@ -87,15 +106,55 @@ def labels(scope: Scope) -> dict[str, SuspendedStep]:
     return {label: step for step in suspended_steps(scope) for label in step.result.resume_labels or []}
 
 
-def targets(scope: Scope, request: ResumeRequest) -> list[SuspendedStep]:
+def targets(run: RunState, scope: Scope, request: ResumeRequest) -> list[SuspendedStep]:
     """The suspended steps that a request means: all items of one foreach, or one step.
 
     Raises:
         NoSuspendedStepError: There is none, or more than one.
+        ClaimedError: Somebody else has answered what it means.
     """
+    waiting = [answer.keys for answer in run.answers]
+    steps = [step for step in suspended_steps(scope) if not step.going_on and step.keys not in waiting]
+    try:
+        found = _chosen(steps, request)
+    except NoSuspendedStepError:
+        under_way = [step.keys for step in suspended_steps(scope) if step.going_on] + waiting
+        claimed = [claim for claim in run.claims if claim.keys in under_way or _is_later(claim, request)]
+        if any(_means(request, claim.keys, claim.labels) for claim in claimed):
+            raise ClaimedError from None
+        raise
+    if any(_is_later(claim, request) and _means(request, claim.keys, claim.labels) for claim in run.claims):
+        raise ClaimedError
+    return found
+
+
+def _is_later(claim: ResumeClaim, request: ResumeRequest) -> bool:
+    """Whether a claim was made after the caller had looked at the run."""
+    return request.generation is not None and claim.generation > request.generation
+
+
+def answer(run: RunState, steps: list[SuspendedStep], request: ResumeRequest, generation: int) -> None:
+    """Take an answer to suspended steps. They get it by `take_up`, as soon as nothing is under way."""
+    for step in steps:
+        run.answers.append(Answer(step.keys, request.resume_data, bool(request.per_step)))
+        run.claims.append(ResumeClaim(keys=step.keys, labels=step.result.resume_labels, generation=generation))
+    del run.claims[:-KEPT_CLAIMS]
+
+
+def take_up(run: RunState, scope: Scope) -> None:
+    """Let the steps that were answered run again."""
+    steps = {tuple(step.keys): step for step in suspended_steps(scope)}
+    for each in run.answers:
+        if (step := steps.get(tuple(each.keys))) is not None:
+            step.mark(each.data)
+    if run.answers:
+        run.per_step = any(each.per_step for each in run.answers)
+    run.answers.clear()
+
+
+def _chosen(steps: list[SuspendedStep], request: ResumeRequest) -> list[SuspendedStep]:
     if request.label is not None:
-        return [_labelled(scope, request.label)]
-    steps = list(suspended_steps(scope))
+        return [_labelled(steps, request.label)]
     if not steps:
         raise NoSuspendedStepError("No suspended steps found in this workflow run")
     chosen = steps if request.step is None else _on_path(steps, request.step)
@@ -109,8 +168,8 @@ def targets(scope: Scope, request: ResumeRequest) -> list[SuspendedStep]:
     return chosen
 
 
-def _labelled(scope: Scope, label: str) -> SuspendedStep:
-    known = labels(scope)
+def _labelled(steps: list[SuspendedStep], label: str) -> SuspendedStep:
+    known = {name: step for step in steps for name in step.result.resume_labels or []}
     if label not in known:
         raise NoSuspendedStepError(f'Resume label "{label}" not found. Available labels: [{", ".join(known)}]')
     return known[label]
@@ -132,13 +191,22 @@ def _on_path(steps: list[SuspendedStep], path: list[str]) -> list[SuspendedStep]
 
 def _of_item(steps: list[SuspendedStep], path: list[str], index: int) -> list[SuspendedStep]:
     """The steps of one item: of the first foreach on the way whose item the path leaves open."""
-    chosen = [step for step in steps if _open_index(step, path) == index]
+    chosen = [step for step in steps if _open_index(step.keys, path) == index]
     if not chosen:
-        suspended = sorted({found for step in steps if (found := _open_index(step, path)) is not None})
+        suspended = sorted({found for step in steps if (found := _open_index(step.keys, path)) is not None})
         raise NoSuspendedStepError(
             f"Item {index} was not suspended. Available suspended items: [{', '.join(map(str, suspended))}]"
         )
     return chosen
+
+
+def _means(request: ResumeRequest, keys: list[str], labels: list[str] | None) -> bool:
+    """Whether a request means the step at the end of this way, suspended or not."""
+    if request.label is not None:
+        return request.label in (labels or [])
+    path = request.step or []
+    on_path = request.step is None or _matches(keys, path)
+    return on_path and request.for_each_index in (None, _open_index(keys, path))
 
 
 def _matches(keys: list[str], path: list[str]) -> bool:
@@ -158,9 +226,9 @@ def _fork(steps: list[SuspendedStep]) -> bool:
     return any(len(ids) > 1 for ids in following.values())
 
 
-def _open_index(step: SuspendedStep, path: list[str]) -> int | None:
-    given = [_index(wanted) is not None for wanted in path] + [False] * len(step.keys)
-    indexes = (_index(key) for key, is_given in zip(step.keys, given, strict=False) if not is_given)
+def _open_index(keys: list[str], path: list[str]) -> int | None:
+    given = [_index(wanted) is not None for wanted in path] + [False] * len(keys)
+    indexes = (_index(key) for key, is_given in zip(keys, given, strict=False) if not is_given)
     return next((index for index in indexes if index is not None), None)
 
 

@@ -10,9 +10,9 @@ from temporalio import workflow
 
 from mastra_temporal.definition.graph import WorkflowGraph, WorkflowPlan
 from mastra_temporal.definition.path import MISSING
-from mastra_temporal.wire import RequestContextChange, RunStatus, StepResult, WorkflowResult
+from mastra_temporal.wire import RequestContextChange, ResumeClaim, RunStatus, StepResult, WorkflowResult
 
-__all__ = ["EntryData", "Inspection", "Progress", "RunState", "Scope", "milliseconds_now"]
+__all__ = ["Answer", "EntryData", "Inspection", "Progress", "RunState", "Scope", "milliseconds_now"]
 
 
 def milliseconds_now() -> int:
@@ -83,6 +83,16 @@ class Scope:
             self.state = {**self.state, **change}
 
 
+@dataclass(frozen=True)
+class Answer:
+    """An accepted resume that waits for the steps under way."""
+
+    keys: list[str]
+    """The way to the step, items with their index."""
+    data: Any
+    per_step: bool
+
+
 @dataclass
 class RunState:
     """What all scopes of a run share."""
@@ -98,6 +108,10 @@ class RunState:
     """It holds too much to be handed over to a new execution."""
     sleeping: int = 0
     scopes: dict[tuple[str, ...], Scope] = field(default_factory=lambda: dict[tuple[str, ...], Scope]())
+    answers: list[Answer] = field(default_factory=lambda: list[Answer]())
+    """What suspended steps were answered, and have not been given yet."""
+    claims: list[ResumeClaim] = field(default_factory=lambda: list[ResumeClaim]())
+    """Which suspensions were answered, the latest last."""
 
     def change_request_context(self, change: RequestContextChange | None) -> None:
         """Take over what a finished step did to the request context."""

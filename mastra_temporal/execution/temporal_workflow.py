@@ -38,7 +38,14 @@ from mastra_temporal.execution.names import (
 )
 from mastra_temporal.execution.observation import Observation
 from mastra_temporal.execution.result import assemble, failure_of, run_status
-from mastra_temporal.execution.resume import NoSuspendedStepError, SuspendedStep, targets
+from mastra_temporal.execution.resume import (
+    ClaimedError,
+    NoSuspendedStepError,
+    SuspendedStep,
+    answer,
+    take_up,
+    targets,
+)
 from mastra_temporal.execution.scope import Inspection, RunState, Scope, milliseconds_now
 from mastra_temporal.execution.seed import restore, seed_of
 from mastra_temporal.execution.shown import Shown
@@ -99,7 +106,9 @@ class MastraWorkflow:
         self._graph: WorkflowGraph | None = envelope.graph
         self._scope: Scope | None = None
         self._suspended: WorkflowResult[Any] | None = None
-        self._generation = envelope.seed.generation if envelope.seed is not None else 0
+        self._generation = 0
+        if envelope.seed is not None:
+            self._generation, self._run.claims = envelope.seed.generation, list(envelope.seed.claims)
         self._result: WorkflowResult[Any] | None = None
         self._ended = False
         self._moved = False
@@ -147,7 +156,7 @@ class MastraWorkflow:
             self._events.finish(result)
             if ending.status != "suspended":
                 return result
-            await self._stay_suspended(result)
+            await self._stay_suspended(scope, result)
             self._events.begin(self.workflow_id)
 
     async def _run_leg(self, graph: WorkflowGraph, scope: Scope, *, begins: bool) -> Ending:
@@ -173,15 +182,17 @@ class MastraWorkflow:
         await callbacks.notify(self._engine, scope, ending)
         return ending
 
-    async def _stay_suspended(self, result: WorkflowResult[Any]) -> None:
+    async def _stay_suspended(self, scope: Scope, result: WorkflowResult[Any]) -> None:
         """Wait until the run is resumed or canceled. It costs nothing, however long."""
-        generation, since = self._generation, milliseconds_now()
-        self._suspended = result
-        workflow.upsert_memo({MEMO_STATUS: "suspended", MEMO_GENERATION: generation})
-        self._shown.status("suspended")
-        await workflow.wait_condition(lambda: self._run.aborted or self._generation > generation)
+        since = milliseconds_now()
+        if not self._run.answers:
+            self._suspended = result
+            workflow.upsert_memo({MEMO_STATUS: "suspended", MEMO_GENERATION: self._generation})
+            self._shown.status("suspended")
+            await workflow.wait_condition(lambda: self._run.aborted or bool(self._run.answers))
         self._suspended = None
-        if self._generation > generation:
+        if self._run.answers:
+            take_up(self._run, scope)
             measure_suspension(self.workflow_id, milliseconds_now() - since)
             workflow.upsert_memo({MEMO_STATUS: "running", MEMO_GENERATION: self._generation})
             self._shown.status("running")
@@ -246,7 +257,13 @@ class MastraWorkflow:
 
     def _continuation(self) -> StartEnvelope:
         assert self._scope is not None
-        seed = RunSeed(scope=seed_of(self._scope), continued_from=workflow.info().run_id, generation=self._generation)
+        take_up(self._run, self._scope)
+        seed = RunSeed(
+            scope=seed_of(self._scope),
+            continued_from=workflow.info().run_id,
+            generation=self._generation,
+            claims=self._run.claims,
+        )
         return self._envelope.model_copy(
             update={
                 "input_data": self._scope.init_data,
@@ -339,12 +356,12 @@ class MastraWorkflow:
     async def resume(self, request: ResumeRequest) -> ResumeReply:
         """Let suspended steps run again. Answered at once."""
         self._engine.attempts.budget.spend(size_of(request))
-        for suspended in self._resumable(request):
-            suspended.mark(request.resume_data)
+        self._generation += 1
+        answer(self._run, self._resumable(request), request, self._generation)
         self._trace.adopt(request.resume_data)
         self._run.request_context.update(request.request_context or {})
-        self._run.per_step = bool(request.per_step)
-        self._generation += 1
+        if self._suspended is None:
+            workflow.upsert_memo({MEMO_STATUS: "running", MEMO_GENERATION: self._generation})
         self._suspended = None
         return ResumeReply(generation=self._generation)
 
@@ -356,15 +373,16 @@ class MastraWorkflow:
                 self.check_resume_data(suspended.scope.workflow_id, suspended.path[-1], request.resume_data)
 
     def _resumable(self, request: ResumeRequest) -> list[SuspendedStep]:
-        if request.generation not in (None, self._generation):
-            claimed = resume_claimed(self.workflow_id, self._run.run_id, self.status().status)
-            raise ApplicationError(claimed, type=RESUME_CLAIMED)
-        if self._suspended is None or self._scope is None or self._run.aborted:
+        if self._scope is None or self._run.aborted or self._ended:
             raise ApplicationError(NOT_SUSPENDED, type=RUN_NOT_SUSPENDED)
         try:
-            return targets(self._scope, request)
+            return targets(self._run, self._scope, request)
+        except ClaimedError:
+            claimed = resume_claimed(self.workflow_id, self._run.run_id, self.status().status)
+            raise ApplicationError(claimed, type=RESUME_CLAIMED) from None
         except NoSuspendedStepError as error:
-            raise ApplicationError(str(error), type=RUN_NOT_SUSPENDED) from None
+            said = str(error) if self._suspended is not None else NOT_SUSPENDED
+            raise ApplicationError(said, type=RUN_NOT_SUSPENDED) from None
 
     @workflow.update(name=UPDATE_RESTART)
     async def restart(self, request: RestartRequest) -> int:

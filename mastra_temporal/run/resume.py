@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import uuid
 from collections.abc import Sequence
 from typing import Any
@@ -40,7 +41,9 @@ from mastra_temporal.execution.names import (
     UPDATE_RESUME,
     resume_claimed,
 )
+from mastra_temporal.run.busy import unhurried
 from mastra_temporal.run.outcome import closed_result
+from mastra_temporal.run.records.open_status import open_status
 from mastra_temporal.run.recovery.stuck import patiently
 from mastra_temporal.wire import DataProblem, ResumeReply, ResumeRequest, WorkflowResult
 
@@ -52,7 +55,7 @@ StepPath = StepLike | Sequence[StepLike]
 
 PATIENCE_SECONDS = 2.0
 """How long a run that is not suspended yet is waited for, as in Mastra."""
-POLL_SECONDS = 0.05
+POLL_SECONDS = 0.1
 
 
 def path_of(step: StepPath) -> list[str]:
@@ -79,12 +82,38 @@ async def resume(client: Client, description: WorkflowExecutionDescription, requ
         SchemaValidationError: The data do not match the step's schema.
         PayloadTooLargeError: The data are too large.
     """
-    handle = client.get_workflow_handle(description.id)
     # Larger ones the server would take, and the worker could not answer: the run would be stuck.
     if (too_large := size_error(request, f"The resume data of run `{description.id}`")) is not None:
         raise PayloadTooLargeError(too_large["message"])
-    generation = await _suspended_generation(client, description)
-    request = request.model_copy(update={"generation": generation})
+    patience = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        generation, status = await _seen(description)
+        # A run that was resumed and is running may have other steps that are still suspended: it knows.
+        if status == "suspended" or generation > 0:
+            try:
+                return await _send(client, description, request.model_copy(update={"generation": generation}))
+            except RunNotSuspendedError as refusal:
+                if status == "suspended" or isinstance(refusal, ResumeAlreadyClaimedError):
+                    raise
+        if time.monotonic() > patience:
+            raise RunNotSuspendedError(NOT_SUSPENDED)
+        await asyncio.sleep(POLL_SECONDS)
+        description = await unhurried(client.get_workflow_handle(description.id).describe)
+
+
+async def _seen(description: WorkflowExecutionDescription) -> tuple[int, str | None]:
+    """How often the run has been resumed, and the status that it has told: what the caller saw of it."""
+    canceled = description.raw_description.workflow_extended_info.cancel_requested
+    if description.status != WorkflowExecutionStatus.RUNNING or canceled:
+        raise RunNotSuspendedError(NOT_SUSPENDED)
+    memo = await description.memo()
+    return int(memo.get(MEMO_GENERATION, 0)), memo.get(MEMO_STATUS)
+
+
+async def _send(client: Client, seen: WorkflowExecutionDescription, request: ResumeRequest) -> int:
+    # To the execution that the caller has seen, or one in which it goes on: not to one that has travelled in time.
+    first = seen.raw_description.workflow_execution_info.first_run_id
+    handle = client.get_workflow_handle(seen.id, first_execution_run_id=first)
     update_id = f"resume-{uuid.uuid4()}"  # of this call alone: another one has other data
     try:
         reply = await patiently(
@@ -94,36 +123,21 @@ async def resume(client: Client, description: WorkflowExecutionDescription, requ
         raise _refusal(error) from None
     except RPCError as error:
         if error.status == RPCStatusCode.NOT_FOUND:
-            raise await _refusal_of_ended(client, description.id, generation) from error
+            raise await _refusal_of_ended(client, seen.id, request.generation) from error
         raise
     return reply.generation
 
 
-async def _suspended_generation(client: Client, description: WorkflowExecutionDescription) -> int:
-    """How often a suspended run has been resumed: what the request is meant for."""
-    loop = asyncio.get_running_loop()
-    patience = loop.time() + PATIENCE_SECONDS
-    while True:
-        if description.status != WorkflowExecutionStatus.RUNNING:
-            raise RunNotSuspendedError(NOT_SUSPENDED)
-        if description.raw_description.workflow_extended_info.cancel_requested:
-            raise RunNotSuspendedError(NOT_SUSPENDED)
-        memo = await description.memo()
-        if memo.get(MEMO_STATUS) == "suspended":
-            return int(memo[MEMO_GENERATION])
-        if loop.time() > patience:
-            raise RunNotSuspendedError(NOT_SUSPENDED)
-        await asyncio.sleep(POLL_SECONDS)
-        description = await client.get_workflow_handle(description.id).describe()
-
-
-async def _refusal_of_ended(client: Client, run_id: str, generation: int) -> RunNotSuspendedError:
+async def _refusal_of_ended(client: Client, run_id: str, generation: int | None) -> RunNotSuspendedError:
     """The run was suspended a moment ago and has ended: somebody has resumed it, or it was canceled."""
     handle = client.get_workflow_handle(run_id, result_type=WorkflowResult[Any])
     description = await handle.describe()
     if (await description.memo()).get(MEMO_GENERATION) == generation:
         return RunNotSuspendedError(NOT_SUSPENDED)
-    status = (await closed_result(client, handle)).status
+    if description.status == WorkflowExecutionStatus.RUNNING:
+        status: str = await open_status(description)
+    else:
+        status = (await closed_result(client, handle)).status
     return ResumeAlreadyClaimedError(resume_claimed(description.workflow_type, run_id, status))
 
 

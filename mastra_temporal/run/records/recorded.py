@@ -28,6 +28,7 @@ from temporalio.worker import (
 from mastra_temporal.definition.graph import WorkflowGraph
 from mastra_temporal.errors import MastraError, RunError
 from mastra_temporal.execution.compiler import compile_workflow
+from mastra_temporal.execution.resume import take_up
 from mastra_temporal.execution.scope import RunState, Scope
 from mastra_temporal.execution.temporal_workflow import MastraWorkflow
 from mastra_temporal.run.faults import unconvertible
@@ -67,6 +68,8 @@ class RecordedRun:
     def of(cls, workflow: MastraWorkflow, trace: TracingHeader) -> RecordedRun:
         """A copy: the workflow itself changes when it is let go."""
         run, root = copy.deepcopy((workflow.run_state, workflow.root))
+        if root is not None:
+            take_up(run, root)
         return cls(workflow.envelope, workflow.graph, run, root, workflow.generation, trace)
 
 

@@ -91,7 +91,12 @@ def _continuation(recorded: RecordedRun, execution: str, request_context: dict[s
     scope = run.scopes.get(())
     if scope is None or recorded.graph is None:  # nothing has begun, not even on_start is over
         return envelope.model_copy(update=context)
-    seed = RunSeed(scope=_under_way(scope), continued_from=execution, generation=recorded.generation)
+    seed = RunSeed(
+        scope=_under_way(scope),
+        continued_from=execution,
+        generation=recorded.generation,
+        claims=run.claims,
+    )
     update = {
         "input_data": scope.init_data,
         "initial_state": None,
