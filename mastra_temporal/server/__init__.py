@@ -1,0 +1,25 @@
+"""Mastra's HTTP API over the runs in Temporal: for ``@mastra/client-js``, for Studio, for anything that speaks HTTP.
+
+::
+
+    from mastra_temporal.server import create_app
+
+    app = create_app(mastra)          # an ASGI application: `uvicorn module:app`, or mounted in FastAPI
+
+It needs the extra ``server``; the command ``mastra-temporal serve --app module:mastra`` runs it on port 4111.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+
+from mastra_temporal.errors import ConfigurationError
+
+if not all(importlib.util.find_spec(package) for package in ("starlette", "uvicorn")):
+    raise ConfigurationError("The HTTP server needs its packages: run `pip install 'mastra-temporal[server]'`.")
+
+from mastra_temporal.server.app import create_app
+from mastra_temporal.server.security import RESERVED_KEYS
+from mastra_temporal.server.serving import serve_http
+
+__all__ = ["RESERVED_KEYS", "create_app", "serve_http"]

@@ -1,0 +1,28 @@
+"""What Studio and the client ask for beside workflows: agents, tools and the like, of which there are none here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mastra_temporal.server.route import Call, Handler, Route
+
+__all__ = ["EMPTY"]
+
+EMPTY_ANSWERS: dict[str, Any] = {
+    "/agents": {},
+    "/tools": {},
+}
+"""What a Mastra server without any of these answers."""
+
+
+def _answering(answer: Any) -> Handler:
+    async def handler(call: Call) -> Any:
+        return answer
+
+    return handler
+
+
+EMPTY: list[Route] = [
+    Route("GET", path, _answering(answer), "Nothing of this kind is here", "Empty", Any)
+    for path, answer in EMPTY_ANSWERS.items()
+]

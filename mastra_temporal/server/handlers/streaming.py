@@ -1,0 +1,61 @@
+"""Starting, resuming, time travelling and observing runs with their events as the answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mastra_temporal import WorkflowRunOutput
+from mastra_temporal.server.handlers.actions import (
+    resume_arguments,
+    started,
+    time_travel_arguments,
+    travelling_run,
+)
+from mastra_temporal.server.handlers.finding import existing_run, new_run
+from mastra_temporal.server.handlers.streams import (
+    begun,
+    events_until_suspended,
+    output_events,
+    require_unfinished,
+)
+from mastra_temporal.server.models import ObserveQuery, StreamBody
+from mastra_temporal.server.route import Call, Events
+
+__all__ = ["observe", "resume_stream", "stream", "time_travel_stream"]
+
+
+async def stream(call: Call) -> Events:
+    """Start a run and read its events."""
+    body: StreamBody = call.body
+    run = await new_run(call, call.query.run_id, body.resource_id)
+    await require_unfinished(call, run)
+    await started(call, run)
+    return events_until_suspended(run, close_on_suspend=body.close_on_suspend)
+
+
+async def resume_stream(call: Call) -> Events:
+    """Resume a run and read its events from there on."""
+    output = (await existing_run(call, call.query.run_id)).resume_stream(**resume_arguments(call))
+    return await _opened(output)
+
+
+async def time_travel_stream(call: Call) -> Events:
+    """Run again from a step and read its events."""
+    run = await travelling_run(call)
+    return await _opened(run.time_travel_stream(**time_travel_arguments(call)))
+
+
+async def observe(call: Call) -> Events:
+    """Read the events of a run from the first one, or from an offset on, to its end."""
+    query: ObserveQuery = call.query
+    run = await existing_run(call, query.run_id)
+    return run.observe_stream(from_offset=query.offset)
+
+
+async def _opened(output: WorkflowRunOutput[Any]) -> Events:
+    try:
+        await begun(output)
+    except BaseException:
+        await output.aclose()
+        raise
+    return output_events(output)
