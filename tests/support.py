@@ -96,11 +96,15 @@ class WorkerProcess:
 
     def freeze(self) -> None:
         """Stop the process as a machine stops: it does nothing, and closes no connection."""
-        os.kill(self._process.pid or 0, signal.SIGSTOP)
+        os.kill(self.pid, signal.SIGSTOP)
 
     def wake(self) -> None:
         """Let a frozen process go on."""
-        os.kill(self._process.pid or 0, signal.SIGCONT)
+        os.kill(self.pid, signal.SIGCONT)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid or 0
 
     @property
     def is_alive(self) -> bool:

@@ -41,17 +41,17 @@ class Api:
     http: httpx.AsyncClient
 
     async def get(self, path: str, **query: Any) -> Any:
-        return _ok(await self.http.get(path, params=query))
+        return _ok(await self.http.get(path, params=query or None))
 
     async def post(self, path: str, body: Any = None, **query: Any) -> Any:
-        return _ok(await self.http.post(path, json=body, params=query))
+        return _ok(await self.http.post(path, json=body, params=query or None))
 
     async def refused(self, method: str, path: str, body: Any = None, **query: Any) -> tuple[int, dict[str, Any]]:
-        response = await self.http.request(method, path, json=body, params=query)
+        response = await self.http.request(method, path, json=body, params=query or None)
         return response.status_code, response.json()
 
     async def events(self, path: str, body: Any = None, **query: Any) -> list[dict[str, Any]]:
-        return records((await self.http.post(path, json=body, params=query)).raise_for_status().text)
+        return records((await self.http.post(path, json=body, params=query or None)).raise_for_status().text)
 
 
 def records(text: str) -> list[dict[str, Any]]:

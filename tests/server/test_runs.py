@@ -113,17 +113,6 @@ async def test_a_suspended_nested_step_is_answered(api: Api):
     assert (result["status"], result["result"]["shipped"]) == ("success", 0)
 
 
-async def test_a_stream_goes_on_over_a_suspension_where_it_is_told_to(api: Api):
-    run_id = str(uuid.uuid4())
-    events = await api.events("/workflows/approvals/stream", ORDER, runId=run_id)
-    assert events[-1]["payload"]["workflowStatus"] == "suspended"
-    await api.post("/workflows/approvals/resume-async", {"resumeData": {"approved": True}}, runId=run_id)
-    whole = await api.events("/workflows/approvals/observe", runId=run_id)
-    assert whole[: len(events)] == events
-    run_id = await suspended(api)
-    await api.post("/workflows/approvals/resume-async", {"resumeData": {"approved": True}}, runId=run_id)
-
-
 async def test_time_travel_in_each_way(api: Api):
     run_id = str(uuid.uuid4())
     await api.post("/workflows/orders/start-async", ORDER, runId=run_id)

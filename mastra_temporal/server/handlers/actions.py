@@ -7,7 +7,7 @@ from typing import Any
 from mastra_temporal import Run, RunNotActiveError
 from mastra_temporal.server.answers import RunCreated, result_as_json
 from mastra_temporal.server.errors import HttpError
-from mastra_temporal.server.handlers.finding import context_of, existing_run, new_run
+from mastra_temporal.server.handlers.finding import context_of, existing_run, new_run, suspended_run
 from mastra_temporal.server.handlers.streams import begun
 from mastra_temporal.server.models import CreateRunBody, Message, RestartBody, ResumeBody, StartBody, TimeTravelBody
 from mastra_temporal.server.route import Call
@@ -86,19 +86,19 @@ def resume_arguments(call: Call) -> dict[str, Any]:
 
 async def resume(call: Call) -> Message:
     """Resume a run and return at once."""
-    await (await existing_run(call, call.query.run_id)).resume_async(**resume_arguments(call))
+    await (await suspended_run(call, call.query.run_id)).resume_async(**resume_arguments(call))
     return Message(message="Workflow run resumed")
 
 
 async def resume_no_wait(call: Call) -> RunCreated:
     """Resume a run and return its id at once."""
-    run = await existing_run(call, call.query.run_id)
+    run = await suspended_run(call, call.query.run_id)
     return RunCreated(run_id=await run.resume_async(**resume_arguments(call)))
 
 
 async def resume_async(call: Call) -> dict[str, Any]:
     """Resume a run and wait for its result."""
-    run = await existing_run(call, call.query.run_id)
+    run = await suspended_run(call, call.query.run_id)
     return result_as_json(await call.wait(run.resume(**resume_arguments(call))))
 
 

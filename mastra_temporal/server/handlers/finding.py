@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from mastra_temporal import Run, RunError, RunNotFoundError
+from mastra_temporal import Run, RunError, RunNotFoundError, RunNotSuspendedError
 from mastra_temporal.server.errors import HttpError
 from mastra_temporal.server.route import Call
 from mastra_temporal.server.security import without_reserved
 
-__all__ = ["context_of", "existing_run", "new_run", "require_own"]
+__all__ = ["context_of", "existing_run", "new_run", "require_own", "suspended_run"]
 
 FOREIGN = "Access denied: workflow run belongs to a different resource"
 
@@ -27,6 +27,18 @@ async def existing_run(call: Call, run_id: str) -> Run[Any]:
     if created is None and run.status == "pending":
         raise RunNotFoundError(run_id)
     await require_own(call, run)
+    return run
+
+
+async def suspended_run(call: Call, run_id: str) -> Run[Any]:
+    """A run that may be resumed: it is started, at least.
+
+    Raises:
+        RunNotSuspendedError: It was made here and not started yet.
+    """
+    run = await existing_run(call, run_id)
+    if call.created.get(run.workflow_id, run_id) is not None and await run.fetch_status() == "pending":
+        raise RunNotSuspendedError("This workflow run was not suspended")
     return run
 
 

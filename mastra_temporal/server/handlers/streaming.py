@@ -11,10 +11,11 @@ from mastra_temporal.server.handlers.actions import (
     time_travel_arguments,
     travelling_run,
 )
-from mastra_temporal.server.handlers.finding import existing_run, new_run
+from mastra_temporal.server.handlers.finding import existing_run, new_run, suspended_run
 from mastra_temporal.server.handlers.streams import (
     begun,
     events_until_suspended,
+    observed_events,
     output_events,
     require_unfinished,
 )
@@ -35,7 +36,7 @@ async def stream(call: Call) -> Events:
 
 async def resume_stream(call: Call) -> Events:
     """Resume a run and read its events from there on."""
-    output = (await existing_run(call, call.query.run_id)).resume_stream(**resume_arguments(call))
+    output = (await suspended_run(call, call.query.run_id)).resume_stream(**resume_arguments(call))
     return await _opened(output)
 
 
@@ -46,10 +47,10 @@ async def time_travel_stream(call: Call) -> Events:
 
 
 async def observe(call: Call) -> Events:
-    """Read the events of a run from the first one, or from an offset on, to its end."""
+    """Read the events of a run from the first one, or from an offset on, to its end. One not started is waited for."""
     query: ObserveQuery = call.query
     run = await existing_run(call, query.run_id)
-    return run.observe_stream(from_offset=query.offset)
+    return observed_events(run, query.offset)
 
 
 async def _opened(output: WorkflowRunOutput[Any]) -> Events:

@@ -6,14 +6,16 @@ import asyncio
 from collections.abc import AsyncGenerator
 from typing import Any
 
-from mastra_temporal import Run, WorkflowEvent, WorkflowRunOutput
+from mastra_temporal import Run, RunNotFoundError, WorkflowEvent, WorkflowRunOutput
 from mastra_temporal.server.errors import HttpError
 from mastra_temporal.server.route import Call
 
-__all__ = ["begun", "events_until_suspended", "output_events", "require_unfinished"]
+__all__ = ["begun", "events_until_suspended", "observed_events", "output_events", "require_unfinished"]
 
 PATIENCE_SECONDS = 2.0
 """How long a refusal is waited for before the answer begins: afterwards it can only be an event."""
+START_POLL_SECONDS = 0.5
+"""How often it is looked whether a run that is observed has been started."""
 TERMINAL = ("success", "failed", "canceled", "tripwire")
 
 
@@ -69,6 +71,21 @@ async def events_until_suspended(run: Run[Any], *, close_on_suspend: bool) -> As
             if is_suspension and close_on_suspend:
                 return
             begun = begun or is_start
+    finally:
+        await events.aclose()
+
+
+async def observed_events(run: Run[Any], offset: int) -> AsyncGenerator[WorkflowEvent]:
+    """The events of a run from an offset on, as soon as it is started."""
+    while (status := await run.fetch_status()) == "pending":
+        await asyncio.sleep(START_POLL_SECONDS)
+    events = run.observe_stream(from_offset=offset)
+    try:
+        async for event in events:
+            yield event
+    except RunNotFoundError:
+        if status != "canceled":  # before its start: then there are no events
+            raise
     finally:
         await events.aclose()
 
