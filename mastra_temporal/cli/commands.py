@@ -11,6 +11,7 @@ from mastra_temporal.cli.dev import develop
 from mastra_temporal.cli.restart import restart_all, restart_one
 from mastra_temporal.cli.running import run
 from mastra_temporal.cli.search_attributes import register_search_attributes
+from mastra_temporal.cli.serve import serve_api
 from mastra_temporal.cli.worker import serve
 
 __all__ = ["application"]
@@ -31,9 +32,38 @@ def dev(
     ui_port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the Temporal UI.")] = 8233,
     db: Annotated[Path, typer.Option(help="File that keeps the runs.", dir_okay=False)] = Path("mastra-temporal.db"),
     namespace: Annotated[str, typer.Option(help="Temporal namespace, made if missing.")] = "default",
+    api_port: Annotated[int, typer.Option(min=1, max=65535, help="Port of Mastra's HTTP API, beside a worker.")] = 4111,
+    cors_origin: Annotated[list[str] | None, typer.Option(help="A site that may call the API, e.g. Studio's.")] = None,
 ) -> None:
     """Start a Temporal development server with its UI; Ctrl-C stops it, the runs are kept."""
-    raise typer.Exit(run(develop(app, port=port, ui_port=ui_port, database=db, namespace=namespace)))
+    ports = {"port": port, "ui_port": ui_port, "api_port": api_port}
+    command = develop(app, **ports, database=db, namespace=namespace, cors_origins=cors_origin or [])
+    raise typer.Exit(run(command))
+
+
+@application.command(name="serve")
+def serve_(
+    app: Annotated[str, typer.Option(help="The Mastra object whose workflows are served, as `module:attribute`.")],
+    host: Annotated[str, typer.Option(help="Address to bind.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to bind.")] = 4111,
+    authenticate: Annotated[
+        str | None, typer.Option(help="A function that gets a request and returns its user, as `module:attribute`.")
+    ] = None,
+    allow_unauthenticated: Annotated[
+        bool, typer.Option("--allow-unauthenticated", help="Bind a public address without --authenticate.")
+    ] = False,
+    cors_origin: Annotated[list[str] | None, typer.Option(help="A site whose pages may call; may be repeated.")] = None,
+) -> None:
+    """Serve Mastra's HTTP API, for @mastra/client-js and Studio. Workers run beside it, as `worker`."""
+    command = serve_api(
+        app,
+        host=host,
+        port=port,
+        authenticate=authenticate,
+        allow_unauthenticated=allow_unauthenticated,
+        cors_origins=cors_origin or [],
+    )
+    raise typer.Exit(run(command))
 
 
 @application.command()

@@ -1,4 +1,4 @@
-"""``mastra-temporal dev``: the development server and, beside it, a worker in a process of its own."""
+"""``mastra-temporal dev``: the development server and, as processes beside it, a worker and the HTTP API."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ import contextlib
 import os
 import sys
 from asyncio.subprocess import Process
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 
 from rich.console import Console
 
 from mastra_temporal.cli.loading import load_app
 from mastra_temporal.cli.running import on_stop_signal
+from mastra_temporal.cli.serve import has_server_packages
 from mastra_temporal.devserver import DevServer, start_dev_server
 
 __all__ = ["develop"]
@@ -21,15 +22,32 @@ __all__ = ["develop"]
 _console = Console(highlight=False, soft_wrap=True)
 
 
-async def develop(app: str | None, *, port: int, ui_port: int, database: Path, namespace: str) -> None:
-    """Run the server, and a worker if there is an app, until SIGINT or SIGTERM."""
+async def develop(
+    app: str | None,
+    *,
+    port: int,
+    ui_port: int,
+    api_port: int,
+    database: Path,
+    namespace: str,
+    cors_origins: Sequence[str] = (),
+) -> None:
+    """Run the server, with a worker and the HTTP API if there is an app, until SIGINT or SIGTERM."""
     if app:
         load_app(app)
     stopped = asyncio.Event()
     on_stop_signal(stopped.set)
     async with start_dev_server(port=port, ui=True, ui_port=ui_port, database=database, namespace=namespace) as server:
         _describe(server, database)
-        async with _worker_beside(server, app) if app else contextlib.nullcontext():
+        async with contextlib.AsyncExitStack() as beside:
+            if app:
+                await beside.enter_async_context(_beside(server, "worker", "worker", "--app", app))
+                if has_server_packages():
+                    origins = [part for origin in cors_origins for part in ("--cors-origin", origin)]
+                    api = ("serve", "--app", app, "--port", str(api_port), *origins)
+                    await beside.enter_async_context(_beside(server, "HTTP API", *api))
+                else:
+                    _console.print("HTTP API         none: pip install 'mastra-temporal\\[server]'")
             await stopped.wait()
             _console.print("Stopping")
 
@@ -41,14 +59,14 @@ def _describe(server: DevServer, database: Path) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _worker_beside(server: DevServer, app: str) -> AsyncGenerator[None]:
+async def _beside(server: DevServer, title: str, *command: str) -> AsyncGenerator[None]:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "mastra_temporal.cli", "worker", "--app", app),
+        *(sys.executable, "-m", "mastra_temporal.cli", *command),
         env=_environment(server),
-        start_new_session=True,  # a Ctrl-C in the terminal comes to us alone: the worker is stopped before the server
+        start_new_session=True,  # a Ctrl-C in the terminal comes to us alone: this is stopped before the server
     )
-    _console.print(f"Worker           process {process.pid} for {app}")
-    watching = asyncio.create_task(_tell_end(process, app))
+    _console.print(f"{title[0].upper() + title[1:]:<16} process {process.pid} for {' '.join(command[1:])}")
+    watching = asyncio.create_task(_tell_end(process, title, command))
     try:
         yield
     finally:
@@ -58,9 +76,9 @@ async def _worker_beside(server: DevServer, app: str) -> AsyncGenerator[None]:
         await process.wait()
 
 
-async def _tell_end(process: Process, app: str) -> None:
+async def _tell_end(process: Process, title: str, command: tuple[str, ...]) -> None:
     status = await process.wait()
-    _console.print(f"The worker ended with status {status}; start another: mastra-temporal worker --app {app}")
+    _console.print(f"The {title} ended with status {status}; start another: mastra-temporal {' '.join(command)}")
 
 
 def _environment(server: DevServer) -> dict[str, str]:

@@ -20,6 +20,5 @@ if not all(importlib.util.find_spec(package) for package in ("starlette", "uvico
 
 from mastra_temporal.server.app import create_app
 from mastra_temporal.server.security import RESERVED_KEYS
-from mastra_temporal.server.serving import serve_http
 
-__all__ = ["RESERVED_KEYS", "create_app", "serve_http"]
+__all__ = ["RESERVED_KEYS", "create_app"]

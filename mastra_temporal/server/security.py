@@ -12,15 +12,18 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from mastra_temporal import ConfigurationError
 from mastra_temporal.server.errors import HttpError
 from mastra_temporal.server.route import Caller
 
 __all__ = [
+    "LOOPBACK_NAMES",
     "RESERVED_KEYS",
     "Authenticate",
     "MapUser",
     "OriginCheck",
     "caller_of",
+    "check_address",
     "is_loopback",
     "read_body",
     "without_reserved",
@@ -43,6 +46,8 @@ RESERVED_KEYS = frozenset(
     }
 )
 """Keys of the request context that only the server may set: Mastra's list."""
+LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
+"""The names by which a server on loopback is addressed."""
 
 User = Mapping[str, Any]
 Authenticate = Callable[[Request], "User | Awaitable[User | None] | None"]
@@ -94,6 +99,24 @@ async def read_body(request: Request, limit: int) -> bytes:
         if len(body) > limit:
             raise too_large
     return bytes(body)
+
+
+def check_address(host: str, *, protected: bool) -> None:
+    """Refuse to bind an address that others reach when anybody could do anything there.
+
+    Args:
+        host: What is to be bound.
+        protected: Whether there is an authentication, or it is said that none is needed.
+
+    Raises:
+        ConfigurationError: It is public and not protected.
+    """
+    if not protected and not is_loopback(host):
+        raise ConfigurationError(
+            f"Others can reach {host or 'every address'}, and there is no authentication: anybody could start, read "
+            "and delete runs. Name a function with --authenticate, bind 127.0.0.1, or say --allow-unauthenticated "
+            "where something else protects the server."
+        )
 
 
 def is_loopback(host: str) -> bool:

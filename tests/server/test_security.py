@@ -8,7 +8,7 @@ from starlette.requests import Request
 
 from mastra_temporal import ConfigurationError, Mastra
 from mastra_temporal.server import create_app
-from mastra_temporal.server.serving import check_address
+from mastra_temporal.server.security import check_address
 from tests.server.conftest import Api, api_of, served
 
 ORDER = {"inputData": {"total": 3}}

@@ -77,7 +77,7 @@ async def events_until_suspended(run: Run[Any], *, close_on_suspend: bool) -> As
 
 async def observed_events(run: Run[Any], offset: int) -> AsyncGenerator[WorkflowEvent]:
     """The events of a run from an offset on, as soon as it is started."""
-    while (status := await run.fetch_status()) == "pending":
+    while (status := await run.fetch_status()) == "pending":  # noqa: ASYNC110 - another process may start it
         await asyncio.sleep(START_POLL_SECONDS)
     events = run.observe_stream(from_offset=offset)
     try:

@@ -1,0 +1,109 @@
+"""``mastra-temporal serve``: Mastra's HTTP API as a process of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import importlib.util
+import logging
+import socket
+import sys
+from collections.abc import Generator, Sequence
+from typing import Any
+
+from mastra_temporal import ConfigurationError
+from mastra_temporal.cli.loading import load_app
+from mastra_temporal.cli.running import on_stop_signal
+
+__all__ = ["has_server_packages", "serve_api"]
+
+GRACE_SECONDS = 5
+"""How long open streams may go on when the server stops. Their readers come again, with an offset."""
+
+_logger = logging.getLogger("mastra_temporal.server")
+
+
+def has_server_packages() -> bool:
+    """Whether the extra ``server`` is installed."""
+    return all(importlib.util.find_spec(package) for package in ("starlette", "uvicorn"))
+
+
+async def serve_api(
+    app: str,
+    *,
+    host: str,
+    port: int,
+    authenticate: str | None,
+    allow_unauthenticated: bool,
+    cors_origins: Sequence[str],
+) -> None:
+    """Serve until SIGINT or SIGTERM.
+
+    Args:
+        app: The registry, as ``module:attribute``.
+        host: The address to bind.
+        port: The port.
+        authenticate: See `create_app`, as ``module:attribute``.
+        allow_unauthenticated: Bind a public address without it.
+        cors_origins: Sites whose pages may call.
+
+    Raises:
+        ConfigurationError: The packages or the app are missing, the address is public and not protected, or is taken.
+    """
+    if not has_server_packages():
+        raise ConfigurationError("The HTTP server needs its packages: run `pip install 'mastra-temporal[server]'`.")
+    from mastra_temporal.server import create_app
+    from mastra_temporal.server.security import LOOPBACK_NAMES, check_address, is_loopback
+
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    check_address(host, protected=authenticate is not None or allow_unauthenticated)
+    mastra = load_app(app)
+    application = create_app(
+        mastra,
+        authenticate=None if authenticate is None else _function(authenticate),
+        cors_origins=cors_origins,
+        allowed_hosts=LOOPBACK_NAMES if is_loopback(host) else (),
+    )
+    with _listening(host, port) as listener:
+        _logger.info("Mastra's HTTP API for %s at http://%s:%d/api", app, host, port)
+        await _run(application, listener)
+    _logger.info("stopped")
+
+
+def _function(name: str) -> Any:
+    module, _, attribute = name.partition(":")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigurationError(f"`--authenticate {name}` cannot be found as `module:function`: {error}.") from error
+
+
+@contextlib.contextmanager
+def _listening(host: str, port: int) -> Generator[socket.socket]:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listener = socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise ConfigurationError(f"Cannot listen on {host}:{port}: {error.strerror or error}.") from error
+    with listener:
+        yield listener
+
+
+async def _run(application: Any, listener: socket.socket) -> None:
+    import uvicorn
+
+    class Server(uvicorn.Server):
+        @contextlib.contextmanager
+        def capture_signals(self) -> Generator[None]:
+            yield  # signals are `on_stop_signal`'s: uvicorn would raise them again, and the exit status tell of it
+
+    config = uvicorn.Config(
+        application, log_level="warning", timeout_graceful_shutdown=GRACE_SECONDS, server_header=False, lifespan="off"
+    )
+    server = Server(config)
+
+    def stop() -> None:
+        server.should_exit = True
+
+    on_stop_signal(stop)
+    await server.serve(sockets=[listener])
