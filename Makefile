@@ -4,6 +4,7 @@
 #   make test              all tests, against a real development server (ARGS=... goes to pytest)
 #   make check             lint, format and types
 #   make bench             the figures of the README
+#   make fuzz              schemathesis against the HTTP API (ARGS='--max-examples 100')
 #   make chaos             500 random runs under random disasters (ARGS='--seed 7 --runs 100')
 
 PYTHON ?= python3
@@ -11,7 +12,7 @@ BIN := .venv/bin
 ENVIRONMENT := .venv/.installed
 ARGS ?=
 
-.PHONY: demo test check bench chaos
+.PHONY: demo test check bench fuzz chaos
 
 $(ENVIRONMENT): pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -34,6 +35,10 @@ bench: $(ENVIRONMENT)
 	$(BIN)/python -m benchmarks.recovery
 	$(BIN)/python -m benchmarks.bulk
 	$(BIN)/python -m benchmarks.suspended
+
+fuzz: $(ENVIRONMENT)
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[fuzz]'
+	$(BIN)/python -m tests.server.fuzz $(ARGS)
 
 chaos: $(ENVIRONMENT)
 	$(BIN)/python -m tests.chaos $(ARGS)

@@ -67,6 +67,7 @@ def create_app(
 
     app = Starlette(
         routes=[
+            StarletteRoute("/", _here),
             StarletteRoute("/health", _health),
             StarletteRoute(f"{prefix}/openapi.json", openapi),
             *(StarletteRoute(prefix + each.path, endpoints.endpoint(each), methods=[each.method]) for each in ROUTES),
@@ -94,6 +95,11 @@ def _cors(origins: Collection[str]) -> list[Middleware]:
             allow_credentials="*" not in origins,
         )
     ]
+
+
+async def _here(request: Request) -> Response:
+    """Studio looks here whether there is a server."""
+    return JSONResponse({"name": "mastra-temporal"})
 
 
 async def _health(request: Request) -> Response:

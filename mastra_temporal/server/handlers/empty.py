@@ -10,7 +10,25 @@ __all__ = ["EMPTY"]
 
 EMPTY_ANSWERS: dict[str, Any] = {
     "/agents": {},
+    "/auth/capabilities": {"enabled": False, "login": None},
+    "/editor/builder/settings": {"enabled": False, "modelPolicy": {"active": False}},
+    "/experiments/review-summary": {"counts": []},
+    "/mcp/v0/servers": {"servers": [], "total_count": 0, "next": None},
+    "/observability/feedback": {
+        "pagination": {"total": 0, "page": 0, "perPage": 10, "hasMore": False},
+        "feedback": [],
+    },
+    "/processors": {},
+    "/scores/scorers": {},
+    "/system/packages": {
+        "packages": [],
+        "isDev": False,
+        "cmsEnabled": False,
+        "liveKitConnectionRouteEnabled": False,
+        "observabilityEnabled": False,
+    },
     "/tools": {},
+    "/workspaces": {"workspaces": []},
 }
 """What a Mastra server without any of these answers."""
 
