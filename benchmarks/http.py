@@ -153,9 +153,8 @@ async def settle(api: Api, before: dict[str, Any]) -> None:
         if time.monotonic() > deadline:
             raise MastraError(f"the server still holds {now}; before it was {before}")
         await asyncio.sleep(0.5)
-    print(
-        f"afterwards the server holds {now['tasks']} tasks, {now['streams']} streams, {now['files']} files, {now['mebibytes']} MiB"
-    )
+    shown = ", ".join(f"{now[name]} {name}" for name in ("tasks", "streams", "files", "mebibytes"))
+    print(f"afterwards the server holds {shown}; before: {before['tasks']} tasks, {before['files']} files")
 
 
 @contextlib.asynccontextmanager

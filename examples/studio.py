@@ -67,23 +67,18 @@ async def charge(checked: Checked) -> str:
     return f"{checked.order.total} euros"
 
 
-class Parcel(BaseModel):
-    reserve: str
-    charge: str
-
-
 wants_express = {"predicate": {"op": "truthy", "value": {"path": "initData.express"}}}
 wants_time = {"predicate": {"op": "falsy", "value": {"path": "initData.express"}}}
 
 
 @step
-async def by_plane(parcel: Parcel, ctx: StepContext) -> Shipment:
+async def by_plane(parcel: dict[str, str], ctx: StepContext) -> Shipment:
     return Shipment(customer=(await ctx.get_init_data())["customer"], carrier="plane")
 
 
 @step
-async def by_train(parcel: Parcel, ctx: StepContext) -> Shipment:
-    await ctx.writer.write({"packed": parcel.reserve})
+async def by_train(parcel: dict[str, str], ctx: StepContext) -> Shipment:
+    await ctx.writer.write({"packed": parcel["reserve"]})
     return Shipment(customer=(await ctx.get_init_data())["customer"], carrier="train")
 
 

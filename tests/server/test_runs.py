@@ -4,7 +4,11 @@ import json
 import uuid
 from typing import Any
 
-from tests.server.conftest import Api
+import pytest
+
+from mastra_temporal.server import create_app
+from tests.server.conftest import Api, api_of
+from tests.server.flows import build
 from tests.support import Stage, until
 
 ORDER = {"inputData": {"total": 3}}
@@ -157,11 +161,8 @@ async def test_a_canceled_run_is_not_started(api: Api):
     assert result["status"] == "canceled"
 
 
+@pytest.mark.parity("POST .../restart-all-active-workflow-runs, -async")
 async def test_a_killed_worker(stage: Stage):
-    from mastra_temporal.server import create_app
-    from tests.server.conftest import api_of
-    from tests.server.flows import build
-
     mastra = await stage.app(build)
     async with api_of(create_app(mastra)) as api:
         worker = stage.worker_process(build)
@@ -179,6 +180,7 @@ async def test_a_killed_worker(stage: Stage):
         assert "message" in await api.post("/workflows/gated/restart-all-active-workflow-runs-async")
 
 
+@pytest.mark.parity("requestContext of clients: reserved keys are the server's")
 async def test_the_request_context_arrives_without_what_is_the_servers(api: Api):
     body = {**ORDER, "requestContext": {"tier": "gold", "mastra__resourceId": "eve", "organizationId": "x"}}
     result = await api.post("/workflows/orders/start-async", body, requestContext='{"region": "eu"}')

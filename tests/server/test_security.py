@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator
 from typing import Any
 
+import httpx
 import pytest
 from starlette.requests import Request
 
@@ -37,6 +38,7 @@ async def test_somebody_unknown_is_refused_everywhere(shared: Any):
         assert await nobody.refused(method, path) == (401, {"error": "Invalid or expired token"})
 
 
+@pytest.mark.parity("mapUserToResourceId")
 async def test_a_run_belongs_to_the_user_who_made_it(shared: Any):
     ann, bob, _ = shared
     body = {**ORDER, "resourceId": "bob", "requestContext": {"mastra__resourceId": "bob", "user": "bob", "tier": 1}}
@@ -88,8 +90,6 @@ async def test_a_client_has_so_many_streams(mastra: Mastra):
         run_id = (await api.post("/workflows/sleepy/create-run", {}))["runId"]
         await api.post("/workflows/sleepy/start", ORDER, runId=run_id)
         observe = f"{address}/api/workflows/sleepy/observe?runId={run_id}"
-        import httpx
-
         async with httpx.AsyncClient() as http, http.stream("POST", observe), http.stream("POST", observe):
             refused = await http.post(observe)
             assert (refused.status_code, "Too many streams" in refused.json()["error"]) == (429, True)

@@ -2,6 +2,7 @@
 
 import json
 import socket
+import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ def get(port: int, path: str, **headers: str) -> Any:
         return json.load(answer)
 
 
+@pytest.mark.parity("GET /openapi.json")
 def test_it_serves_until_it_is_stopped(mastra_client: Client, port: int, tmp_path: Path):
     write_app(tmp_path)
     address = mastra_client.service_client.config.target_host
