@@ -13,7 +13,7 @@ from mastra_temporal import Step, Workflow
 from mastra_temporal.server.answers import StepDescription, WorkflowInfo
 from mastra_temporal.server.inlining import inlined
 
-__all__ = ["workflow_info"]
+__all__ = ["partly", "workflow_info"]
 
 _known: WeakKeyDictionary[Workflow[Any, Any, Any], WorkflowInfo] = WeakKeyDictionary()
 

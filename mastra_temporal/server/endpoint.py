@@ -68,7 +68,9 @@ class Endpoints:
         if route.is_stream:
             return await self._stream(route, call, caller)
         await self._connect()
-        return JSONResponse(as_json(await route.handler(call)))
+        answer = route.handler(call)
+        # What only reads is given up with its reader; what changes something is carried out.
+        return JSONResponse(as_json(await (call.wait(answer) if route.method == "GET" else answer)))
 
     async def _stream(self, route: Route, call: Call, caller: Caller) -> Response:
         self.streams.check(caller.client)

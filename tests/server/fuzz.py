@@ -38,7 +38,7 @@ async def fuzz(arguments: list[str]) -> int:
                 document.write_text(json.dumps(await _document(address)))
                 process = await asyncio.create_subprocess_exec(
                     *(Path(sys.executable).with_name("schemathesis"), "run", document, "--url", address),
-                    *("--checks", CHECKS, "--request-timeout", "30", *arguments),
+                    *("--checks", CHECKS, "--request-timeout", "30", "--workers", "1", *arguments),
                 )
                 return await process.wait()
 
