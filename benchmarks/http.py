@@ -156,9 +156,8 @@ async def settle(api: Api, before: dict[str, Any]) -> None:
             raise MastraError(f"the server still holds {now}; before it was {before}")
         await asyncio.sleep(0.5)
     shown = ", ".join(f"{now[name]} {name}" for name in ("tasks", "streams", "files", "mebibytes"))
-    print(
-        f"{time.monotonic() - began:.0f} s later the server holds {shown}; before: {before['tasks']} tasks, {before['files']} files"
-    )
+    earlier = f"{before['tasks']} tasks, {before['files']} files"
+    print(f"{time.monotonic() - began:.0f} s later the server holds {shown}; before: {earlier}")
 
 
 @contextlib.asynccontextmanager
