@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import ipaddress
+import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -28,6 +29,8 @@ __all__ = [
     "read_body",
     "without_reserved",
 ]
+
+_logger = logging.getLogger("mastra_temporal.server")
 
 USER_KEY = "mastra__user"
 RESOURCE_KEY = "mastra__resourceId"
@@ -70,8 +73,12 @@ async def caller_of(request: Request, authenticate: Authenticate | None, map_use
     address = request.client.host if request.client else "unknown"
     if authenticate is None:
         return Caller(client=address)
-    found = authenticate(request)
-    user = await found if inspect.isawaitable(found) else found
+    try:
+        found = authenticate(request)
+        user = await found if inspect.isawaitable(found) else found
+    except Exception:  # of the user's own function: a token that cannot be read is nobody's, as in Mastra
+        _logger.exception("The authentication hook raised, so the caller is refused")
+        user = None
     if user is None:
         raise HttpError(401, "Invalid or expired token")
     trusted: dict[str, Any] = {"user": dict(user), USER_KEY: dict(user)}

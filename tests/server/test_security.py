@@ -38,6 +38,14 @@ async def test_somebody_unknown_is_refused_everywhere(shared: Any):
         assert await nobody.refused(method, path) == (401, {"error": "Invalid or expired token"})
 
 
+async def test_a_hook_that_raises_lets_nobody_in(mastra: Mastra):
+    def broken(request: Request) -> dict[str, Any]:
+        raise ValueError("not a token")
+
+    async with api_of(create_app(mastra, authenticate=broken)) as api:
+        assert await api.refused("GET", "/workflows") == (401, {"error": "Invalid or expired token"})
+
+
 @pytest.mark.parity("mapUserToResourceId")
 async def test_a_run_belongs_to_the_user_who_made_it(shared: Any):
     ann, bob, _ = shared
