@@ -14,7 +14,9 @@ from mastra_temporal.wire import EnterCall, EnterOutcome
 __all__ = ["admit", "admit_nested", "admit_resume_data", "admit_step_input", "validated"]
 
 
-def validated(schema: Schema | None, value: Any, message: str, code: str, *, carries_issues: bool = True) -> Any:
+def validated(
+    schema: Schema | None, value: Any, message: str, code: str, *, owner: str | None = None, carries_issues: bool = True
+) -> Any:
     """The value as the schema's type, defaults filled in.
 
     Args:
@@ -22,6 +24,7 @@ def validated(schema: Schema | None, value: Any, message: str, code: str, *, car
         value: JSON data, or an instance of the type.
         message: The first line of the error, without its colon: ``Step input validation failed``.
         code: Mastra's error id.
+        owner: Whose data it is, where the first line does not tell: the last line of the error does.
         carries_issues: Whether the recorded error has the issues as its cause, as some of Mastra's have.
 
     Raises:
@@ -32,7 +35,7 @@ def validated(schema: Schema | None, value: Any, message: str, code: str, *, car
     try:
         return schema.validate(value)
     except SchemaError as error:
-        text = f"{message}: \n{issues_text(error.issues)}"
+        text = f"{message}: \n{issues_text(error.issues)}" + ("" if owner is None else f"\n(of {owner})")
         raise SchemaValidationError(text, code=code, issues=error.issues, carries_issues=carries_issues) from None
 
 
@@ -109,7 +112,8 @@ def admit_resume_data(workflow: Workflow[Any, Any, Any], path: list[str], resume
     step = _step_at(workflow, path)
     data = to_json(resume_data, what=f"The resume data of step `{'.'.join(path)}` of workflow `{workflow.id}`")
     if data is not None and isinstance(step, Step) and workflow.options.validate_inputs:
-        validated(step.resume_schema, data, "Invalid resume data", "WORKFLOW_SCHEMA_VALIDATION_FAILED")
+        owner = f"step `{'.'.join(path)}` of workflow `{workflow.id}`"
+        validated(step.resume_schema, data, "Invalid resume data", "WORKFLOW_SCHEMA_VALIDATION_FAILED", owner=owner)
     return data
 
 
@@ -134,5 +138,5 @@ def _check_request_context(workflow: Workflow[Any, Any, Any], request_context: d
 def _dumped(
     schema: Schema | None, value: Any, message: str, code: str, owner: str, *, carries_issues: bool = True
 ) -> Any:
-    parsed = validated(schema, value, message, code, carries_issues=carries_issues)
+    parsed = validated(schema, value, message, code, owner=owner, carries_issues=carries_issues)
     return parsed if schema is None else schema.dump(parsed, what=f"The data of {owner}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeVar, overload
+from typing import Any, TypeVar, cast, overload
 
 from mastra_temporal.definition.ids import check_id
 from mastra_temporal.definition.options import RetryConfig, StepOptions, WorkflowOptions, parse_options
@@ -146,4 +146,4 @@ def clone_workflow(original: Workflow[InT, OutT, CurrentT], *, id: str) -> Workf
     clone.functions.by_id.update(original.functions.by_id)
     clone._ids.update(original._ids)  # pyright: ignore[reportPrivateUsage]
     clone._entries.extend(entries)  # pyright: ignore[reportPrivateUsage]
-    return clone.commit()
+    return cast(Any, clone).commit()

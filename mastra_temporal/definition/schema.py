@@ -114,6 +114,11 @@ class Schema:
         except (ValueError, RecursionError) as error:
             raise _unserializable(what, str(error)) from error
 
+    @property
+    def core(self) -> dict[str, Any]:
+        """The schema as pydantic's core has it."""
+        return cast("dict[str, Any]", self._adapter.core_schema)
+
     def json_schema(self) -> dict[str, Any]:
         """The schema as JSON Schema."""
         return self._adapter.json_schema()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, TypeVar, cast, overload
 
+from mastra_temporal.definition.compatibility import check_flow
 from mastra_temporal.definition.component import registered_agent, registered_tool
 from mastra_temporal.definition.function import UserFunction, source_of
 from mastra_temporal.definition.functions import FunctionKind, WorkflowFunctions
@@ -51,10 +53,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Workflow"]
 
-InT = TypeVar("InT")
+InT = TypeVar("InT", contravariant=True)
 OutT = TypeVar("OutT")
-CurrentT = TypeVar("CurrentT")
+CurrentT = TypeVar("CurrentT", covariant=True)
 NextT = TypeVar("NextT")
+ItemT = TypeVar("ItemT")
 
 Condition = Callable[..., Any] | Mapping[str, Any]
 """A function of the input, or ``{"predicate": {...}}``."""
@@ -223,8 +226,8 @@ class Workflow(HasRuns, Generic[InT, OutT, CurrentT]):
         return self._loop("dountil", step, condition, id, description, metadata)
 
     def foreach(
-        self,
-        step: Step[Any, NextT] | Workflow[Any, NextT, Any],
+        self: Workflow[InT, OutT, Sequence[ItemT] | AbstractSet[ItemT]],
+        step: Step[ItemT, NextT] | Workflow[ItemT, NextT, Any],
         *,
         concurrency: int | Callable[..., Any] = 1,
         id: str | None = None,
@@ -350,12 +353,16 @@ class Workflow(HasRuns, Generic[InT, OutT, CurrentT]):
             "and send the event with `run.resume(resume_data=...)`."
         )
 
-    def commit(self) -> Workflow[InT, OutT, CurrentT]:
+    @overload
+    def commit(self: Workflow[InT, OutT, OutT]) -> Workflow[InT, OutT, OutT]: ...
+    @overload
+    def commit(self: Workflow[InT, OutT, dict[str, Any]]) -> Workflow[InT, OutT, dict[str, Any]]: ...
+    def commit(self) -> Workflow[InT, OutT, Any]:
         """Finish the workflow: from here on it can be registered, run, and used as a step.
 
         Raises:
-            DefinitionError: The workflow has no steps, a mapping names a step that it does not have, or ids are too
-                long together.
+            DefinitionError: The workflow has no steps, a mapping names a step that it does not have, an entry is given
+                what it can never take, or ids are too long together.
         """
         if not self._entries:
             raise DefinitionError(
@@ -363,6 +370,9 @@ class Workflow(HasRuns, Generic[InT, OutT, CurrentT]):
                 "Add steps to the workflow via .then(), .branch(), etc."
             )
         self._check_mapped_steps()
+        if self.options.validate_inputs:
+            gives = self.output_schema if self.options.validate_outputs else None
+            check_flow(self._entries, self.steps, takes=self.input_schema, gives=gives, owner=self._owner)
         check_names(self.id, self.steps, callbacks_of(self.options))
         last = self._entries[-1]
         checked_by_step = isinstance(last, StepEntry) and _same_schema(
@@ -407,7 +417,7 @@ class Workflow(HasRuns, Generic[InT, OutT, CurrentT]):
         function = getattr(self.options, name)
         return None if function is None else UserFunction.of(function, owner=f"{self._owner}, {name}")
 
-    async def create_run(self, *, run_id: str | None = None, resource_id: str | None = None) -> Run[OutT]:
+    async def create_run(self, *, run_id: str | None = None, resource_id: str | None = None) -> Run[OutT, InT]:
         """Make a run. Nothing is written: the run is known to Temporal once it is started.
 
         Args:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import contextlib
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic
 
 from temporalio.client import Client, WithStartWorkflowOperation, WorkflowExecutionDescription
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from typing_extensions import TypeVar
 
 from mastra_temporal.context import RequestContext
 from mastra_temporal.definition.options import OutputOptions
@@ -29,9 +30,11 @@ from mastra_temporal.wire import RunSeed, RunStatus, StartEnvelope, WorkflowResu
 if TYPE_CHECKING:
     from mastra_temporal.run.mastra import Mastra
 
-__all__ = ["FIRST_START", "BaseRun"]
+__all__ = ["FIRST_START", "BaseRun", "InT", "OutT"]
 
 OutT = TypeVar("OutT")
+InT = TypeVar("InT", default=Any, contravariant=True)
+"""Of the workflow's input. ``Run[Receipt]`` takes any."""
 
 FIRST_START: dict[str, Any] = {
     "id_reuse_policy": WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
@@ -40,7 +43,7 @@ FIRST_START: dict[str, Any] = {
 """How a run is started that must not exist yet, unless it has failed."""
 
 
-class BaseRun(Generic[OutT]):
+class BaseRun(Generic[OutT, InT]):
     """What all parts of `Run` rest on."""
 
     def __init__(

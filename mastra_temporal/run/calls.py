@@ -11,7 +11,7 @@ import time
 import uuid
 from collections.abc import Generator
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal
 
 from temporalio.client import (
     WorkflowExecutionDescription,
@@ -38,7 +38,7 @@ from mastra_temporal.execution.names import (
     UPDATE_OUTCOME,
     outcome_update_id,
 )
-from mastra_temporal.run.base import FIRST_START, BaseRun
+from mastra_temporal.run.base import FIRST_START, BaseRun, InT, OutT
 from mastra_temporal.run.busy import is_busy, unhurried
 from mastra_temporal.run.faults import explained
 from mastra_temporal.run.outcome import closed_result, outcome_of_start, wait_for_outcome
@@ -69,7 +69,6 @@ if TYPE_CHECKING:
 
 __all__ = ["RunCalls"]
 
-OutT = TypeVar("OutT")
 
 NOT_ACTIVE = "This workflow run was not active"
 START_POLL_SECONDS = 0.02
@@ -87,7 +86,7 @@ def _ended_meanwhile() -> Generator[None, None, None]:
             raise
 
 
-class RunCalls(BaseRun[OutT]):
+class RunCalls(BaseRun[OutT, InT]):
     """The part of `Run` that changes what the run does."""
 
     @explained
@@ -95,7 +94,7 @@ class RunCalls(BaseRun[OutT]):
     async def start(
         self,
         *,
-        input_data: Any = None,
+        input_data: InT | dict[str, Any] | list[Any] | None = None,
         initial_state: Any = None,
         request_context: RequestContext | dict[str, Any] | None = None,
         output_options: OutputOptions | dict[str, Any] | None = None,
@@ -144,7 +143,7 @@ class RunCalls(BaseRun[OutT]):
     async def start_async(
         self,
         *,
-        input_data: Any = None,
+        input_data: InT | dict[str, Any] | list[Any] | None = None,
         initial_state: Any = None,
         request_context: RequestContext | dict[str, Any] | None = None,
         per_step: bool = False,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any
 
 from temporalio.client import Client
 
 from mastra_temporal.context import RequestContext
 from mastra_temporal.definition.options import OutputOptions
 from mastra_temporal.errors import RunError, RunNotFoundError
+from mastra_temporal.run.base import InT, OutT
 from mastra_temporal.run.calls import RunCalls
 from mastra_temporal.run.faults import explained
 from mastra_temporal.run.resume import StepPath
@@ -29,10 +30,8 @@ from mastra_temporal.wire import StepResult, WorkflowResult
 
 __all__ = ["Run"]
 
-OutT = TypeVar("OutT")
 
-
-class Run(RunCalls[OutT]):
+class Run(RunCalls[OutT, InT]):
     """One run. Made by `Workflow.create_run`; the run itself lives in Temporal.
 
     Mastra's ``Run``: https://mastra.ai/reference/workflows/run
@@ -43,7 +42,7 @@ class Run(RunCalls[OutT]):
     def stream(
         self,
         *,
-        input_data: Any = None,
+        input_data: InT | dict[str, Any] | list[Any] | None = None,
         initial_state: Any = None,
         request_context: RequestContext | dict[str, Any] | None = None,
         output_options: OutputOptions | dict[str, Any] | None = None,

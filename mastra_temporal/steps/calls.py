@@ -111,7 +111,7 @@ class Calls:
         owner = _owner(call, function_id)
         try:
             with user_code(owner):
-                context = self._function_context(call, function, request_context)
+                context = self._function_context(call, function, request_context, owner)
             value = await body.call(function.body, context.input_data, context, owner=owner, executor=self.threads)
             with user_code(owner):
                 value = _as_data(function, value, what=f"The result of {owner}")
@@ -123,11 +123,11 @@ class Calls:
         return outcome if error is None else FunctionOutcome(error=error, non_retryable=True)
 
     def _function_context(
-        self, call: FunctionCall, function: WorkflowFunction, request_context: RequestContext
+        self, call: FunctionCall, function: WorkflowFunction, request_context: RequestContext, owner: str
     ) -> FunctionContext:
         outputs = call.outputs or {}
         return FunctionContext(
-            input_data=_parsed(function, call.input_data),
+            input_data=_parsed(function, call.input_data, owner),
             run_id=call.run_id,
             workflow_id=call.workflow_id,
             resource_id=call.resource_id,
@@ -231,11 +231,12 @@ def _admitted(workflow: Workflow[Any, Any, Any], call: EnterCall) -> EnterOutcom
     return EnterOutcome(input_data=input_data, state=state, graph=workflow.graph)
 
 
-def _parsed(function: WorkflowFunction, value: Any) -> Any:
+def _parsed(function: WorkflowFunction, value: Any, owner: str) -> Any:
     """The input as the function expects it: its own annotation binds, the schema of the entry before is an offer."""
     own = function.body.input_schema
     if own is not None:
-        return validated(own, value, "Function input validation failed", "WORKFLOW_FUNCTION_INPUT_VALIDATION_FAILED")
+        code = "WORKFLOW_FUNCTION_INPUT_VALIDATION_FAILED"
+        return validated(own, value, "Function input validation failed", code, owner=owner)
     if function.input_schema is None:
         return value
     try:

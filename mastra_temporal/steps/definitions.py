@@ -42,10 +42,10 @@ class Definitions:
         step = None if workflow is None else workflow.steps.get(step_id)
         if not isinstance(step, Step):
             return
-        code = "WORKFLOW_SCHEMA_VALIDATION_FAILED"
+        code, owner = "WORKFLOW_SCHEMA_VALIDATION_FAILED", f"step `{step_id}` of workflow `{workflow_id}`"
         try:
-            with user_code(f"the resume schema of step `{step_id}` of workflow `{workflow_id}`"):
-                validated(step.resume_schema, data, "Invalid resume data", code)
+            with user_code(f"the resume schema of {owner}"):
+                validated(step.resume_schema, data, "Invalid resume data", code, owner=owner)
         except SchemaValidationError as error:
             message, problem = str(error), DataProblem(code=error.code, issues=error.issues)
         except Exception as error:

@@ -175,7 +175,11 @@ class Attempt:
             carries_issues=False,
         )
         value = validated(
-            step.input_schema, call.input_data, "Step input validation failed", "WORKFLOW_STEP_INPUT_VALIDATION_FAILED"
+            step.input_schema,
+            call.input_data,
+            "Step input validation failed",
+            "WORKFLOW_STEP_INPUT_VALIDATION_FAILED",
+            owner=self.owner,
         )
         if step.input_schema is not None:
             payload = step.input_schema.dump(value, what=f"The input of {self.owner}")

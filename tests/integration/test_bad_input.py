@@ -90,6 +90,7 @@ class TestStart:
                 with pytest.raises(kind) as caught:
                     await within(start(**{**GOOD, **wrong}))
                 assert str(caught.value).startswith(words) or words in str(caught.value)
+                assert "orders" in str(caught.value)
             assert await is_unknown(stage.client, run.run_id)
             assert run.status == "pending"
             # The same run can still be started properly.

@@ -296,7 +296,7 @@ async def test_a_run_that_is_refused_says_so_in_its_stream(stage: Stage):
     step = create_step(id="a", execute=double)
     workflow = create_workflow(id="strict", input_schema=int).then(step).commit()
     async with stage.worker(workflow):
-        output = (await workflow.create_run()).stream(input_data="x")
+        output = (await workflow.create_run()).stream(input_data="x")  # pyright: ignore[reportArgumentType]
         events = await all_of(output)
         assert kinds(events) == ["workflow-start", "workflow-finish"]
         assert "Invalid input data" in events[1].payload["metadata"]["errorMessage"]

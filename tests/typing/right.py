@@ -93,12 +93,55 @@ assert_type(clone_workflow(orders, id="other"), Workflow[Order, Receipt, Receipt
 assert_type(outer, Workflow[Order, int, Receipt])
 assert_type(outer.then(ship).commit(), Workflow[Order, int, int])
 
-mastra = Mastra(workflows=[orders])
+mastra = Mastra(workflows=[orders], agents={"writer": object()}, tools=[])
+Mastra(workflows={"orders": orders, "outer": outer.then(ship).commit()}).get_workflow("orders")
+
+
+class Special(Receipt):
+    note: str
+
+
+@step
+async def special(order: Order) -> Special: ...
+
+
+@step
+async def words(order: Order) -> list[str]: ...
+
+
+@step
+async def pairs(order: Order) -> tuple[int, ...]: ...
+
+
+@step
+async def shout(word: str) -> str: ...
+
+
+@step
+async def untyped(item: Any) -> Any: ...
+
+
+@step
+async def count(order: Order) -> int: ...
+
+
+assert_type(begun.then(words).foreach(shout), Workflow[Order, Receipt, list[str]])
+assert_type(begun.then(pairs).foreach(untyped), Workflow[Order, Receipt, list[Any]])
+begun.then(words).foreach(clone_workflow(create_workflow(id="each", input_schema=str).commit(), id="again"))
+begun.then(special).then(ship)
+begun.then(special).commit()
+begun.parallel([charge, charge_again]).commit()
+begun.map({"id": {"value": "a"}}).commit()
+create_workflow(id="wider", input_schema=Order, output_schema=float).then(count).commit()
+create_workflow(id="free", input_schema=Order).then(count).commit()
 
 
 async def use() -> None:
     run = await orders.create_run()
-    assert_type(run, Run[Receipt])
+    assert_type(run, Run[Receipt, Order])
+    anything: Run[Receipt] = run
+    await anything.start(input_data="anything")
+    await run.start(input_data={"total": 1})
     result = await run.start(input_data=Order(total=1))
     assert_type(result, WorkflowResult[Receipt])
     assert_type(result.result, Receipt | None)

@@ -27,6 +27,14 @@ async def charge_twice(order: Order) -> Receipt: ...
 async def ship(receipt: Receipt) -> int: ...
 
 
+@step
+async def words(order: Order) -> list[str]: ...
+
+
+@step
+async def double(number: int) -> int: ...
+
+
 orders = create_workflow(id="orders", input_schema=Order, output_schema=int)
 
 orders.then(ship)  # pyright: ignore[reportArgumentType]
@@ -36,10 +44,18 @@ orders.branch([(bool, ship)])  # pyright: ignore[reportArgumentType]
 orders.dountil(ship, bool)  # pyright: ignore[reportArgumentType]
 orders.dowhile(ship, bool)  # pyright: ignore[reportArgumentType]
 orders.sleep(1).then(ship)  # pyright: ignore[reportArgumentType]
-orders.foreach(ship, concurrency="two")  # pyright: ignore[reportArgumentType]
+orders.then(words).foreach(double)  # pyright: ignore[reportArgumentType]
+orders.then(words).foreach(ship)  # pyright: ignore[reportArgumentType]
+orders.foreach(ship)  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
+orders.map(list).foreach(double, concurrency="two")  # pyright: ignore[reportArgumentType]
 orders.sleep("5s")  # pyright: ignore[reportArgumentType]
 orders.sleep_until("2030-01-01")  # pyright: ignore[reportArgumentType]
 orders.then(print)  # pyright: ignore[reportArgumentType]
+
+text = create_workflow(id="text", input_schema=Order, output_schema=str)
+text.then(charge).then(ship).commit()  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
+text.commit()  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
+text.then(words).commit()  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
 
 nested = create_workflow(id="nested", input_schema=Receipt, output_schema=int).then(ship).commit()
 orders.then(nested)  # pyright: ignore[reportArgumentType]
@@ -57,7 +73,11 @@ async def read(order: Order, ctx: StepContext) -> None:
 
 
 async def use() -> None:
-    result = await (await orders.commit().create_run()).start(input_data=Order(total=1))
+    run = await orders.then(charge).then(ship).commit().create_run()
+    await run.start(input_data="no model")  # pyright: ignore[reportArgumentType]
+    await run.start_async(input_data=5)  # pyright: ignore[reportArgumentType]
+    run.stream(input_data=Receipt(id="a"))  # pyright: ignore[reportArgumentType]
+    result = await run.start(input_data=Order(total=1))
     print(result.result.bit_length())  # pyright: ignore[reportOptionalMemberAccess]
     text: str | None = result.result  # pyright: ignore[reportAssignmentType]
     raise DefinitionError(text)
