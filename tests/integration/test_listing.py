@@ -102,6 +102,7 @@ async def test_every_status_is_found_and_exact(stage: Stage):
     assert {each.run_id for each in both.runs} == {ids["suspend"], ids["cancel"]}
 
 
+@pytest.mark.parity("listWorkflowRuns({status, resourceId, fromDate, toDate, page, perPage})")
 async def test_resources_dates_and_pages(stage: Stage):
     workflow = listed(stage)
     began = datetime.now(timezone.utc)
