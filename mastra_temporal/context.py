@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from mastra_temporal.definition.data import to_json
 from mastra_temporal.errors import SerializationError
 from mastra_temporal.tracing.context import TracingContext
 
@@ -38,8 +38,8 @@ __all__ = [
 class RequestContext(MutableMapping[str, Any]):
     """Values that travel with a run: a dictionary that steps may read and change.
 
-    What a step sets is seen by every step that starts after it has finished, and survives crashes. Only JSON-able
-    values travel. Mastra's ``RequestContext``.
+    What a step sets is seen by every step that starts after it has finished, and survives crashes. Values travel as
+    JSON data; what cannot be written is refused. Mastra's ``RequestContext``.
     """
 
     def __init__(self, values: dict[str, Any] | None = None) -> None:
@@ -72,17 +72,16 @@ class RequestContext(MutableMapping[str, Any]):
         """Whether the key is set: the same as ``key in context``."""
         return key in self._values
 
-    def to_json(self) -> dict[str, Any]:
-        """The entries that can be written as JSON; the others are left out, as in Mastra."""
-        return {key: value for key, value in self._values.items() if _is_json(value)}
+    def to_json(self, *, what: str = "The request context") -> dict[str, Any]:
+        """The values as JSON data: models, dates and the like are written, as in inputs.
 
+        Args:
+            what: Whose request context it is, for the message.
 
-def _is_json(value: Any) -> bool:
-    try:
-        json.dumps(value)
-    except (TypeError, ValueError, RecursionError):
-        return False
-    return True
+        Raises:
+            SerializationError: A value cannot be written; the message names its key.
+        """
+        return to_json(self._values, what=what)
 
 
 AbortReason = Literal["canceled", "cut_off", "restarted", "timed_out", "worker_shutdown"]
@@ -250,7 +249,7 @@ class BaseStepContext(Context):
             )
         self.effects.suspended = True
         self.effects.suspend_payload = payload
-        self.effects.resume_labels = list(labels)
+        self.effects.resume_labels = to_json(labels, what=f"`resume_label` of step `{self.step_id}`")
 
 
 class StepWriter:

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import is_dataclass
+from typing import Any, cast
 
-from mastra_temporal.definition.schema import Schema, SchemaError, issues_text, to_json
+from pydantic import BaseModel
+
+from mastra_temporal.definition.data import to_json
+from mastra_temporal.definition.path import is_object
+from mastra_temporal.definition.schema import Schema, SchemaError, issues_text
 from mastra_temporal.definition.step import Step
 from mastra_temporal.definition.workflow import Workflow
-from mastra_temporal.errors import SchemaValidationError
+from mastra_temporal.errors import SchemaValidationError, SerializationError
 from mastra_temporal.execution.resume import step_id_of
 from mastra_temporal.wire import EnterCall, EnterOutcome
 
-__all__ = ["admit", "admit_nested", "admit_resume_data", "admit_step_input", "validated"]
+__all__ = [
+    "admit",
+    "admit_nested",
+    "admit_resume_data",
+    "admit_step_input",
+    "dumped",
+    "require_same_types",
+    "validated",
+]
 
 
 def validated(
@@ -39,6 +53,54 @@ def validated(
         raise SchemaValidationError(text, code=code, issues=error.issues, carries_issues=carries_issues) from None
 
 
+def dumped(schema: Schema | None, value: Any, *, what: str) -> Any:
+    """A value as JSON data, as its declared type writes it.
+
+    Raises:
+        SerializationError: It holds something that JSON cannot.
+    """
+    return to_json(value, what=what) if schema is None else schema.dump(value, what=what)
+
+
+def require_same_types(given: Any, read: Any, *, what: str) -> None:
+    """Refuse a value that is read as something else than it was: one member of a union looks like another one.
+
+    Args:
+        given: What a user gave.
+        read: What is read from the data that it was written as.
+        what: What the value is, for the message.
+
+    Raises:
+        SerializationError: A model or dataclass in it changes its class.
+    """
+    other = next(_changed_types(given, read, ""), None)
+    if other is not None:
+        path, was, becomes = other
+        where = f"`{path.removeprefix('.')}`" if path else "it"
+        raise SerializationError(
+            f"{what} cannot be written as JSON: {where} is a {was.__name__} and would be read as a {becomes.__name__}. "
+            "Tell the members of the union apart: give them a discriminator."
+        )
+
+
+def _changed_types(given: Any, read: Any, path: str) -> Iterator[tuple[str, type, type]]:
+    if _has_fields(given) and _has_fields(read):
+        if not isinstance(given, type(read)):
+            yield path, type(given), type(read)
+        given, read = cast("Any", vars(given)), cast("Any", vars(read))
+    if is_object(given) and is_object(read):
+        for key in given.keys() & read.keys():
+            yield from _changed_types(given[key], read[key], f"{path}.{key}")
+    elif isinstance(given, (list, tuple)) and isinstance(read, (list, tuple)):
+        pairs = zip(cast("Sequence[Any]", given), cast("Sequence[Any]", read), strict=False)
+        for index, (one, other) in enumerate(pairs):
+            yield from _changed_types(one, other, f"{path}[{index}]")
+
+
+def _has_fields(value: Any) -> bool:
+    return isinstance(value, BaseModel) or (is_dataclass(value) and not isinstance(value, type))
+
+
 def admit(
     workflow: Workflow[Any, Any, Any], input_data: Any, initial_state: Any, request_context: dict[str, Any]
 ) -> tuple[Any, dict[str, Any]]:
@@ -48,14 +110,17 @@ def admit(
         SchemaValidationError: Something does not match; nothing was started.
     """
     owner = f"workflow `{workflow.id}`"
-    input_data = to_json(input_data, what=f"The input of {owner}")
+    given, what = input_data, f"The input of {owner}"
+    input_data = to_json(given, what=what)
     state = to_json(initial_state or {}, what=f"The initial state of {owner}")
     if not workflow.options.validate_inputs:
         return input_data, state
     code = "WORKFLOW_SCHEMA_VALIDATION_FAILED"
     _check_request_context(workflow, request_context)
+    read = validated(workflow.input_schema, input_data, "Invalid input data", code, owner=owner)
+    require_same_types(given, read, what=what)
     return (
-        _dumped(workflow.input_schema, input_data, "Invalid input data", code, owner),
+        dumped(workflow.input_schema, read, what=what),
         _dumped(workflow.state_schema, state, "Invalid initial data", code, owner),
     )
 
@@ -139,4 +204,4 @@ def _dumped(
     schema: Schema | None, value: Any, message: str, code: str, owner: str, *, carries_issues: bool = True
 ) -> Any:
     parsed = validated(schema, value, message, code, owner=owner, carries_issues=carries_issues)
-    return parsed if schema is None else schema.dump(parsed, what=f"The data of {owner}")
+    return dumped(schema, parsed, what=f"The data of {owner}")

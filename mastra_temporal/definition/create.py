@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypeVar, cast, overload
 
+from mastra_temporal.definition.data import json_metadata
 from mastra_temporal.definition.ids import check_id
 from mastra_temporal.definition.options import RetryConfig, StepOptions, WorkflowOptions, parse_options
 from mastra_temporal.definition.schedule import ScheduleInput, parse_schedules
@@ -98,14 +99,19 @@ def create_workflow(
         DefinitionError: An argument is wrong; the message names it and the remedy.
     """
     owner = f"workflow `{check_id(id, kind='workflow')}`"
+
+    def of_data(name: str, annotation: Any) -> Schema | None:
+        schema = Schema.of(annotation, owner=owner)
+        return None if schema is None else schema.for_data(owner=owner, name=name)
+
     workflow: Workflow[Any, Any, Any] = Workflow(
         id=id,
-        input_schema=Schema.of(input_schema, owner=owner),
-        output_schema=Schema.of(output_schema, owner=owner),
-        state_schema=Schema.of(state_schema, owner=owner),
+        input_schema=of_data("input_schema", input_schema),
+        output_schema=of_data("output_schema", output_schema),
+        state_schema=of_data("state_schema", state_schema),
         request_context_schema=Schema.of(request_context_schema, owner=owner),
         description=description,
-        metadata=metadata,
+        metadata=json_metadata(metadata, owner=owner),
         retry_config=parse_options(RetryConfig, retry_config, owner=owner),
         step_options=None if step_options is None else parse_options(StepOptions, step_options, owner=owner),
         options=parse_options(WorkflowOptions, options, owner=owner),

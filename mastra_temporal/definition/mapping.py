@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
+from mastra_temporal.definition.data import to_json
 from mastra_temporal.definition.function import source_of
 from mastra_temporal.definition.graph import FunctionRef, MapSource
 from mastra_temporal.definition.path import is_array
-from mastra_temporal.definition.schema import to_json
 from mastra_temporal.definition.suggest import did_you_mean
 from mastra_temporal.definition.template import check_template
 from mastra_temporal.errors import DefinitionError

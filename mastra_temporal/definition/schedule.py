@@ -10,10 +10,11 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import field_validator
 
 from mastra_temporal.definition.cron import temporal_crons
+from mastra_temporal.definition.data import json_metadata, to_json
 from mastra_temporal.definition.options import Options, parse_options
 from mastra_temporal.definition.schema import Schema, SchemaError
 from mastra_temporal.definition.suggest import did_you_mean
-from mastra_temporal.errors import DefinitionError
+from mastra_temporal.errors import DefinitionError, SerializationError
 
 __all__ = ["ScheduleConfig", "ScheduleInput", "check_timezone", "declared_id", "parse_schedules", "slug"]
 
@@ -100,6 +101,7 @@ def parse_schedules(
         _check_data(
             request_context_schema, schedule.request_context or {}, f"{where}: Request context validation failed"
         )
+        json_metadata(schedule.metadata, owner=where)
     return tuple(schedules)
 
 
@@ -133,7 +135,8 @@ def _check_ids(schedules: list[ScheduleConfig], workflow_id: str) -> None:
 
 def _check_data(schema: Schema | None, data: Any, message: str) -> None:
     try:
+        data = to_json(data, what="It")
         if schema is not None:
             schema.validate(data)
-    except SchemaError as error:
+    except (SchemaError, SerializationError) as error:
         raise DefinitionError(f"{message}: \n{error}") from None

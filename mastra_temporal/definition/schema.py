@@ -1,20 +1,23 @@
-"""Schemas: pydantic models, or any type that ``pydantic.TypeAdapter`` takes; and writing values as JSON data."""
+"""Schemas: pydantic models, or any type that ``pydantic.TypeAdapter`` takes."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import Any, cast
 
 from pydantic import PydanticUserError, TypeAdapter, ValidationError
 from pydantic.errors import PydanticUndefinedAnnotation
-from pydantic_core import ErrorDetails, to_jsonable_python
+from pydantic_core import ErrorDetails
 
+from mastra_temporal.definition.data import to_json
 from mastra_temporal.definition.messages import INVALID, LenientJsonSchema, issue_message
 from mastra_temporal.definition.path import MISSING
-from mastra_temporal.errors import DefinitionError, MastraError, SerializationError
+from mastra_temporal.definition.round_trip import TypeWriter
+from mastra_temporal.errors import DefinitionError, MastraError
 
-__all__ = ["Schema", "SchemaError", "issues_text", "to_json"]
+__all__ = ["Schema", "SchemaError", "issues_text"]
 
 
 class SchemaError(MastraError):
@@ -100,19 +103,36 @@ class Schema:
             raise SchemaError(_issues(error, value if text is None else json.loads(text), schema)) from error
 
     def dump(self, value: Any, *, what: str = "The value") -> Any:
-        """Write a validated value as JSON data, under its aliases.
+        """Write a value of the type as JSON data that ``validate`` reads again.
+
+        Data that are not of the type are written as they are: whoever needs them valid has to validate them.
 
         Args:
-            value: What ``validate`` returned.
+            value: What ``validate`` returned, or what a user gives for such a value.
             what: What the value is, for the message.
 
         Raises:
             SerializationError: It holds something that JSON cannot.
         """
-        try:
-            return to_json(self._adapter.dump_python(value, mode="json", by_alias=True), what=what)
-        except (ValueError, RecursionError) as error:
-            raise _unserializable(what, str(error)) from error
+        return to_json(value, what=what, writer=self._writer)
+
+    def for_data(self, *, owner: str, name: str) -> Schema:
+        """The schema, if its values can be read from what they are written as.
+
+        Args:
+            owner: Whose schema it is, for the message.
+            name: What it is the schema of: ``input_schema``.
+
+        Raises:
+            DefinitionError: They cannot; the message names the field and the remedy.
+        """
+        for loss in self._writer.losses:
+            raise DefinitionError(f"{owner}: the {name} {self.annotation!r} cannot be read again once written: {loss}")
+        return self
+
+    @cached_property
+    def _writer(self) -> TypeWriter:
+        return TypeWriter(self._adapter)
 
     @property
     def core(self) -> dict[str, Any]:
@@ -122,38 +142,6 @@ class Schema:
     def json_schema(self) -> dict[str, Any]:
         """The schema as JSON Schema."""
         return self._adapter.json_schema()
-
-
-def to_json(value: Any, *, what: str) -> Any:
-    """Write any value as JSON data: models, dataclasses, dates and the like, at any depth.
-
-    NaN and infinities become None, as JavaScript's ``JSON.stringify`` has it: JSON knows neither.
-
-    Args:
-        value: For example what a step returned.
-        what: What the value is, for the message: ``The result of step 'a'``.
-
-    Raises:
-        SerializationError: It holds something that JSON cannot.
-    """
-
-    def refuse(part: object) -> Any:
-        kind = type(part)
-        raise _unserializable(what, f"it holds a value of type {kind.__module__}.{kind.__qualname__}")
-
-    try:
-        data = to_jsonable_python(value, by_alias=True, fallback=refuse)
-        # A model keeps its NaN on the way out: only plain data has it replaced.
-        return to_jsonable_python(data, inf_nan_mode="null")
-    except (ValueError, RecursionError) as error:
-        raise _unserializable(what, str(error)) from error
-
-
-def _unserializable(what: str, reason: str) -> SerializationError:
-    return SerializationError(
-        f"{what} cannot be written as JSON: {reason}. "
-        "Use JSON data, pydantic models or dataclasses; write bytes as base64 text."
-    )
 
 
 _Path = tuple["int | str", ...]

@@ -9,6 +9,7 @@ from typing import Any, Generic, Literal, Protocol, TypeVar, overload
 
 from mastra_temporal.context import StepContext, SyncStepContext
 from mastra_temporal.definition.component import Component, component_of, tool_of
+from mastra_temporal.definition.data import json_metadata
 from mastra_temporal.definition.function import UserFunction
 from mastra_temporal.definition.graph import StepEntry, StepInfo
 from mastra_temporal.definition.ids import check_id
@@ -188,16 +189,21 @@ def _step(
     if retries is not None and (type(retries) is not int or retries < 0):
         raise DefinitionError(f"{owner}: retries must be a whole number from 0 up, got {retries!r}.")
     body = UserFunction.of(execute, owner=owner)
+
+    def of_data(name: str, annotation: Any) -> Schema | None:
+        schema = annotation if isinstance(annotation, Schema) else Schema.of(annotation, owner=owner)
+        return None if schema is None else schema.for_data(owner=owner, name=name)
+
     return Step(
         id=id,
         body=body,
         description=description,
-        metadata=metadata,
-        input_schema=Schema.of(input_schema, owner=owner) or body.input_schema,
-        output_schema=Schema.of(output_schema, owner=owner),
-        resume_schema=Schema.of(resume_schema, owner=owner),
-        suspend_schema=Schema.of(suspend_schema, owner=owner),
-        state_schema=Schema.of(state_schema, owner=owner),
+        metadata=json_metadata(metadata, owner=owner),
+        input_schema=of_data("input_schema", input_schema) or of_data("input_schema", body.input_schema),
+        output_schema=of_data("output_schema", output_schema),
+        resume_schema=of_data("resume_schema", resume_schema),
+        suspend_schema=of_data("suspend_schema", suspend_schema),
+        state_schema=of_data("state_schema", state_schema),
         request_context_schema=Schema.of(request_context_schema, owner=owner),
         retries=retries,
         options=parse_options(StepOptions, options, owner=owner),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from mastra_temporal.definition.data import MAX_DEPTH, is_too_deep
 from mastra_temporal.definition.graph import MappingEntry, MapSource
 from mastra_temporal.definition.path import MISSING, resolve_path
 from mastra_temporal.definition.template import render_template
-from mastra_temporal.errors import MastraError
+from mastra_temporal.errors import MastraError, SerializationError
 from mastra_temporal.execution.calls import call_functions
 from mastra_temporal.execution.ending import Ending, ending_of
 from mastra_temporal.execution.engine import Engine
@@ -27,6 +28,8 @@ async def execute(engine: Engine, scope: Scope, progress: Progress, entry: Mappi
         if retry and not await engine.delay_retry(scope, entry.id):
             break
         outcome = await _evaluate(engine, scope, progress, entry, retry)
+        if is_too_deep(outcome.value):
+            outcome = _too_deep(scope, entry)
         if outcome.error is None or outcome.non_retryable or engine.run.aborted:
             break
     ended: dict[str, Any] = {"status": "success", "output": outcome.value}
@@ -35,6 +38,13 @@ async def execute(engine: Engine, scope: Scope, progress: Progress, entry: Mappi
     scope.steps[entry.id] = result = result.model_copy(update={**ended, "ended_at": milliseconds_now()})
     events.ended(result)
     return ending_of(entry.id, result)
+
+
+def _too_deep(scope: Scope, entry: MappingEntry) -> FunctionOutcome:
+    """A mapping may put one value into another, again and again in a loop."""
+    owner = f"mapping `{entry.id}` of workflow `{scope.workflow_id}`"
+    message = f"The result of {owner} is nested deeper than {MAX_DEPTH} levels, which nobody could read."
+    return FunctionOutcome(error={"name": SerializationError.wire_name, "message": message}, non_retryable=True)
 
 
 async def _evaluate(

@@ -14,8 +14,9 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from typing_extensions import TypeVar
 
 from mastra_temporal.context import RequestContext
+from mastra_temporal.definition.data import to_json
 from mastra_temporal.definition.options import OutputOptions
-from mastra_temporal.definition.schema import SchemaError, to_json
+from mastra_temporal.definition.schema import SchemaError
 from mastra_temporal.definition.workflow import Workflow
 from mastra_temporal.errors import ConfigurationError, RunError, RunNotFoundError, SchemaValidationError
 from mastra_temporal.execution.names import MEMO_GENERATION
@@ -157,7 +158,9 @@ class BaseRun(Generic[OutT, InT]):
         )
 
     def _request_context(self, value: RequestContext | dict[str, Any] | None) -> dict[str, Any]:
-        return (value if isinstance(value, RequestContext) else RequestContext(value)).to_json()
+        return (value if isinstance(value, RequestContext) else RequestContext(value)).to_json(
+            what=f"The request context of {self.label}"
+        )
 
     def _start_options(self, envelope: StartEnvelope) -> dict[str, Any]:
         return {

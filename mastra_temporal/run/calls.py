@@ -23,8 +23,8 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from mastra_temporal.context import RequestContext
+from mastra_temporal.definition.data import to_json
 from mastra_temporal.definition.options import OutputOptions, parse_options
-from mastra_temporal.definition.schema import to_json
 from mastra_temporal.errors import (
     RunAlreadyStartedError,
     RunError,
@@ -309,9 +309,12 @@ class RunCalls(BaseRun[OutT, InT]):
             run_id=self.run_id,
             input_data=admit_step_input(self._workflow, path, input_data),
             resume_data=admit_resume_data(self._workflow, path, resume_data),
-            initial_state=initial_state,
-            context=step_contexts(context),
-            nested_contexts={name: step_contexts(steps) for name, steps in (nested_steps_context or {}).items()},
+            initial_state=to_json(initial_state, what=f"The initial state of {self.label}"),
+            context=step_contexts(to_json(context, what=f"`context` of {self.label}")),
+            nested_contexts={
+                name: step_contexts(to_json(steps, what=f"`nested_steps_context` of {self.label}"))
+                for name, steps in (nested_steps_context or {}).items()
+            },
         )
         seed = travel(journey, self._workflow.graph.entries, {} if recorded is None else recorded.run.scopes)
         envelope = self._continuation(seed, description, recorded, request_context)

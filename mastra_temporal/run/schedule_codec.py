@@ -25,8 +25,8 @@ from temporalio.client import (
 )
 
 from mastra_temporal.definition.cron import temporal_crons
+from mastra_temporal.definition.data import to_json
 from mastra_temporal.definition.schedule import ScheduleConfig
-from mastra_temporal.definition.schema import to_json
 from mastra_temporal.definition.workflow import Workflow
 from mastra_temporal.model import CamelModel
 from mastra_temporal.validation import admit

@@ -67,13 +67,10 @@ def step_ids(entry: Entry) -> list[str]:
     return [body_id(body) for body in bodies(entry)]
 
 
-def step_contexts(given: Mapping[str, StepResult | dict[str, Any]] | None) -> StepContexts:
+def step_contexts(given: Mapping[str, dict[str, Any]] | None) -> StepContexts:
     """Results as callers give them: what is left out of them is taken for that of a step that succeeded."""
     defaults = {"status": "success", "startedAt": round(time.time() * 1000)}
-    return {
-        name: result if isinstance(result, StepResult) else StepResult.model_validate({**defaults, **result})
-        for name, result in (given or {}).items()
-    }
+    return {name: StepResult.model_validate({**defaults, **result}) for name, result in (given or {}).items()}
 
 
 def travel(journey: Journey, entries: list[Entry], scopes: Mapping[tuple[str, ...], Scope]) -> RunSeed:

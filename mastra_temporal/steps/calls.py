@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from copy import deepcopy
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,10 +17,11 @@ from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 
 from mastra_temporal.context import CallbackInfo, FunctionContext, RequestContext
+from mastra_temporal.definition.data import to_json
 from mastra_temporal.definition.functions import WorkflowFunction, WorkflowFunctions
 from mastra_temporal.definition.graph import FunctionRef
 from mastra_temporal.definition.options import milliseconds
-from mastra_temporal.definition.schema import SchemaError, to_json
+from mastra_temporal.definition.schema import SchemaError
 from mastra_temporal.definition.workflow import Workflow
 from mastra_temporal.errors import LostAttemptsError, StepTimeoutError
 from mastra_temporal.execution.limits import size_error
@@ -107,7 +109,7 @@ class Calls:
         return found
 
     async def _evaluate(self, call: FunctionCall, function_id: str, function: WorkflowFunction) -> FunctionOutcome:
-        request_context = RequestContext(call.request_context)
+        request_context = RequestContext(deepcopy(call.request_context))
         owner = _owner(call, function_id)
         try:
             with user_code(owner):
@@ -115,7 +117,9 @@ class Calls:
             value = await body.call(function.body, context.input_data, context, owner=owner, executor=self.threads)
             with user_code(owner):
                 value = _as_data(function, value, what=f"The result of {owner}")
-                change = request_context_change(call.request_context or {}, request_context)
+                change = request_context_change(
+                    call.request_context or {}, request_context, what=f"The request context of {owner}"
+                )
                 outcome = FunctionOutcome(value=value, request_context=change)
                 error = size_error(outcome, f"The result of {owner}")
         except Exception as error:

@@ -12,7 +12,7 @@ from temporalio.contrib.workflow_streams import WorkflowStreamClient
 from temporalio.service import RPCError, RPCStatusCode
 from typing_extensions import Self
 
-from mastra_temporal.definition.schema import to_json
+from mastra_temporal.definition.data import to_json
 from mastra_temporal.errors import PayloadTooLargeError
 from mastra_temporal.execution.names import OUTPUT_TOPIC, QUERY_LOOKUP
 from mastra_temporal.wire import LookupQuery, LookupReply, StepCall

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import Executor
+from copy import deepcopy
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ from mastra_temporal.context import (
     StepPorts,
     SyncStepContext,
 )
-from mastra_temporal.definition.schema import to_json
+from mastra_temporal.definition.data import to_json
 from mastra_temporal.definition.step import Step
 from mastra_temporal.errors import PayloadTooLargeError
 from mastra_temporal.execution.limits import size_error
@@ -36,7 +37,7 @@ from mastra_temporal.steps.lost_attempts import LostAttempts, effective_limit
 from mastra_temporal.steps.ports import StepChannel
 from mastra_temporal.tracing.attempt import current_span
 from mastra_temporal.tracing.context import TracingContext
-from mastra_temporal.validation import validated
+from mastra_temporal.validation import dumped, require_same_types, validated
 from mastra_temporal.wire import Checkpoint, RequestContextChange, RetryPlan, StepCall, StepFailure, StepOutcome
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ class Attempt:
         self.channel = StepChannel(call)
         self.heartbeat = Heartbeat(self.owner, lost)
         self.effects = StepEffects()
-        self.request_context = RequestContext(call.request_context)
+        self.request_context = RequestContext(deepcopy(call.request_context))
         self.payload: Any = None
         self.resume_payload: Any = None
 
@@ -254,21 +255,23 @@ class Attempt:
                 resume_labels=effects.resume_labels or None,
                 **common,
             )
-        output = to_json(returned, what=f"The result of {self.owner}")
+        what = f"The result of {self.owner}"
         if effects.bailed:
-            return StepOutcome(status="bailed", output=output, **common)
+            return StepOutcome(status="bailed", output=to_json(returned, what=what), **common)
+        output = dumped(self.step.output_schema, returned, what=what)
         if self.call.validate_outputs:
-            validated(
+            read = validated(
                 self.step.output_schema,
                 output,
                 f"Step output validation failed for step '{self.step.id}'",
                 "WORKFLOW_STEP_OUTPUT_VALIDATION_FAILED",
             )
+            require_same_types(returned, read, what=what)
         return StepOutcome(output=output, **common)
 
     def _suspend_payload(self) -> Any:
-        payload = to_json(self.effects.suspend_payload, what=f"The suspend payload of {self.owner}")
         schema = self.step.suspend_schema
+        payload = dumped(schema, self.effects.suspend_payload, what=f"The suspend payload of {self.owner}")
         if not payload or schema is None or not self.call.validate_inputs:
             return payload
         value = validated(
@@ -280,8 +283,8 @@ class Attempt:
     def _staged_state(self) -> dict[str, Any] | None:
         if not self.effects.state:
             return None
-        state = to_json(self.effects.state, what=f"The state set by {self.owner}")
         schema = self.step.state_schema
+        state = dumped(schema, self.effects.state, what=f"The state set by {self.owner}")
         if schema is None or not self.call.validate_inputs:
             return state
         value = validated(
@@ -291,12 +294,17 @@ class Attempt:
         return schema.dump(value, what=f"The state set by {self.owner}")
 
     def _request_context_change(self) -> RequestContextChange | None:
-        return request_context_change(self.call.request_context or {}, self.request_context)
+        what = f"The request context of {self.owner}"
+        return request_context_change(self.call.request_context or {}, self.request_context, what=what)
 
 
-def request_context_change(before: dict[str, Any], after: RequestContext) -> RequestContextChange | None:
-    """What user code did to the request context; None when nothing."""
-    now = after.to_json()
+def request_context_change(before: dict[str, Any], after: RequestContext, *, what: str) -> RequestContextChange | None:
+    """What user code did to the request context; None when nothing.
+
+    Raises:
+        SerializationError: It has set what cannot be written.
+    """
+    now = after.to_json(what=what)
     changed = {key: value for key, value in now.items() if key not in before or before[key] != value}
     deleted = [key for key in before if key not in after]
     return RequestContextChange(set=changed or None, deleted=deleted or None) if changed or deleted else None

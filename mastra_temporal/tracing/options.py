@@ -9,8 +9,8 @@ from typing import Any
 
 from pydantic import field_validator
 
+from mastra_temporal.definition.data import to_json
 from mastra_temporal.definition.options import Options, parse_options
-from mastra_temporal.definition.schema import to_json
 from mastra_temporal.tracing.attributes import selected
 
 __all__ = ["TracingOptions", "parse_tracing_options", "run_metadata"]

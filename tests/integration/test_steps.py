@@ -91,7 +91,6 @@ async def test_changes_of_the_request_context_travel(stage: Stage):
         ctx.request_context["added"] = {"deep": [1]}
         ctx.request_context.set("kept", "changed")
         del ctx.request_context["gone"]
-        ctx.request_context["opaque"] = object()  # cannot travel, and does no harm
 
     @step
     def look(value: Any, ctx: SyncStepContext) -> Any:

@@ -1,4 +1,3 @@
-import math
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
@@ -10,7 +9,8 @@ import pytest
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, computed_field, model_validator
 from typing_extensions import TypedDict
 
-from mastra_temporal.definition.schema import Schema, SchemaError, issues_text, to_json
+from mastra_temporal.definition.data import to_json
+from mastra_temporal.definition.schema import Schema, SchemaError, issues_text
 from mastra_temporal.errors import DefinitionError, SerializationError
 
 
@@ -236,30 +236,6 @@ class TestJson:
             "id": "00000000-0000-0000-0000-000000000007",
             "1": ["red", "x"],
         }
-
-    def test_nan_and_infinity_become_none(self) -> None:
-        class Measure(BaseModel):
-            value: float
-
-        assert to_json([math.nan, {"x": math.inf}, Measure(value=math.nan)], what="value") == [
-            None,
-            {"x": None},
-            {"value": None},
-        ]
-        assert Schema(Measure).dump(Measure(value=math.inf)) == {"value": None}
-
-    @pytest.mark.parametrize("value", [object(), {"a": [object()]}, {"f": lambda: 1}])
-    def test_what_json_cannot_hold_is_refused_by_name(self, value: Any) -> None:
-        with pytest.raises(SerializationError, match=r"^The result of step 'a' .*: it holds a value of type builtins"):
-            to_json(value, what="The result of step 'a'")
-
-    def test_other_reasons_are_told(self) -> None:
-        circle: list[Any] = []
-        circle.append(circle)
-        with pytest.raises(SerializationError, match="Circular reference"):
-            to_json(circle, what="value")
-        with pytest.raises(SerializationError, match=r"invalid utf-8.*base64"):
-            to_json(b"\xff", what="value")
 
     def test_a_dump_that_fails_is_refused_the_same_way(self) -> None:
         class Loose(TypedDict):
