@@ -34,6 +34,8 @@ FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 PLAIN = (str, bytes, int, float, complex, type(None), Decimal, UUID, PurePath, date, time, timedelta)
 """Values whose ``repr`` says everything."""
+MAX_DEPTH = 100
+"""Levels of a captured value that are looked at."""
 WITHOUT_MEANING = ("ctx", "kind", "type_comment")
 """Fields of the syntax tree that do not change what the code does."""
 
@@ -50,7 +52,7 @@ def _value(value: Any, around: frozenset[int]) -> Form:
         return (_name(type(value)), value.name)
     if isinstance(value, PLAIN):
         return (type(value).__name__, repr(value))
-    if id(value) in around:
+    if id(value) in around or len(around) > MAX_DEPTH:
         return "itself"
     around |= {id(value)}
     if isinstance(value, (list, tuple)):
