@@ -22,13 +22,16 @@ def build(effects: Effects) -> Any:
     return create_workflow(id="dying").then(create_step(id="once", execute=once)).commit()
 
 
-async def terminated(stage: Stage, mastra: Mastra) -> Run[Any]:
-    """A run that was terminated inside its step."""
+async def inside_its_step(stage: Stage, mastra: Mastra) -> Run[Any]:
     run = await mastra.get_workflow("dying").create_run()
     await run.start_async()
     await stage.effects.seen("once")
-    await stage.client.get_workflow_handle(run.run_id).terminate("by mistake")
     return run
+
+
+async def terminate(stage: Stage, run: Run[Any]) -> None:
+    await stage.client.get_workflow_handle(run.run_id).terminate("by mistake")
+    stage.effects.open("terminated")
 
 
 def restart_in_a_process(stage: tuple[str, str, Effects], run_id: str) -> None:
@@ -37,7 +40,8 @@ def restart_in_a_process(stage: tuple[str, str, Effects], run_id: str) -> None:
         mastra = Mastra(workflows=[build(effects)], task_queue=task_queue)
         await mastra.connect(await Client.connect(address))
         run = await mastra.get_workflow("dying").create_run(run_id=run_id)
-        effects.add("restarts")
+        effects.add("connected")
+        await effects.opened("terminated")
         await run.restart()
 
     asyncio.run(main())
@@ -45,12 +49,13 @@ def restart_in_a_process(stage: tuple[str, str, Effects], run_id: str) -> None:
 
 async def test_a_client_that_is_killed_while_the_steps_hear_of_the_end(stage: Stage):
     async with stage.worker(build(stage.effects)) as mastra:
-        run = await terminated(stage, mastra)
+        run = await inside_its_step(stage, mastra)
         place = (stage.address, stage.task_queue, stage.effects)
         killed = PROCESSES.Process(target=restart_in_a_process, args=(place, run.run_id), daemon=True)
         killed.start()
-        await stage.effects.seen("restarts")
-        await asyncio.sleep(0.5)  # it has read the run and waits: from outside there is nothing to be seen
+        await stage.effects.seen("connected")
+        await terminate(stage, run)
+        await asyncio.sleep(1)  # it has read the run and waits: from outside there is nothing to be seen
         killed.kill()
         killed.join()
         began = time.monotonic()
@@ -61,7 +66,8 @@ async def test_a_client_that_is_killed_while_the_steps_hear_of_the_end(stage: St
 
 async def test_a_client_that_is_killed_with_the_lock(stage: Stage):
     async with stage.worker(build(stage.effects)) as mastra:
-        run = await terminated(stage, mastra)
+        run = await inside_its_step(stage, mastra)
+        await terminate(stage, run)
         lock = locked(mastra.client, run.run_id)
         assert await lock.__aenter__()
         began = time.monotonic()
