@@ -1,7 +1,9 @@
-"""How soon a step runs again after its worker was killed: ``python -m benchmarks.recovery [--kills 50]``.
+"""How soon a step runs again after its worker was lost: ``python -m benchmarks.recovery [--times 20]``.
 
-Each time a worker process gets SIGKILL inside a step and a fresh one is up. Measured by the steps themselves, on one
-clock: from the call of `restart()` (or from the kill, when nothing is called) until the step's body runs again.
+Each time the worker is inside a step. It gets SIGKILL, and a fresh one is started. Or another worker is up already, and
+the machine of the first one is gone: its process is stopped (SIGSTOP), or a proxy before the server swallows all bytes.
+Measured by the steps themselves, on one clock: from the call of `restart()` (or from the loss, when nothing is called)
+until the step's body runs again.
 """
 
 from __future__ import annotations
@@ -9,53 +11,112 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import signal
 import statistics
 import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from benchmarks.recovery_app import HEARTBEAT_TIMEOUT, mastra, ping, recovery, unattended
 from mastra_temporal.cli.running import run
 from mastra_temporal.devserver import DevServer, start_dev_server
 from mastra_temporal.errors import MastraError
+from mastra_temporal.run.recovery.liveness import worker_beats
+from mastra_temporal.run.visibility import equals
+from tests.proxy import Proxy, proxy_to
+from tests.support import until
 
-NO_CALL = "no call"
+FORCED, ASKED, NO_CALL = "restart(force=True)", "restart()", "no call"
+KILLED, FROZEN, CUT_OFF = "killed", "frozen", "cut off"
+WITHOUT_CALL = HEARTBEAT_TIMEOUT.total_seconds()
+LIMITS = {
+    (KILLED, FORCED): 0.1,
+    (KILLED, ASKED): 4.0,
+    (KILLED, NO_CALL): WITHOUT_CALL + 5,
+    (FROZEN, FORCED): 4.0,
+    (FROZEN, ASKED): 4.0,
+    (FROZEN, NO_CALL): WITHOUT_CALL + 6,
+    (CUT_OFF, FORCED): 4.0,
+    (CUT_OFF, ASKED): 4.0,
+    (CUT_OFF, NO_CALL): WITHOUT_CALL + 6,
+}
+"""Seconds that are promised."""
+
+
+class Worker:
+    """A worker in a process of its own, which reaches the server through a proxy of its own."""
+
+    def __init__(self, process: asyncio.subprocess.Process, proxy: Proxy) -> None:
+        self._process = process
+        self._proxy = proxy
+
+    async def lose(self, how: str) -> None:
+        if how == KILLED:
+            await self.kill()
+        elif how == FROZEN:
+            self._process.send_signal(signal.SIGSTOP)
+        else:
+            self._proxy.cut()
+
+    async def kill(self) -> None:
+        if self._process.returncode is None:
+            self._process.kill()
+        await self._process.wait()
 
 
 class Bench:
-    def __init__(self, effects: Path) -> None:
+    def __init__(self, effects: Path, server: DevServer) -> None:
         self.effects = effects
-        self.worker: asyncio.subprocess.Process | None = None
+        self.server = server
 
-    async def fresh_worker(self) -> None:
-        """Start a worker and wait until it works."""
-        self.worker = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "workers.main", "--app", "benchmarks.recovery_app:mastra"),
-            stderr=asyncio.subprocess.DEVNULL,
-        )
-        await (await ping.create_run()).start(input_data=1)
+    @asynccontextmanager
+    async def worker(self) -> AsyncGenerator[Worker]:
+        """A worker that works."""
+        listed = await self.listed()
+        async with proxy_to(self.server.address) as proxy:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "workers.main", "--app", "benchmarks.recovery_app:mastra"),
+                stderr=asyncio.subprocess.DEVNULL,
+                env={**os.environ, "TEMPORAL_ADDRESS": proxy.address},
+            )
+            worker = Worker(process, proxy)
+            try:
 
-    async def kill(self) -> None:
-        assert self.worker is not None
-        self.worker.kill()
-        await self.worker.wait()
+                async def is_listed() -> bool:
+                    return await self.listed() > listed
 
-    async def once(self, how: str) -> float:
-        """Kill a worker inside a step, and measure until the step runs again."""
-        run = await (unattended if how == NO_CALL else recovery).create_run()
-        await run.start_async(input_data=1)
-        await self.ran(run.run_id, times=1)
-        await self.kill()
-        began = time.time()
-        await self.fresh_worker()
-        if how == NO_CALL:
-            result = await run.start(input_data=1)
-        else:
-            began = time.time()
-            result = await run.restart(force=how == "restart(force=True)")
-        times = await self.ran(run.run_id, times=2)
+                await until(is_listed, 60)
+                await (await ping.create_run()).start(input_data=1)
+                yield worker
+            finally:
+                await worker.kill()
+
+    async def listed(self) -> int:
+        return len(await worker_beats(mastra.client, equals("TaskQueue", mastra.task_queue) or ""))
+
+    async def once(self, loss: str, how: str) -> float:
+        """Lose a worker inside a step, and measure until the step runs again."""
+        async with self.worker() as lost:
+            run = await (unattended if how == NO_CALL else recovery).create_run()
+            await run.start_async(input_data=1)
+            await self.ran(run.run_id, times=1)
+            if loss == KILLED:
+                await lost.lose(loss)
+                began = time.time()
+            async with self.worker():
+                if loss != KILLED:
+                    await lost.lose(loss)
+                    began = time.time()
+                if how == NO_CALL:
+                    result = await run.start(input_data=1)
+                else:
+                    began = time.time()
+                    result = await run.restart(force=how == FORCED)
+                times = await self.ran(run.run_id, times=2)
         counts = Counter(line.split()[1] for line in self.lines() if line.startswith(run.run_id))
         if result.status != "success" or counts != {"before": 1, "killed": 2, "after": 1}:
             raise MastraError(f"{how}: the run ended as {result.status}, its steps ran {dict(counts)} times.")
@@ -80,31 +141,26 @@ def use(server: DevServer) -> None:
     os.environ |= {"TEMPORAL_ADDRESS": server.address, "TEMPORAL_CONFIG_FILE": os.devnull}
 
 
-async def measure(kills: int) -> None:
-    limits = {"restart(force=True)": 0.1, "restart()": 5.0, NO_CALL: HEARTBEAT_TIMEOUT.total_seconds() + 5}
+async def measure(times: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        bench = Bench(Path(folder) / "effects")
         async with start_dev_server() as server:
             use(server)
+            bench = Bench(Path(folder) / "effects", server)
             os.environ["RECOVERY_EFFECTS"] = str(bench.effects)
             await mastra.connect()
-            await bench.fresh_worker()
-            try:
-                for how, limit in limits.items():
-                    figures = [await bench.once(how) for _ in range(kills)]
-                    print(
-                        f"median {how}: {statistics.median(figures):.3f} s (limit {limit:g} s, "
-                        f"{min(figures):.3f} to {max(figures):.3f}, n={kills}, finished steps ran once)",
-                        flush=True,
-                    )
-            finally:
-                await bench.kill()
+            for (loss, how), limit in LIMITS.items():
+                figures = [await bench.once(loss, how) for _ in range(times)]
+                print(
+                    f"median {how}, worker {loss}: {statistics.median(figures):.3f} s (limit {limit:g} s, "
+                    f"{min(figures):.3f} to {max(figures):.3f}, n={times}, finished steps ran once)",
+                    flush=True,
+                )
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.recovery", description="Recovery after a SIGKILL.")
-    parser.add_argument("--kills", type=int, default=50, help="how many workers are killed for each figure")
-    return run(measure(parser.parse_args().kills))
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.recovery", description="Recovery of a lost worker.")
+    parser.add_argument("--times", type=int, default=20, help="how many workers are lost for each figure")
+    return run(measure(parser.parse_args().times))
 
 
 if __name__ == "__main__":

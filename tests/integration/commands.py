@@ -98,7 +98,7 @@ def run(*arguments: str, folder: Path, **environment: str) -> subprocess.Complet
         env=_environment(environment),
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=230,  # the test has a bound of its own
     )
 
 
