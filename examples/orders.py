@@ -127,7 +127,7 @@ def is_standard(_: Any, ctx: FunctionContext) -> bool:
 
 
 def parcel_of(packed: dict[str, Any]) -> Any:
-    return packed["pack_express"] or packed["pack_standard"]
+    return packed.get("pack_express") or packed.get("pack_standard")
 
 
 orders = (
