@@ -178,8 +178,8 @@ class Workflow(HasRuns, Generic[InT, OutT, CurrentT]):
     ) -> Workflow[InT, OutT, dict[str, Any]]:
         """Run every step whose condition is true, at once, on the same input.
 
-        A condition that raises counts as false. The output is an object with the outputs of the steps that ran, by id. A
-        step that did not run has no key: read it with ``output.get("step-id")``.
+        A condition that raises counts as false. The output is an object with the outputs of the steps that ran, by id.
+        A step that did not run has no key: read it with ``output.get("step-id")``.
         """
         if not branches:
             raise DefinitionError(f"{self._owner}: .branch() needs at least one (condition, step) pair.")

@@ -151,10 +151,11 @@ def test_agents_and_tools_in_the_graph():
     workflow = (
         create_workflow(id="mixed")
         .then(create_step(Poet()))
+        .map(lambda _: None)  # the tool could not take what the poet gives
         .parallel([clone_step(create_step(Poet()), id="second"), create_step(Adder(), id="sum")])
         .commit()
     )
-    poet, parallel = workflow.serialized_step_graph
+    poet, _, parallel = workflow.serialized_step_graph
     assert poet == {"type": "agent", "id": "poet", "agentId": "poet", "description": "Writes verses."}
     assert [(step["type"], step["id"]) for step in parallel["steps"]] == [("agent", "second"), ("tool", "sum")]
     assert parallel["steps"][1]["toolId"] == "adder"
