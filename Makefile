@@ -2,6 +2,7 @@
 #
 #   make demo              kill a worker in the middle of a run and see the run restarted (ARGS=--keep leaves it up)
 #   make test              all tests, against a real development server (ARGS=... goes to pytest)
+#   make test-uncached     integration and conformance with the workflow cache off: every task replays its history
 #   make check             lint, format and types
 #   make bench             the figures of the README
 #   make fuzz              schemathesis against the HTTP API (ARGS='--max-examples 100')
@@ -12,7 +13,7 @@ BIN := .venv/bin
 ENVIRONMENT := .venv/.installed
 ARGS ?=
 
-.PHONY: demo test check bench fuzz chaos
+.PHONY: demo test test-uncached check bench fuzz chaos
 
 $(ENVIRONMENT): pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -24,6 +25,9 @@ demo: $(ENVIRONMENT)
 
 test: $(ENVIRONMENT)
 	$(BIN)/pytest $(ARGS)
+
+test-uncached: $(ENVIRONMENT)
+	MASTRA_TEST_MAX_CACHED_WORKFLOWS=0 $(BIN)/pytest -m 'not any_cache' tests/integration tests/conformance $(ARGS)
 
 check: $(ENVIRONMENT)
 	$(BIN)/ruff check .
