@@ -2,6 +2,7 @@
 
 import asyncio
 import fcntl
+import functools
 import os
 import shutil
 import subprocess
@@ -15,19 +16,27 @@ INSTALL = ("npm", "ci", "--ignore-scripts", "--omit=optional", "--no-audit", "--
 
 def installed_packages() -> None:
     """Install the packages that the programs use, unless they are there."""
+    if (hindrance := _install()) is not None:
+        pytest.skip(hindrance)
+
+
+@functools.cache  # a registry that does not answer is asked once, not by each test
+def _install() -> str | None:
+    """Install the packages; what is in the way, if something is."""
     if not (shutil.which("node") and shutil.which("npm")):
-        pytest.skip("there is no Node here")
+        return "there is no Node here"
     lock, done = FOLDER / "package-lock.json", FOLDER / "node_modules" / ".installed"
     with (FOLDER / ".lock").open("w") as turn:
         fcntl.flock(turn, fcntl.LOCK_EX)  # several test processes may want it at once
         if done.exists() and done.read_bytes() == lock.read_bytes():
-            return
+            return None
         try:
-            subprocess.run(INSTALL, cwd=FOLDER, check=True, capture_output=True, text=True, timeout=240)
+            subprocess.run(INSTALL, cwd=FOLDER, check=True, capture_output=True, text=True, timeout=90)
         except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-            words = str(error.stderr or error).strip().splitlines()
-            pytest.skip(f"npm could not install the packages: {words[0] if words else error}")
+            lines = str(error.stderr or error).strip().splitlines()
+            return f"npm could not install the packages: {next((line for line in lines if 'error' in line), error)}"
         shutil.copyfile(lock, done)
+    return None
 
 
 async def node(program: str, *arguments: str, **environment: str) -> str:
