@@ -95,7 +95,7 @@ async def price_line(line: Line, ctx: StepContext) -> PricedLine:
 async def pack_express(lines: list[PricedLine], ctx: StepContext) -> Parcel:
     """Pack for the courier."""
     record("packed for the courier", ctx)
-    order = Order.model_validate(await ctx.get_init_data())
+    order: Order = await ctx.get_init_data()
     return Parcel(order_id=order.id, carrier="courier", total=sum(line.price for line in lines) + 990)
 
 
@@ -103,7 +103,7 @@ async def pack_express(lines: list[PricedLine], ctx: StepContext) -> Parcel:
 async def pack_standard(lines: list[PricedLine], ctx: StepContext) -> Parcel:
     """Pack for the post."""
     record("packed for the post", ctx)
-    order = Order.model_validate(await ctx.get_init_data())
+    order: Order = await ctx.get_init_data()
     return Parcel(order_id=order.id, carrier="post", total=sum(line.price for line in lines))
 
 
@@ -115,15 +115,15 @@ async def ship(parcel: Parcel, ctx: StepContext) -> Shipment:
 
 
 def lines_of(_: Any, ctx: FunctionContext) -> list[Any]:
-    return ctx.get_init_data()["lines"]
+    return ctx.get_init_data().lines
 
 
 def is_express(_: Any, ctx: FunctionContext) -> bool:
-    return ctx.get_init_data()["express"]
+    return ctx.get_init_data().express
 
 
 def is_standard(_: Any, ctx: FunctionContext) -> bool:
-    return not ctx.get_init_data()["express"]
+    return not ctx.get_init_data().express
 
 
 def parcel_of(packed: dict[str, Any]) -> Any:

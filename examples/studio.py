@@ -73,13 +73,13 @@ wants_time = {"predicate": {"op": "falsy", "value": {"path": "initData.express"}
 
 @step
 async def by_plane(parcel: dict[str, str], ctx: StepContext) -> Shipment:
-    return Shipment(customer=(await ctx.get_init_data())["customer"], carrier="plane")
+    return Shipment(customer=(await ctx.get_init_data()).customer, carrier="plane")
 
 
 @step
 async def by_train(parcel: dict[str, str], ctx: StepContext) -> Shipment:
     await ctx.writer.write({"packed": parcel["reserve"]})
-    return Shipment(customer=(await ctx.get_init_data())["customer"], carrier="train")
+    return Shipment(customer=(await ctx.get_init_data()).customer, carrier="train")
 
 
 class Greeting(BaseModel):

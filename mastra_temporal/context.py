@@ -13,7 +13,10 @@ import logging
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol
+
+from typing_extensions import TypeVar
 
 from mastra_temporal.definition.data import to_json
 from mastra_temporal.errors import SerializationError
@@ -126,8 +129,12 @@ class AbortSignal:
             self._told.set_result(reason)
 
 
+ResumeT = TypeVar("ResumeT", default=Any)
+StateT = TypeVar("StateT", default=Any)
+
+
 @dataclass
-class Context:
+class Context(Generic[StateT]):
     """What every user function knows of its run."""
 
     input_data: Any
@@ -137,13 +144,24 @@ class Context:
     workflow_id: str
     """The id of the innermost workflow."""
     resource_id: str | None
-    state: dict[str, Any]
-    """The workflow's state as it was when this function began."""
+    read_state: Callable[[], StateT] = field(repr=False)
     request_context: RequestContext
     retry_count: int
     """How often this has failed before: 0 for the first attempt. Crashes are not counted."""
     mastra: Mastra
     """The registry that the worker runs."""
+
+    @cached_property
+    def state(self) -> StateT:
+        """The workflow's state as it was when this function began: of the type of the ``state_schema``, or a dict.
+
+        A step's own ``state_schema`` counts, or else the workflow's, where the state matches that.
+
+        Raises:
+            SchemaValidationError: It does not match the step's own schema, or in a function the workflow's, for example
+                because nobody has set it yet.
+        """
+        return self.read_state()
 
 
 class Lookup(Protocol):
@@ -159,19 +177,22 @@ def _id_of(step: Any) -> str:
 
 
 @dataclass
-class FunctionContext(Context):
-    """What conditions, mapping functions, durations and concurrency functions get."""
+class FunctionContext(Context[StateT]):
+    """What conditions, mapping functions, durations and concurrency functions get.
+
+    ``FunctionContext[State]`` tells a type checker what the workflow's state is.
+    """
 
     lookup: Lookup = field(repr=False)
     iteration_count: int | None = None
     """In the condition of a loop: how many iterations have finished, counting from 1."""
 
     def get_step_result(self, step: Any) -> Any:
-        """The output of a step (or step id) that has succeeded, otherwise None."""
+        """The output of a step (or step id) that has succeeded, as its ``output_schema`` reads it; otherwise None."""
         return self.lookup(_id_of(step))
 
     def get_init_data(self) -> Any:
-        """The workflow's validated input."""
+        """The workflow's validated input, as its ``input_schema`` reads it."""
         return self.lookup(None)
 
 
@@ -183,7 +204,7 @@ class StepEffects:
     suspend_payload: Any = None
     resume_labels: list[str] = field(default_factory=lambda: list[str]())
     bailed: bool = False
-    state: dict[str, Any] | None = None
+    state: Any = None
     aborted: bool = False
 
 
@@ -198,14 +219,13 @@ class StepPorts:
 
 
 @dataclass
-class BaseStepContext(Context):
+class BaseStepContext(Context[StateT], Generic[ResumeT, StateT]):
     """What steps get, however they are written."""
 
     step_id: str
-    resume_data: Any
-    """The data of the ``resume()`` that continues this step, or None."""
-    suspend_data: Any
-    """What this step suspended with, when it is resumed."""
+    resume_data: ResumeT
+    """The data of the ``resume()`` that continues this step, as its ``resume_schema`` reads them; or None."""
+    read_suspend_data: Callable[[], Any] = field(repr=False)
     idempotency_key: str
     """The same over all attempts and restarts of this execution: hand it to the systems that the step calls."""
     last_checkpoint: Any
@@ -219,7 +239,16 @@ class BaseStepContext(Context):
     effects: StepEffects = field(repr=False)
     ports: StepPorts = field(repr=False)
 
-    def set_state(self, state: dict[str, Any]) -> None:
+    @cached_property
+    def suspend_data(self) -> Any:
+        """What this step suspended with, as its ``suspend_schema`` reads it, when it is resumed; or None.
+
+        Raises:
+            SchemaValidationError: It does not match that schema, for example because that has changed meanwhile.
+        """
+        return self.read_suspend_data()
+
+    def set_state(self, state: StateT | dict[str, Any]) -> None:
         """Stage a change of the workflow's state: merged (shallowly) when the step succeeds; the last call wins."""
         self.effects.state = state
 
@@ -280,15 +309,22 @@ class StepWriter:
 
 
 @dataclass
-class StepContext(BaseStepContext):
-    """What an ``async def`` step gets. Mastra's execute context: https://mastra.ai/reference/workflows/step."""
+class StepContext(BaseStepContext[ResumeT, StateT]):
+    """What an ``async def`` step gets. Mastra's execute context: https://mastra.ai/reference/workflows/step.
+
+    ``StepContext[Approval | None, State]`` tells a type checker what ``resume_data`` and ``state`` are; the types that
+    they really have are those of the step's ``resume_schema`` and ``state_schema``.
+    """
 
     async def get_step_result(self, step: Any) -> Any:
-        """The output of a step (or step id) that has succeeded, otherwise None. Asked of the run's workflow."""
+        """The output of a step (or step id) that has succeeded, as its ``output_schema`` reads it; otherwise None.
+
+        Asked of the run's workflow.
+        """
         return await self.ports.lookup(_id_of(step))
 
     async def get_init_data(self) -> Any:
-        """The workflow's validated input. Asked of the run's workflow."""
+        """The workflow's validated input, as its ``input_schema`` reads it. Asked of the run's workflow."""
         return await self.ports.lookup(None)
 
     async def suspend(self, payload: Any = None, *, resume_label: str | list[str] | None = None) -> Any:
@@ -324,7 +360,7 @@ class SyncStepWriter:
 
 
 @dataclass
-class SyncStepContext(BaseStepContext):
+class SyncStepContext(BaseStepContext[ResumeT, StateT]):
     """What a ``def`` step gets, which runs in a thread: as `StepContext`, with blocking calls.
 
     Where a ``def`` returns a coroutine, that runs on the event loop, which must not be blocked: there the calls are
@@ -332,11 +368,11 @@ class SyncStepContext(BaseStepContext):
     """
 
     def get_step_result(self, step: Any) -> Any:
-        """The output of a step (or step id) that has succeeded, otherwise None. Asked of the run's workflow."""
+        """See `StepContext.get_step_result`."""
         return _waited_for(self.ports.lookup(_id_of(step)), self.ports.loop)
 
     def get_init_data(self) -> Any:
-        """The workflow's validated input. Asked of the run's workflow."""
+        """See `StepContext.get_init_data`."""
         return _waited_for(self.ports.lookup(None), self.ports.loop)
 
     def suspend(self, payload: Any = None, *, resume_label: str | list[str] | None = None) -> Any:
@@ -380,8 +416,8 @@ class CallbackInfo:
     run_id: str
     workflow_id: str
     resource_id: str | None
-    init_data: Any
-    state: dict[str, Any]
+    read_init_data: Callable[[], Any] = field(repr=False)
+    read_state: Callable[[], Any] = field(repr=False)
     request_context: RequestContext
     mastra: Mastra
     status: str | None = None
@@ -391,6 +427,16 @@ class CallbackInfo:
     steps: dict[str, Any] | None = None
     """The results of the steps by id, as `StepResult`."""
     step_execution_path: list[str] | None = None
+
+    @cached_property
+    def init_data(self) -> Any:
+        """The workflow's validated input, as its ``input_schema`` reads it."""
+        return self.read_init_data()
+
+    @cached_property
+    def state(self) -> Any:
+        """The workflow's state, as its ``state_schema`` reads it."""
+        return self.read_state()
 
     def get_init_data(self) -> Any:
         """The workflow's validated input: the same as ``init_data``. Mastra's ``getInitData()``."""

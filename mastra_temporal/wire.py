@@ -343,6 +343,8 @@ class FunctionCall(CamelModel):
     """The outputs of the successful steps."""
     iteration_count: int | None = None
     retry_count: int = 0
+    validate_inputs: bool = True
+    validate_outputs: bool = True
     carried: Checkpoint | None = None
     """As that of a step's call."""
 
@@ -397,6 +399,7 @@ class CallbackCall(CamelModel):
     step_execution_path: list[str] | None = None
     init_data: Any = None
     request_context: dict[str, Any] | None = None
+    validate_inputs: bool = True
     carried: Checkpoint | None = None
     """As that of a step's call."""
 

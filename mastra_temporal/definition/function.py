@@ -97,8 +97,8 @@ def _is_context(parameter: Parameter, hint: Any) -> bool:
     """A parameter named `ctx`, whatever its annotation; one annotated with a context, whatever its name."""
     if parameter.name == "ctx":
         return True
-    kinds = [kind for kind in (hint, *typing.get_args(hint)) if inspect.isclass(kind) and not typing.get_origin(kind)]
-    if any(issubclass(kind, (Context, CallbackInfo)) for kind in kinds):
+    kinds = [typing.get_origin(kind) or kind for kind in (hint, *typing.get_args(hint))]
+    if any(inspect.isclass(kind) and issubclass(kind, (Context, CallbackInfo)) for kind in kinds):
         return True
     return parameter.name == "context" and hint in (None, Any, object)
 

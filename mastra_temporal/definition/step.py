@@ -117,9 +117,9 @@ def create_step(component: Any = None, /, *, id: str | None = None, **settings: 
         input_schema: A pydantic model or any type that `pydantic.TypeAdapter` takes, like the other schemas.
             Default: the annotation of the body's input, otherwise no validation.
         output_schema: Checks what the body returns; it is never replaced.
-        resume_schema: Validates the data of ``resume()``.
-        suspend_schema: Validates the payload of ``suspend()``.
-        state_schema: Validates what is given to ``set_state()``.
+        resume_schema: Validates the data of ``resume()``; ``ctx.resume_data`` is of this type.
+        suspend_schema: Validates the payload of ``suspend()``; ``ctx.suspend_data`` is of this type.
+        state_schema: Validates what is given to ``set_state()``; ``ctx.state`` is of this type.
         request_context_schema: Validates the request context before the body runs.
         retries: How often a failed attempt is repeated; overrides the workflow's ``retry_config``.
         agent_options: Further keyword arguments of the agent's call.

@@ -65,6 +65,7 @@ def _about(engine: Engine, scope: Scope, callback: Literal["on_start", "on_finis
         state=scope.state,
         init_data=scope.init_data,
         request_context=engine.run.request_context,
+        validate_inputs=scope.validate_inputs,
     )
 
 

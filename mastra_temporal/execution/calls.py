@@ -52,6 +52,8 @@ async def call_functions(
         outputs=scope.outputs(),
         iteration_count=iteration_count,
         retry_count=retry_count,
+        validate_inputs=scope.validate_inputs,
+        validate_outputs=scope.plan.validate_outputs,
     )
     summary = ", ".join(function.id for function in functions)
     try:

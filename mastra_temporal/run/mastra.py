@@ -244,7 +244,7 @@ class Mastra:
         """
         threads = threads or Threads("mastra-step")
         steps = [
-            _activity(StepRunner(self, self._with_tool(step), threads), step_activity(workflow.id, step.id))
+            _activity(StepRunner(self, workflow, self._with_tool(step), threads), step_activity(workflow.id, step.id))
             for workflow in self._definitions.workflows.values()
             for step in workflow.steps.values()
             if isinstance(step, Step)

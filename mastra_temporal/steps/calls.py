@@ -35,6 +35,7 @@ from mastra_temporal.execution.names import (
 from mastra_temporal.steps import body
 from mastra_temporal.steps.body import AttemptGivenUp
 from mastra_temporal.steps.boundary import user_code
+from mastra_temporal.steps.declared import Declared
 from mastra_temporal.steps.definitions import Definitions
 from mastra_temporal.steps.failure import error_info, is_retryable
 from mastra_temporal.steps.heartbeat import AttemptLost, Heartbeat
@@ -130,16 +131,18 @@ class Calls:
         self, call: FunctionCall, function: WorkflowFunction, request_context: RequestContext, owner: str
     ) -> FunctionContext:
         outputs = call.outputs or {}
+        workflow = self.definitions.workflows[call.workflow_id]
+        declared = Declared(workflow, call.validate_inputs, call.validate_outputs)
         return FunctionContext(
             input_data=_parsed(function, call.input_data, owner),
             run_id=call.run_id,
             workflow_id=call.workflow_id,
             resource_id=call.resource_id,
-            state=dict(call.state or {}),
+            read_state=lambda: declared.state(dict(call.state or {})),
             request_context=request_context,
             retry_count=call.retry_count,
             mastra=self.mastra,
-            lookup=lambda step_id: call.init_data if step_id is None else outputs.get(step_id),
+            lookup=lambda step_id: declared.found(step_id, call.init_data if step_id is None else outputs.get(step_id)),
             iteration_count=call.iteration_count,
         )
 
@@ -166,12 +169,13 @@ class Calls:
         function = workflow.callback(call.callback)
         if function is None:
             return FunctionOutcome()
+        declared = Declared(workflow, call.validate_inputs, validate_outputs=True)
         info = CallbackInfo(
             run_id=call.run_id,
             workflow_id=call.workflow_id,
             resource_id=call.resource_id,
-            init_data=call.init_data,
-            state=call.state or {},
+            read_init_data=lambda: declared.found(None, call.init_data),
+            read_state=lambda: declared.state(call.state or {}),
             request_context=RequestContext(call.request_context),
             mastra=self.mastra,
             status=call.status,

@@ -24,13 +24,16 @@ from mastra_temporal.context import (
     SyncStepContext,
 )
 from mastra_temporal.definition.data import to_json
+from mastra_temporal.definition.path import is_object
 from mastra_temporal.definition.step import Step
-from mastra_temporal.errors import PayloadTooLargeError
+from mastra_temporal.definition.workflow import Workflow
+from mastra_temporal.errors import PayloadTooLargeError, SerializationError
 from mastra_temporal.execution.limits import size_error
 from mastra_temporal.execution.names import FAILED_STEP
 from mastra_temporal.steps import body
 from mastra_temporal.steps.body import AttemptGivenUp
 from mastra_temporal.steps.boundary import user_code
+from mastra_temporal.steps.declared import Declared
 from mastra_temporal.steps.failure import error_info, is_retryable, recorded_cause, summary, tripwire_info, wanted_delay
 from mastra_temporal.steps.heartbeat import AttemptLost, Heartbeat
 from mastra_temporal.steps.lost_attempts import LostAttempts, effective_limit
@@ -52,15 +55,19 @@ LONGEST_DELAY_MS = 100 * 365 * 24 * 3_600_000
 class StepRunner:
     """Runs one step whenever its activity is called."""
 
-    def __init__(self, mastra: Mastra, step: Step[Any, Any], threads: Executor) -> None:
+    def __init__(
+        self, mastra: Mastra, workflow: Workflow[Any, Any, Any], step: Step[Any, Any], threads: Executor
+    ) -> None:
         """Create the runner of a step.
 
         Args:
             mastra: The registry.
+            workflow: The step's workflow.
             step: The step.
             threads: Where it runs if it is not async.
         """
         self.mastra = mastra
+        self.workflow = workflow
         self.step = step
         self.threads = threads
 
@@ -68,7 +75,7 @@ class StepRunner:
         """The activity."""
         limit = effective_limit(call.max_lost_attempts, self.mastra.max_lost_attempts)
         lost = await LostAttempts.before_this_one(call.carried, limit=limit)
-        attempt = Attempt(self.mastra, self.step, call, lost)
+        attempt = Attempt(self, call, lost)
         try:
             async with attempt.heartbeat, attempt.channel:
                 return await attempt.run(self.threads)
@@ -83,12 +90,14 @@ class StepRunner:
 class Attempt:
     """One attempt of a step."""
 
-    def __init__(self, mastra: Mastra, step: Step[Any, Any], call: StepCall, lost: LostAttempts) -> None:
+    def __init__(self, runner: StepRunner, call: StepCall, lost: LostAttempts) -> None:
         """Prepare an attempt."""
-        self.mastra = mastra
-        self.step = step
+        self.mastra = runner.mastra
+        self.step = step = runner.step
         self.call = call
         self.owner = f"step `{step.id}` of workflow `{call.workflow_id}`"
+        self.workflow = runner.workflow
+        self.declared = Declared(runner.workflow, call.validate_inputs, call.validate_outputs)
         self.channel = StepChannel(call)
         self.heartbeat = Heartbeat(self.owner, lost)
         self.effects = StepEffects()
@@ -199,6 +208,9 @@ class Attempt:
         self.resume_payload = data if data != call.resume_data else None
         return value
 
+    async def _lookup(self, step_id: str | None) -> Any:
+        return self.declared.found(step_id, await self.channel.lookup(step_id))
+
     def _context(self, input_data: Any) -> BaseStepContext:
         call = self.call
         kind = StepContext if self.step.body.is_async else SyncStepContext
@@ -208,12 +220,12 @@ class Attempt:
             workflow_id=call.workflow_id,
             step_id=self.step.id,
             resource_id=call.resource_id,
-            state=dict(call.state or {}),
+            read_state=lambda: self.declared.state_in_step(self.step, dict(call.state or {})),
             request_context=self.request_context,
             retry_count=self.heartbeat.recorded.failures,
             mastra=self.mastra,
             resume_data=self._resume_data(),
-            suspend_data=call.suspend_data,
+            read_suspend_data=lambda: self.declared.suspend_data(self.step, call.suspend_data),
             idempotency_key=call.idempotency_key,
             last_checkpoint=self.heartbeat.recorded.value,
             restart=self.heartbeat.lost.is_restart or bool(self.call.restarted),
@@ -221,7 +233,7 @@ class Attempt:
             tracing_context=TracingContext(current_span()),
             effects=self.effects,
             ports=StepPorts(
-                lookup=self.channel.lookup,
+                lookup=self._lookup,
                 checkpoint=self._checkpoint,
                 write=self.channel.write,
                 loop=asyncio.get_running_loop(),
@@ -284,7 +296,12 @@ class Attempt:
         if not self.effects.state:
             return None
         schema = self.step.state_schema
-        state = dumped(schema, self.effects.state, what=f"The state set by {self.owner}")
+        state = dumped(schema or self.workflow.state_schema, self.effects.state, what=f"The state set by {self.owner}")
+        if not is_object(state):
+            kind = type(self.effects.state).__name__
+            raise SerializationError(
+                f"{self.owner}: set_state() takes an object with the values to change, got {kind}."
+            )
         if schema is None or not self.call.validate_inputs:
             return state
         value = validated(

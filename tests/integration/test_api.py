@@ -148,7 +148,8 @@ class Answer(BaseModel):
 )  # fmt: skip
 async def test_schemas(stage: Stage):
     async def count(order: Order, ctx: StepContext) -> int:
-        ctx.set_state({"seen": ctx.state["seen"] + order.total})
+        seen: int = ctx.state.seen if isinstance(ctx.state, Seen) else ctx.state["seen"]
+        ctx.set_state({"seen": seen + order.total})
         return order.total
 
     counting = create_step(

@@ -7,6 +7,7 @@ from pydantic import BaseModel
 from typing_extensions import assert_type
 
 from mastra_temporal import (
+    FunctionContext,
     Mastra,
     Run,
     Step,
@@ -153,3 +154,35 @@ async def reads_context(order: Order, ctx: StepContext) -> Any:
     assert_type(await ctx.get_init_data(), Any)
     assert_type(ctx.abort_signal.aborted, bool)
     return await ctx.suspend({"total": order.total}, resume_label="approval")
+
+
+class Approval(BaseModel):
+    ok: bool
+
+
+class Totals(BaseModel):
+    total: int
+
+
+@step(resume_schema=Approval, state_schema=Totals)
+async def typed_context(order: Order, ctx: StepContext[Approval | None, Totals]) -> bool:
+    assert_type(ctx.resume_data, Approval | None)
+    assert_type(ctx.state, Totals)
+    ctx.set_state(Totals(total=order.total))
+    ctx.set_state({"total": order.total})
+    return ctx.resume_data is not None and ctx.resume_data.ok
+
+
+@step(state_schema=Totals)
+def typed_context_in_thread(order: Order, ctx: SyncStepContext[None, Totals]) -> int:
+    assert_type(ctx.resume_data, None)
+    return ctx.state.total
+
+
+def typed_function(order: Order, ctx: FunctionContext[Totals]) -> bool:
+    return ctx.state.total > order.total
+
+
+assert_type(typed_context, Step[Order, bool])
+begun.map(typed_function)
+begun.branch([(typed_function, typed_context)]).commit()

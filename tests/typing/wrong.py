@@ -72,6 +72,13 @@ async def read(order: Order, ctx: StepContext) -> None:
     await ctx.suspend("payload", label="x")  # pyright: ignore[reportCallIssue]
 
 
+@step
+async def read_typed(order: Order, ctx: StepContext[Receipt | None, Order]) -> None:
+    print(ctx.resume_data.id)  # pyright: ignore[reportOptionalMemberAccess]
+    print(ctx.state.id)  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownArgumentType]
+    ctx.set_state("done")  # pyright: ignore[reportArgumentType]
+
+
 async def use() -> None:
     run = await orders.then(charge).then(ship).commit().create_run()
     await run.start(input_data="no model")  # pyright: ignore[reportArgumentType]
