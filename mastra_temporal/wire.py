@@ -20,6 +20,7 @@ __all__ = [
     "CallbackCall",
     "Checkpoint",
     "DataProblem",
+    "Departure",
     "EnterCall",
     "EnterOutcome",
     "ErrorInfo",
@@ -50,6 +51,7 @@ __all__ = [
     "StreamItem",
     "StreamQuery",
     "StreamReply",
+    "TravelRequest",
     "WorkflowResult",
 ]
 
@@ -194,6 +196,8 @@ class RunSeed(CamelModel):
     """The Temporal run id of the execution before."""
     generation: int = 0
     """How often the run has been resumed."""
+    first_generation: int = 0
+    """What it was when the run began here, by a time travel: those who wait for an earlier one are told."""
     claims: list[ResumeClaim] = []
     """The last resumes."""
 
@@ -222,6 +226,29 @@ class StartEnvelope(CamelModel):
 
 
 ProgressSeed.model_rebuild()
+
+
+class TravelRequest(CamelModel):
+    """The argument of the ``travel`` update."""
+
+    v: int = 1
+    generation: int
+    """How often the run had been resumed when the journey was planned."""
+    workflow_id: str
+    task_queue: str
+    envelope: StartEnvelope
+    """What the next execution is started with."""
+
+
+class Departure(CamelModel):
+    """The argument of the activity that starts the next execution of a run that travels in time."""
+
+    v: int = 1
+    request: TravelRequest
+    header: dict[str, Any]
+    """The traveller's tracing header."""
+    context: dict[str, str]
+    """And trace context."""
 
 
 class RequestContextChange(CamelModel):

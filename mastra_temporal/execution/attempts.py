@@ -27,7 +27,7 @@ from mastra_temporal.execution.trace import LostSpan
 from mastra_temporal.tracing.headers import Carrier, earlier_attempts, outgoing
 from mastra_temporal.wire import Checkpoint, LostAttempt, RestartRequest
 
-__all__ = ["ActivityPlan", "Attempts"]
+__all__ = ["CRASH_RETRY", "ActivityPlan", "Attempts"]
 
 CRASH_RETRY = RetryPolicy(
     initial_interval=timedelta(seconds=1),

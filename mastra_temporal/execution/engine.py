@@ -63,7 +63,13 @@ class Engine:
                 timeout=timedelta(milliseconds=max(scope.plan.retry_delay, 1)),
                 timeout_summary=f"retry {body}",
             )
+        await self.hold()
         return not self.run.aborted
+
+    async def hold(self) -> None:
+        """Go no further when the run travels in time: it is about to be ended."""
+        if self.run.leaving:
+            await workflow.wait_condition(lambda: not self.run.leaving)
 
     async def run_body(
         self,

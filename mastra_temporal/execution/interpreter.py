@@ -29,6 +29,7 @@ async def walk(engine: Engine, scope: Scope, entries: list[Entry]) -> Ending:
     engine.run.scopes[scope.path] = scope
     ending = Ending("success", output=scope.input_data, result=scope.input_data)
     while scope.position < len(entries):
+        await engine.hold()
         if engine.run.aborted:
             return _stopped(engine, scope, "canceled")
         if engine.must_move():

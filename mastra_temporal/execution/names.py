@@ -6,6 +6,7 @@ import re
 
 __all__ = [
     "ACTIVITY_CALLBACK",
+    "ACTIVITY_DEPART",
     "ACTIVITY_ENTER",
     "ACTIVITY_FUNCTION",
     "ACTIVITY_NOOP",
@@ -31,9 +32,11 @@ __all__ = [
     "SEARCH_STATUS",
     "SEARCH_WORKFLOW",
     "STREAM_TOPIC",
+    "TRAVEL_REFUSED",
     "UPDATE_OUTCOME",
     "UPDATE_RESTART",
     "UPDATE_RESUME",
+    "UPDATE_TRAVEL",
     "outcome_update_id",
     "resume_claimed",
     "step_activity",
@@ -41,6 +44,7 @@ __all__ = [
 ]
 
 ACTIVITY_CALLBACK = "mastra.callback"
+ACTIVITY_DEPART = "mastra.depart"
 ACTIVITY_ENTER = "mastra.enter"
 ACTIVITY_FUNCTION = "mastra.function"
 ACTIVITY_NOOP = "mastra.noop"
@@ -72,6 +76,7 @@ QUERY_STREAM = "mastra_stream"
 UPDATE_OUTCOME = "mastra_outcome"
 UPDATE_RESTART = "mastra_restart"
 UPDATE_RESUME = "mastra_resume"
+UPDATE_TRAVEL = "mastra_travel"
 
 FAILED_STEP = "MastraStepFailed"
 """Type of the ``ApplicationError`` of a failed step; its details are a `StepFailure`."""
@@ -82,6 +87,8 @@ RUN_NOT_SUSPENDED = "MastraRunNotSuspended"
 """Type of the ``ApplicationError`` that refuses a resume."""
 RESUME_CLAIMED = "MastraResumeClaimed"
 """Type of the ``ApplicationError`` that refuses the second resume of one suspension."""
+TRAVEL_REFUSED = "MastraTravelRefused"
+"""Type of the ``ApplicationError`` that refuses a time travel."""
 INVALID_DATA = "MastraInvalidData"
 """Type of the ``ApplicationError`` that refuses data which do not fit their schema; its details are a `DataProblem`."""
 REFUSED_RUN = "MastraRunRefused"

@@ -106,6 +106,8 @@ class RunState:
     """The history is long: the run goes on in a new execution as soon as nothing is in flight."""
     stays: bool = False
     """It holds too much to be handed over to a new execution."""
+    leaving: bool = False
+    """It travels in time: its next execution is being started, and nothing begins here any more."""
     sleeping: int = 0
     scopes: dict[tuple[str, ...], Scope] = field(default_factory=lambda: dict[tuple[str, ...], Scope]())
     answers: list[Answer] = field(default_factory=lambda: list[Answer]())

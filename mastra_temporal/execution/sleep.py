@@ -50,6 +50,7 @@ async def execute(engine: Engine, scope: Scope, progress: Progress, entry: Sleep
     if entry.fn is not None:
         here().note(duration_ms=max(0, progress.deadline - started_at))
     await _sleep(engine, entry.id, progress.deadline - milliseconds_now())
+    await engine.hold()
     if engine.run.aborted:
         return Ending("canceled")
     if progress.deadline > milliseconds_now():

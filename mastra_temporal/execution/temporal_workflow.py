@@ -12,7 +12,7 @@ from temporalio.exceptions import ApplicationError
 from mastra_temporal.definition.graph import WorkflowGraph
 from mastra_temporal.definition.path import MISSING
 from mastra_temporal.execution import callbacks, nested, step
-from mastra_temporal.execution.attempts import Attempts
+from mastra_temporal.execution.attempts import CRASH_RETRY, Attempts
 from mastra_temporal.execution.calls import check_output, enter
 from mastra_temporal.execution.ending import Ending
 from mastra_temporal.execution.engine import Engine
@@ -21,6 +21,7 @@ from mastra_temporal.execution.interpreter import walk
 from mastra_temporal.execution.limits import ANSWER, compact, is_small, size_error, size_of
 from mastra_temporal.execution.metrics import count_restart, count_run, measure_suspension
 from mastra_temporal.execution.names import (
+    ACTIVITY_DEPART,
     ACTIVITY_REQUEST_CANCEL,
     MEMO_GENERATION,
     MEMO_STATUS,
@@ -31,9 +32,11 @@ from mastra_temporal.execution.names import (
     REFUSED_RUN,
     RESUME_CLAIMED,
     RUN_NOT_SUSPENDED,
+    TRAVEL_REFUSED,
     UPDATE_OUTCOME,
     UPDATE_RESTART,
     UPDATE_RESUME,
+    UPDATE_TRAVEL,
     resume_claimed,
 )
 from mastra_temporal.execution.observation import Observation
@@ -50,7 +53,9 @@ from mastra_temporal.execution.scope import Inspection, RunState, Scope, millise
 from mastra_temporal.execution.seed import restore, seed_of
 from mastra_temporal.execution.shown import Shown
 from mastra_temporal.execution.trace import RunTrace
+from mastra_temporal.tracing.headers import received
 from mastra_temporal.wire import (
+    Departure,
     EnterCall,
     LookupQuery,
     LookupReply,
@@ -64,6 +69,7 @@ from mastra_temporal.wire import (
     StartEnvelope,
     StreamQuery,
     StreamReply,
+    TravelRequest,
     WorkflowResult,
 )
 
@@ -106,9 +112,10 @@ class MastraWorkflow:
         self._graph: WorkflowGraph | None = envelope.graph
         self._scope: Scope | None = None
         self._suspended: WorkflowResult[Any] | None = None
-        self._generation = 0
+        self._generation = self._first_generation = 0
         if envelope.seed is not None:
-            self._generation, self._run.claims = envelope.seed.generation, list(envelope.seed.claims)
+            self._generation, self._first_generation = envelope.seed.generation, envelope.seed.first_generation
+            self._run.claims = list(envelope.seed.claims)
         self._result: WorkflowResult[Any] | None = None
         self._ended = False
         self._moved = False
@@ -124,6 +131,8 @@ class MastraWorkflow:
             except asyncio.CancelledError:
                 # A cancelled run ends by itself: steps in flight keep their results.
                 self._cancel_requested = True
+                if self._run.leaving:
+                    continue  # the next execution is told
                 self._trace.canceled = True
                 self._engine.abort()
         try:
@@ -144,7 +153,7 @@ class MastraWorkflow:
             self._events.begin(self.workflow_id)
         graph, scope = await self._open()
         while True:
-            resumed = self._generation > 0
+            resumed = self._generation > self._first_generation
             with self._trace.leg(scope, resumed=resumed, goes_on=self._envelope.seed is not None) as span:
                 ending = await self._run_leg(graph, scope, begins=not resumed)
                 span.ending(ending)
@@ -262,6 +271,7 @@ class MastraWorkflow:
             scope=seed_of(self._scope),
             continued_from=workflow.info().run_id,
             generation=self._generation,
+            first_generation=self._first_generation,
             claims=self._run.claims,
         )
         return self._envelope.model_copy(
@@ -375,6 +385,8 @@ class MastraWorkflow:
     def _resumable(self, request: ResumeRequest) -> list[SuspendedStep]:
         if self._scope is None or self._run.aborted or self._ended:
             raise ApplicationError(NOT_SUSPENDED, type=RUN_NOT_SUSPENDED)
+        if self._run.leaving:
+            raise ApplicationError(resume_claimed(self.workflow_id, self._run.run_id, "running"), type=RESUME_CLAIMED)
         try:
             return targets(self._run, self._scope, request)
         except ClaimedError:
@@ -383,6 +395,41 @@ class MastraWorkflow:
         except NoSuspendedStepError as error:
             said = str(error) if self._suspended is not None else NOT_SUSPENDED
             raise ApplicationError(said, type=RUN_NOT_SUSPENDED) from None
+
+    @workflow.update(name=UPDATE_TRAVEL)
+    async def travel(self, request: TravelRequest) -> None:
+        """Travel in time: do nothing here any more, and start the next execution, which ends this one."""
+        self._engine.attempts.budget.spend(size_of(request))
+        self._run.leaving = True
+        told = received.get()
+        header = told.header.model_dump(mode="json", by_alias=True, exclude_none=True)
+        departure = Departure(request=request, header=header, context=told.context)
+        self._departing = asyncio.create_task(self._depart(departure))
+
+    @travel.validator
+    def validate_travel(self, request: TravelRequest) -> None:
+        """Refuse what another act has forestalled; nothing of it enters the history."""
+        if self._run.leaving:
+            refusal = "Another caller has sent this run back in time before this time travel"
+        elif self._run.aborted or self._ended:
+            refusal = "This workflow run has ended before this time travel"
+        elif request.generation != self._generation:
+            refusal = "This workflow run was resumed by another caller before this time travel"
+        elif self.status().status not in ("suspended", "waiting"):
+            refusal = "This workflow run is still running, cannot time travel"
+        else:
+            return
+        raise ApplicationError(refusal, type=TRAVEL_REFUSED)
+
+    async def _depart(self, departure: Departure) -> None:
+        await self._engine.attempts.budget.take(size_of(departure))
+        await workflow.execute_activity(
+            ACTIVITY_DEPART,
+            departure,
+            summary="time travel",
+            start_to_close_timeout=timedelta(seconds=10),
+            retry_policy=CRASH_RETRY,
+        )
 
     @workflow.update(name=UPDATE_RESTART)
     async def restart(self, request: RestartRequest) -> int:

@@ -21,7 +21,7 @@ from mastra_temporal.definition.workflow import Workflow
 from mastra_temporal.errors import ConfigurationError, RunError, RunNotFoundError, SchemaValidationError
 from mastra_temporal.execution.names import MEMO_GENERATION
 from mastra_temporal.run.outcome import wait_for_outcome
-from mastra_temporal.run.presentation import presentation
+from mastra_temporal.run.presentation import start_options
 from mastra_temporal.run.records.description import describe, workflow_types
 from mastra_temporal.run.records.recorded import RecordedRun
 from mastra_temporal.tracing.refusal import record_refusal
@@ -163,13 +163,7 @@ class BaseRun(Generic[OutT, InT]):
         )
 
     def _start_options(self, envelope: StartEnvelope) -> dict[str, Any]:
-        return {
-            "id": self.run_id,
-            "task_queue": self._mastra.task_queue,
-            "execution_timeout": self._workflow.options.execution_timeout,
-            "result_type": WorkflowResult[Any],
-            **presentation(self._workflow, envelope),
-        }
+        return start_options(self._workflow, envelope, self.run_id, self._mastra.task_queue)
 
     def _start_operation(self, envelope: StartEnvelope) -> WithStartWorkflowOperation[Any, Any]:
         return WithStartWorkflowOperation(self._workflow.id, envelope, **self._start_options(envelope), **FIRST_START)
@@ -184,6 +178,7 @@ class BaseRun(Generic[OutT, InT]):
         """What a new execution of this run is started with."""
         run = None if recorded is None else recorded.run
         known = {} if run is None else run.request_context
+        generation = 0 if recorded is None else recorded.generation + 1
         return StartEnvelope(
             input_data=seed.scope.init_data,
             request_context={**known, **self._request_context(request_context)} or None,
@@ -191,5 +186,11 @@ class BaseRun(Generic[OutT, InT]):
             resource_id=self.resource_id if run is None else run.resource_id,
             graph=self._workflow.graph,
             search_attributes=self._mastra.has_search_attributes or None,
-            seed=seed.model_copy(update={"continued_from": None if description is None else description.run_id}),
+            seed=seed.model_copy(
+                update={
+                    "continued_from": None if description is None else description.run_id,
+                    "generation": generation,
+                    "first_generation": generation,
+                }
+            ),
         )

@@ -17,7 +17,12 @@ SHORTEST_SECONDS, LONGEST_SECONDS = 0.1, 5.0
 
 
 def is_busy(error: RPCError) -> bool:
-    """Whether the server only asks to come back later: a limit of calls, of long polls, or of messages under way."""
+    """Whether the server only asks to come back later: a limit of calls, of long polls, or of messages under way.
+
+    It drops the messages to a run that it could not deliver in time, too.
+    """
+    if error.status == RPCStatusCode.UNAVAILABLE:
+        return "update was aborted" in error.message
     return error.status == RPCStatusCode.RESOURCE_EXHAUSTED and "larger than max" not in error.message
 
 

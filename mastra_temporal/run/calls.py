@@ -40,11 +40,12 @@ from mastra_temporal.execution.names import (
 )
 from mastra_temporal.run.base import FIRST_START, BaseRun, InT, OutT
 from mastra_temporal.run.busy import is_busy, unhurried
+from mastra_temporal.run.departure import depart
 from mastra_temporal.run.faults import explained
 from mastra_temporal.run.outcome import closed_result, outcome_of_start, wait_for_outcome
 from mastra_temporal.run.records.description import is_no_such_run
 from mastra_temporal.run.records.open_status import open_status
-from mastra_temporal.run.records.recorded import recorded_run
+from mastra_temporal.run.records.recorded import RecordedRun, recorded_run
 from mastra_temporal.run.recovery.queues import warning_when_unattended
 from mastra_temporal.run.recovery.reopen import is_closed_by_temporal, reopen
 from mastra_temporal.run.recovery.restart import release, reviving
@@ -61,6 +62,7 @@ from mastra_temporal.wire import (
     RunStatus,
     StartEnvelope,
     StepResult,
+    TravelRequest,
     WorkflowResult,
 )
 
@@ -228,8 +230,10 @@ class RunCalls(BaseRun[OutT, InT]):
         """
         options = parse_options(OutputOptions, output_options, owner=f"workflow `{self.workflow_id}`")
         request = self._resume_request(step, resume_data, label, for_each_index, request_context, per_step)
-        generation = await self._resume(request)
-        return self._shown(await wait_for_outcome(self.client, self.run_id, generation), options)
+        async with warning_when_unattended(self.client, self.run_id, what="resume"):
+            generation = await self._resume(request)
+            result = await wait_for_outcome(self.client, self.run_id, generation)
+        return self._shown(result, options)
 
     @explained
     @traced
@@ -249,7 +253,9 @@ class RunCalls(BaseRun[OutT, InT]):
 
         Takes the arguments of `resume` and raises the same errors.
         """
-        await self._resume(self._resume_request(step, resume_data, label, for_each_index, request_context, per_step))
+        request = self._resume_request(step, resume_data, label, for_each_index, request_context, per_step)
+        async with warning_when_unattended(self.client, self.run_id, what="resume"):
+            await self._resume(request)
         return self.run_id
 
     @explained
@@ -272,7 +278,8 @@ class RunCalls(BaseRun[OutT, InT]):
         """Run again from a step of your choice, with what was recorded before it. Mastra's ``run.timeTravel()``.
 
         A new execution under the same run id; the one before stays readable in Temporal. A run that is suspended or
-        sleeping is ended there and goes on from the step. Also continues runs that were started with ``per_step``.
+        sleeping is ended there, by a worker, and goes on from the step; it cannot be resumed any more. Also continues
+        runs that were started with ``per_step``.
 
         Args:
             step: The step: its id, a step, or the path to one inside nested workflows. ``<id>[<index>]`` is one item
@@ -289,7 +296,8 @@ class RunCalls(BaseRun[OutT, InT]):
             tracing_context: The span that it becomes a child of; by default the current OpenTelemetry span.
 
         Raises:
-            TimeTravelError: The step does not exist, what precedes it was not recorded, or the run is running.
+            TimeTravelError: The step does not exist, what precedes it was not recorded, there is nothing suspended for
+                the ``resume_data``, the run is running, or somebody else resumed it or sent it back in time first.
             SchemaValidationError: The data do not match the step's schema. In each of these cases nothing has changed.
         """
         options = parse_options(OutputOptions, output_options, owner=f"workflow `{self.workflow_id}`")
@@ -318,7 +326,9 @@ class RunCalls(BaseRun[OutT, InT]):
         )
         seed = travel(journey, self._workflow.graph.entries, {} if recorded is None else recorded.run.scopes)
         envelope = self._continuation(seed, description, recorded, request_context)
-        return await self._start_again(envelope.model_copy(update={"per_step": per_step or None}), options)
+        await self._depart(description, envelope.model_copy(update={"per_step": per_step or None}), recorded)
+        generation = 0 if envelope.seed is None else envelope.seed.generation
+        return self._shown(await wait_for_outcome(self.client, self.run_id, generation), options)
 
     @explained
     @traced
@@ -445,16 +455,35 @@ class RunCalls(BaseRun[OutT, InT]):
             raise error
         return None  # of a run that was closed under the update the server says that there is none
 
-    async def _start_again(self, envelope: StartEnvelope, options: OutputOptions) -> WorkflowResult[OutT]:
-        """Start a new execution of a run, in the place of one that is open, and wait for its outcome."""
-        start: dict[str, Any] = {
-            **self._start_options(envelope),
-            "id_reuse_policy": WorkflowIDReusePolicy.ALLOW_DUPLICATE,
-            "id_conflict_policy": WorkflowIDConflictPolicy.TERMINATE_EXISTING,
-        }
-        await unhurried(lambda: self.client.start_workflow(self._workflow.id, envelope, **start))
+    async def _depart(
+        self,
+        seen: WorkflowExecutionDescription | None,
+        envelope: StartEnvelope,
+        recorded: RecordedRun | None,
+    ) -> None:
+        """Start the execution that a time travel makes: by the run itself, where it is open."""
+        if seen is not None and recorded is not None and seen.status == WorkflowExecutionStatus.RUNNING:
+            request = TravelRequest(
+                generation=recorded.generation,
+                workflow_id=self.workflow_id,
+                task_queue=self._mastra.task_queue,
+                envelope=envelope,
+            )
+            async with warning_when_unattended(self.client, self.run_id, what="time travel"):
+                await depart(self.client, seen, request)
+        else:
+            options: dict[str, Any] = {
+                **self._start_options(envelope),
+                "id_reuse_policy": WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+                "id_conflict_policy": WorkflowIDConflictPolicy.FAIL,
+            }
+            try:
+                await unhurried(lambda: self.client.start_workflow(self._workflow.id, envelope, **options))
+            except WorkflowAlreadyStartedError:
+                raise TimeTravelError(
+                    f"Another caller has started {self.label} before this time travel. Look at it again."
+                ) from None
         self.status = "running"
-        return self._shown(await wait_for_outcome(self.client, self.run_id, 0), options)
 
     def _resume_request(
         self,
@@ -516,5 +545,7 @@ class RunCalls(BaseRun[OutT, InT]):
         return None
 
     def _require_active(self, status: RunStatus) -> None:
-        if status in ("pending", "suspended", "canceled", "paused"):
+        if status == "suspended":
+            raise RunNotActiveError(f"{NOT_ACTIVE}: it is suspended. Continue it with `resume()`.")
+        if status in ("pending", "canceled", "paused"):
             raise RunNotActiveError(NOT_ACTIVE)

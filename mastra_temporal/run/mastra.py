@@ -20,6 +20,7 @@ from mastra_temporal.errors import ConfigurationError, DefinitionError, RunError
 from mastra_temporal.execution.compiler import compile_workflows
 from mastra_temporal.execution.names import step_activity
 from mastra_temporal.plugin import MastraPlugin
+from mastra_temporal.run.departure import Departures
 from mastra_temporal.run.faults import unreachable
 from mastra_temporal.run.records.listing import WorkflowRuns
 from mastra_temporal.run.records.records import RunRecords
@@ -249,7 +250,7 @@ class Mastra:
             for step in workflow.steps.values()
             if isinstance(step, Step)
         ]
-        return [*steps, *Calls(self, self._definitions).activities]
+        return [*steps, *Calls(self, self._definitions).activities, Departures(self).start]
 
     @property
     def _workflows(self) -> dict[str, Workflow[Any, Any, Any]]:

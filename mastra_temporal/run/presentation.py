@@ -9,12 +9,25 @@ from mastra_temporal.definition.outline import fingerprint, outline
 from mastra_temporal.definition.workflow import Workflow
 from mastra_temporal.execution.names import MEMO_CONTINUED_FROM, MEMO_GENERATION, MEMO_GRAPH, MEMO_RESOURCE
 from mastra_temporal.run.records.search_attributes import at_start
-from mastra_temporal.wire import StartEnvelope
+from mastra_temporal.wire import StartEnvelope, WorkflowResult
 
-__all__ = ["presentation"]
+__all__ = ["presentation", "start_options"]
 
 MAX_SUMMARY = 200
 """Characters: the server takes 400 bytes."""
+
+
+def start_options(
+    workflow: Workflow[Any, Any, Any], envelope: StartEnvelope, run_id: str, task_queue: str
+) -> dict[str, Any]:
+    """Arguments for the start of an execution."""
+    return {
+        "id": run_id,
+        "task_queue": task_queue,
+        "execution_timeout": workflow.options.execution_timeout,
+        "result_type": WorkflowResult[Any],
+        **presentation(workflow, envelope),
+    }
 
 
 def presentation(workflow: Workflow[Any, Any, Any], envelope: StartEnvelope) -> dict[str, Any]:

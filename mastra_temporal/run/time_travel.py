@@ -85,7 +85,13 @@ def travel(journey: Journey, entries: list[Entry], scopes: Mapping[tuple[str, ..
         TimeTravelError: The target does not exist, or what comes before it was not recorded.
     """
     top = _Level(journey, scopes, (), entries, journey.target, journey.context, journey.initial_state)
-    return RunSeed(scope=top.seed(), left=[seed_of(scope) for path, scope in scopes.items() if path])
+    seed = top.seed()
+    if journey.resume_data is not None and not _answers(seed):
+        raise TimeTravelError(
+            f"Nothing is suspended at step '{'.'.join(journey.target)}' or after it that could get the resume data. "
+            "Travel without `resume_data`, or to the suspended step."
+        )
+    return RunSeed(scope=seed, left=[seed_of(scope) for path, scope in scopes.items() if path])
 
 
 @dataclass
@@ -328,6 +334,16 @@ class _Level:
                 progress.input_data[index] = self.journey.input_data
             self._enter(progress, key, progress.input_data[index])
         return progress
+
+
+def _answers(seed: ScopeSeed) -> bool:
+    """Whether a suspended step gets the resume data."""
+    if seed.answers or seed.progress is None:
+        return bool(seed.answers)
+    children = seed.progress.children
+    return any(_answers(children[key]) if key in children else True for key in seed.progress.resuming) or any(
+        _answers(child) for child in children.values()
+    )
 
 
 def _outputs(names: list[str], results: StepContexts) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from mastra_temporal.tracing.context import TracingContext, TracingSpan
 from mastra_temporal.tracing.headers import Carrier, TracingHeader, outgoing
 from mastra_temporal.tracing.options import TracingOptions, parse_tracing_options
 
-__all__ = ["carried_options", "carrying", "following", "traced"]
+__all__ = ["carried_options", "carrying", "following", "handing_on", "traced"]
 
 
 class _OfARun(Protocol):
@@ -86,6 +86,20 @@ def following(recorded: TracingHeader) -> Generator[None]:
         header, carrier = (TracingHeader(), Carrier()) if carry is None else carry()
         options = (header.parsed_options() or TracingOptions()).over(earlier).to_wire() or None
         return header.model_copy(update={"run": recorded.run, "options": options}), carrier
+
+    token = outgoing.set(to_carry)
+    try:
+        yield
+    finally:
+        outgoing.reset(token)
+
+
+@contextlib.contextmanager
+def handing_on(header: dict[str, Any], carrier: Carrier) -> Generator[None]:
+    """Let the calls to Temporal within the block carry what somebody else's call has carried."""
+
+    def to_carry(*, continuing: bool = False) -> tuple[TracingHeader, Carrier]:
+        return TracingHeader.model_validate(header), carrier
 
     token = outgoing.set(to_carry)
     try:

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from temporalio.api.enums.v1 import EventType
 
-from mastra_temporal import Mastra, WorkflowResult, create_workflow
+from mastra_temporal import Mastra, WorkflowResult, create_step, create_workflow
 from mastra_temporal.run import waiting
 from tests.integration.suspending import asking, flow, passing, suspended_run
-from tests.support import Stage, count_events, within
+from tests.support import Stage, count_events, pending, until, within
 
 
 @pytest.fixture(autouse=True)
@@ -105,3 +105,35 @@ async def test_many_starts_that_are_given_up(stage: Stage):
         rest = await within(asyncio.gather(*starts[20:]), 60)
     assert {result.status for result in rest} == {"suspended"}
     assert errors == []
+
+
+async def test_two_hundred_different_restarts(stage: Stage):
+    """The server takes ten messages at once to a run: the others come again."""
+
+    async def held(value: Any) -> Any:
+        await stage.effects.opened("go")
+        return value
+
+    workflow = flow(create_step(id="held", execute=held))
+    async with stage.worker(workflow):
+        run = await workflow.create_run()
+        await run.start_async(input_data=1)
+        await until(lambda: _is_under_way(stage, run.run_id))
+        restarts = [asyncio.create_task(run.restart(request_context={"caller": number})) for number in range(200)]
+        updates = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_COMPLETED
+        await until(lambda: _any_failed(restarts) or _counted(stage, run.run_id, updates, 200), 120)
+        stage.effects.open("go")
+        results = await within(asyncio.gather(*restarts), 60)
+    assert {(result.status, result.result) for result in results} == {("success", 1)}
+
+
+def _any_failed(tasks: list["asyncio.Task[Any]"]) -> Any:
+    return any(task.done() and task.exception() is not None for task in tasks)
+
+
+async def _is_under_way(stage: Stage, run_id: str) -> bool:
+    return await pending(stage.client, run_id) == {"held"}
+
+
+async def _counted(stage: Stage, run_id: str, kind: "EventType.ValueType", number: int) -> bool:
+    return await count_events(stage.client, run_id, kind) >= number

@@ -1,4 +1,4 @@
-"""Does a worker poll the task queue? A restart without one waits, and must say what for."""
+"""Does a worker poll the task queue? A restart or resume without one waits, and must say what for."""
 
 # pyright: reportUnknownMemberType=false
 # Some of the SDK's overloads are not fully typed.
@@ -12,8 +12,10 @@ import time
 from collections.abc import AsyncGenerator
 from datetime import datetime, timedelta, timezone
 
-from temporalio.api.enums.v1 import PendingActivityState, TaskQueueType
-from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.deployment.v1 import WorkerDeploymentVersion
+from temporalio.api.enums.v1 import PendingActivityState, TaskQueueType, VersioningBehavior
+from temporalio.api.taskqueue.v1 import PollerInfo, TaskQueue
+from temporalio.api.worker.v1 import WorkerHeartbeat
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest, DescribeWorkflowExecutionResponse
 from temporalio.client import Client
 from temporalio.service import RPCError
@@ -25,6 +27,7 @@ __all__ = ["attended", "queues_of", "warning_when_unattended"]
 
 _logger = logging.getLogger("mastra_temporal.restart")
 
+MOMENT_SECONDS = 1.0
 LONG_POLL = timedelta(seconds=70)
 """A poll waits for a minute at most: an older one was nobody's last."""
 
@@ -40,41 +43,81 @@ def queues_of(description: DescribeWorkflowExecutionResponse) -> list[tuple[str,
     return list(dict.fromkeys([(own, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW), *queues]))
 
 
-async def attended(client: Client, task_queue: str, kind: TaskQueueType.ValueType) -> bool:
+def pinned_version(description: DescribeWorkflowExecutionResponse) -> WorkerDeploymentVersion | None:
+    """The only version of the workers that may go on with a run; None when any may."""
+    versioning = description.workflow_execution_info.versioning_info
+    if versioning.versioning_override.HasField("pinned"):
+        return versioning.versioning_override.pinned.version
+    pinned = versioning.behavior == VersioningBehavior.VERSIONING_BEHAVIOR_PINNED
+    return versioning.deployment_version if pinned else None
+
+
+async def attended(
+    client: Client,
+    task_queue: str,
+    kind: TaskQueueType.ValueType,
+    version: WorkerDeploymentVersion | None = None,
+) -> bool:
     """Whether a worker polls a task queue. A yes comes soon; a no takes as long as the verdict on a worker.
 
     The server remembers the pollers of the last minutes: who of them is alive, their workers' heartbeats tell.
+
+    Args:
+        client: Whom to ask.
+        task_queue: The task queue.
+        kind: Of workflows or of activities.
+        version: The version that the worker must have; by default any.
     """
+
+    def is_wanted(beat: WorkerHeartbeat) -> bool:
+        return beat.task_queue == task_queue and version in (None, beat.deployment_version)
+
     first: dict[str, tuple[int, int]] = {}
     began = time.monotonic()
     while True:
-        query = all_of(equals("TaskQueue", task_queue))
-        beats = await worker_beats(client, query, lambda beat: beat.task_queue == task_queue)
+        beats = await worker_beats(client, all_of(equals("TaskQueue", task_queue)), is_wanted)
         for source, at, _, shut_down in beats:
             beat = (at.seconds, at.nanos)
             if not shut_down and first.setdefault(source, beat) != beat:
                 return True
-        if not beats and await _polled(client, task_queue, kind):
+        if not beats and await _polled(client, task_queue, kind, version):
             return True  # workers without heartbeats, or a server that does not list them
         if time.monotonic() - began > SILENCE_SECONDS:
             return False
         await asyncio.sleep(POLL_SECONDS)
 
 
-async def _polled(client: Client, task_queue: str, kind: TaskQueueType.ValueType) -> bool:
+async def _polled(
+    client: Client, task_queue: str, kind: TaskQueueType.ValueType, version: WorkerDeploymentVersion | None
+) -> bool:
     description = await client.workflow_service.describe_task_queue(
         DescribeTaskQueueRequest(
             namespace=client.namespace, task_queue=TaskQueue(name=task_queue), task_queue_type=kind
         )
     )
     oldest = datetime.now(timezone.utc) - LONG_POLL
-    return any(poller.last_access_time.ToDatetime(timezone.utc) > oldest for poller in description.pollers)
+    return any(
+        poller.last_access_time.ToDatetime(timezone.utc) > oldest and version in (None, _version_of(poller))
+        for poller in description.pollers
+    )
+
+
+def _version_of(poller: PollerInfo) -> WorkerDeploymentVersion:
+    options = poller.deployment_options
+    return WorkerDeploymentVersion(deployment_name=options.deployment_name, build_id=options.build_id)
 
 
 @contextlib.asynccontextmanager
-async def warning_when_unattended(client: Client, run_id: str) -> AsyncGenerator[None]:
-    """For the length of the block: warn, once, if what the run needs has no worker."""
-    watching = asyncio.create_task(_warn(client, run_id))
+async def warning_when_unattended(client: Client, run_id: str, *, what: str = "restart") -> AsyncGenerator[None]:
+    """For the length of the block: warn, once, if what the run needs has no worker.
+
+    Args:
+        client: The client.
+        run_id: The run.
+        what: What the caller is doing. All but a restart, which is for runs that lost their worker, begin to look only
+            when the run has not answered for a moment.
+    """
+    watching = asyncio.create_task(_warn(client, run_id, what))
     try:
         yield
     finally:
@@ -82,12 +125,17 @@ async def warning_when_unattended(client: Client, run_id: str) -> AsyncGenerator
         await asyncio.gather(watching, return_exceptions=True)
 
 
-async def _warn(client: Client, run_id: str) -> None:
+async def _warn(client: Client, run_id: str, what: str) -> None:
+    await asyncio.sleep(0 if what == "restart" else MOMENT_SECONDS)
     with contextlib.suppress(RPCError):
-        for task_queue, kind in queues_of(await describe(client, run_id)):
-            if not await attended(client, task_queue, kind):
+        description = await describe(client, run_id)
+        version = pinned_version(description)
+        for task_queue, kind in queues_of(description):
+            of_version = version if kind == TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW else None
+            if not await attended(client, task_queue, kind, of_version):
+                worker = "worker" if of_version is None else f"worker of version `{of_version.build_id}`"
                 _logger.warning(
-                    "restart of run `%s`: no worker polls the task queue `%s`; waiting for one (start it with "
+                    "%s of run `%s`: no %s polls the task queue `%s`; waiting for one (start it with "
                     "`mastra-temporal worker --app <module>:<attribute> --task-queue %s`)",
-                    run_id, task_queue, task_queue,
+                    what, run_id, worker, task_queue, task_queue,
                 )  # fmt: skip

@@ -95,6 +95,7 @@ def _continuation(recorded: RecordedRun, execution: str, request_context: dict[s
         scope=_under_way(scope),
         continued_from=execution,
         generation=recorded.generation,
+        first_generation=0 if envelope.seed is None else envelope.seed.first_generation,
         claims=run.claims,
     )
     update = {
