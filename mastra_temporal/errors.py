@@ -191,7 +191,10 @@ class ResumeAlreadyClaimedError(RunNotSuspendedError):
 
 
 class TimeTravelError(RunError):
-    """The target does not exist, or what comes before it was not recorded, or the run is running. Nothing changed."""
+    """The target cannot be reached, the run is running, or another caller was faster. Nothing changed.
+
+    A target cannot be reached if it does not exist, or if what comes before it was not recorded.
+    """
 
 
 class RunAlreadyStartedError(RunError):

@@ -31,6 +31,7 @@ from mastra_temporal.execution.names import ACTIVITY_DEPART, UPDATE_TRAVEL
 from mastra_temporal.run.busy import unhurried
 from mastra_temporal.run.presentation import start_options
 from mastra_temporal.run.recovery.stuck import patiently
+from mastra_temporal.run.waiting import waiting
 from mastra_temporal.tracing.calls import handing_on
 from mastra_temporal.wire import Departure, TravelRequest
 
@@ -61,7 +62,8 @@ async def depart(client: Client, seen: WorkflowExecutionDescription, request: Tr
     handle = client.get_workflow_handle(seen.id, first_execution_run_id=first)
     update_id = f"travel-{uuid.uuid4()}"
     try:
-        await patiently(lambda: handle.execute_update(UPDATE_TRAVEL, request, id=update_id))
+        async with waiting(client).turn(seen.id):
+            await patiently(lambda: handle.execute_update(UPDATE_TRAVEL, request, id=update_id))
     except WorkflowUpdateFailedError as error:
         raise TimeTravelError(_said(error)) from None
     except RPCError as error:
@@ -115,3 +117,4 @@ class Departures:
         before = await client.get_workflow_handle(run_id, run_id=info.workflow_run_id).describe()
         if before.raw_description.workflow_extended_info.cancel_requested:
             await client.get_workflow_handle(run_id).cancel()  # it came while the run was on its way
+        activity.raise_complete_async()  # there is nobody left to report to: the SDK would log a warning

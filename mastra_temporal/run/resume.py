@@ -45,6 +45,7 @@ from mastra_temporal.run.busy import unhurried
 from mastra_temporal.run.outcome import closed_result
 from mastra_temporal.run.records.open_status import open_status
 from mastra_temporal.run.recovery.stuck import patiently
+from mastra_temporal.run.waiting import waiting
 from mastra_temporal.wire import DataProblem, ResumeReply, ResumeRequest, WorkflowResult
 
 __all__ = ["StepPath", "path_of", "resume"]
@@ -116,9 +117,10 @@ async def _send(client: Client, seen: WorkflowExecutionDescription, request: Res
     handle = client.get_workflow_handle(seen.id, first_execution_run_id=first)
     update_id = f"resume-{uuid.uuid4()}"  # of this call alone: another one has other data
     try:
-        reply = await patiently(
-            lambda: handle.execute_update(UPDATE_RESUME, request, id=update_id, result_type=ResumeReply)
-        )
+        async with waiting(client).turn(seen.id):
+            reply = await patiently(
+                lambda: handle.execute_update(UPDATE_RESUME, request, id=update_id, result_type=ResumeReply)
+            )
     except WorkflowUpdateFailedError as error:
         raise _refusal(error) from None
     except RPCError as error:

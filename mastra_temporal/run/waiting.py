@@ -13,7 +13,7 @@ import contextlib
 from collections import deque
 from collections.abc import Callable, Coroutine, Hashable
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from temporalio.client import Client
 from temporalio.service import ServiceClient
@@ -28,6 +28,9 @@ SHORTEST_SECONDS = 0.5
 """Between two looks of one."""
 CALLS = 20
 """Looks, and starts, that are on their way at once."""
+MESSAGES = 4
+"""Updates to one run that are on their way at once. The server takes ten, from all clients together. When it refuses
+one more, it also drops those under way and the workflow task that brings them (server 1.32): all of them come again."""
 
 
 class Places:
@@ -85,7 +88,12 @@ class Waiting:
         """For those who read streams."""
         self.calls = asyncio.Semaphore(CALLS)
         """For the short calls of those who have no place."""
+        self._turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
         self._shared: dict[Hashable, tuple[asyncio.Task[Any], list[None]]] = {}
+
+    def turn(self, run_id: str) -> asyncio.Semaphore:
+        """For a message that changes what a run does: those who have one for the same run take turns."""
+        return self._turns.setdefault(run_id, asyncio.Semaphore(MESSAGES))
 
     async def share(self, key: Hashable, wait: Callable[[], Coroutine[Any, Any, Any]]) -> tuple[Any, bool]:
         """Wait together with all others who wait for the same. It goes on until the last of them has left.

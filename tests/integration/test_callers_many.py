@@ -121,7 +121,7 @@ async def test_two_hundred_different_restarts(stage: Stage):
         await until(lambda: _is_under_way(stage, run.run_id))
         restarts = [asyncio.create_task(run.restart(request_context={"caller": number})) for number in range(200)]
         updates = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_COMPLETED
-        await until(lambda: _any_failed(restarts) or _counted(stage, run.run_id, updates, 200), 120)
+        await until(lambda: _any_failed(restarts) or _counted(stage, run.run_id, updates, 200), 40)
         stage.effects.open("go")
         results = await within(asyncio.gather(*restarts), 60)
     assert {(result.status, result.result) for result in results} == {("success", 1)}

@@ -29,6 +29,7 @@ from mastra_temporal.execution.names import UPDATE_RESTART
 from mastra_temporal.run.recovery.held_task import free_held_task, freeing_held_tasks
 from mastra_temporal.run.recovery.liveness import SILENCE_SECONDS, Verdicts, describe
 from mastra_temporal.run.recovery.stuck import is_stuck, patiently, reset_stuck_run
+from mastra_temporal.run.waiting import waiting
 from mastra_temporal.steps.lost import attempt_started
 from mastra_temporal.steps.lost_attempts import died_unrecorded
 from mastra_temporal.tracing.calls import carried_options
@@ -212,7 +213,7 @@ async def _give_up(
     handle = client.get_workflow_handle(run_id)
     update_id = _update_id(request, seen)
     freeing = freeing_held_tasks(client, run_id, verdicts) if lost and verdicts else contextlib.nullcontext()
-    async with freeing:
+    async with freeing, waiting(client).turn(run_id):
         return await patiently(lambda: handle.execute_update(UPDATE_RESTART, request, id=update_id, result_type=int))
 
 
