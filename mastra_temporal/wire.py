@@ -221,6 +221,8 @@ class StartEnvelope(CamelModel):
     seed: RunSeed | None = None
     tracing_options: dict[str, Any] | None = None
     """Of Mastra's TypeScript client. Our own sends them as a header."""
+    stored_from: int | None = None
+    """The bytes from which the payloads of this run go to an external storage, if the client that starts it has one."""
     stream: WorkflowStreamState | None = None
     """Where the run's stream stood when it went on in a new execution."""
 
@@ -404,6 +406,8 @@ class EnterOutcome(CamelModel):
     input_data: Any = None
     state: dict[str, Any] | None = None
     graph: WorkflowGraph | None = None
+    stored_from: int | None = None
+    """As in the envelope of a start: of the worker's own data converter."""
     error: ErrorInfo | None = None
     missing: bool | None = None
     """This worker has no such workflow. Another one may."""
@@ -466,6 +470,8 @@ class ResumeRequest(CamelModel):
     request_context: dict[str, Any] | None = None
     """The caller's values: they win over the recorded ones."""
     per_step: bool | None = None
+    stored_from: int | None = None
+    """As in the envelope of a start."""
 
 
 class DataProblem(CamelModel):

@@ -20,9 +20,10 @@ from temporalio import workflow
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import CancelledError
 
-from mastra_temporal.execution.limits import TaskBudget, size_of
+from mastra_temporal.execution.limits import TaskBudget, sent_size
 from mastra_temporal.execution.names import ACTIVITY_NOOP, ACTIVITY_STILL_LOST
 from mastra_temporal.execution.room import Room
+from mastra_temporal.execution.scope import RunState
 from mastra_temporal.execution.trace import LostSpan
 from mastra_temporal.tracing.headers import Carrier, earlier_attempts, outgoing
 from mastra_temporal.wire import Checkpoint, LostAttempt, RestartRequest
@@ -78,8 +79,9 @@ class InFlight:
 class Attempts:
     """All activities in flight of one run."""
 
-    def __init__(self) -> None:
+    def __init__(self, run: RunState) -> None:
         """Nothing is in flight yet."""
+        self._run = run
         self._in_flight: dict[str, InFlight] = {}
         self._scheduled: dict[str, int] = {}
         self._room = Room()
@@ -107,7 +109,7 @@ class Attempts:
         tried, lost = 0, False
         while True:
             await self._room.enter(again=lost)
-            await self.budget.take(size_of(call))
+            await self.budget.take(sent_size(call, self._run.stored_from))
             if self.aborted and plan.abortable:
                 self._room.leave()
                 raise CancelledError("The run was canceled before the step began.")

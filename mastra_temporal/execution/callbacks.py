@@ -48,7 +48,7 @@ async def notify(engine: Engine, scope: Scope, ending: Ending) -> None:
                 "step_execution_path": scope.step_execution_path,
             }
         )
-        error = await _call(engine, _fitting(call))
+        error = await _call(engine, _fitting(call, engine.run.stored_from))
         if error is not None:
             workflow.logger.warning(
                 "%s of workflow `%s` raised, which changes nothing for the run: %s",
@@ -69,10 +69,10 @@ def _about(engine: Engine, scope: Scope, callback: Literal["on_start", "on_finis
     )
 
 
-def _fitting(call: CallbackCall) -> CallbackCall:
+def _fitting(call: CallbackCall, stored_from: int | None) -> CallbackCall:
     """A call that can be sent: without the largest data, as far as that is necessary."""
     for left_out in ({"steps": None, "result": None}, {"init_data": None, "state": None}):
-        if size_error(call, call.callback) is None:
+        if size_error(call, call.callback, stored_from) is None:
             break
         call = call.model_copy(update=left_out)
     return call

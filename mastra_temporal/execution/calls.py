@@ -104,7 +104,7 @@ async def _call_here(activity: str, call: CamelModel, result_type: type[T], summ
 async def _call_anywhere(
     engine: Engine, name: str, activity: str, call: CamelModel, result_type: type[T], summary: str
 ) -> T:
-    too_large = size_error(call, f"What `{summary}` needs to know")
+    too_large = size_error(call, f"What `{summary}` needs to know", engine.run.stored_from)
     if too_large is not None:
         raise ApplicationError(too_large["message"], type=too_large["name"])
     plan = ActivityPlan(

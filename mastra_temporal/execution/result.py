@@ -8,7 +8,7 @@ from typing import Any
 from temporalio.exceptions import ApplicationError
 
 from mastra_temporal.execution.ending import Ending
-from mastra_temporal.execution.limits import LIMIT, compact, size_of
+from mastra_temporal.execution.limits import LIMIT, compact, sent_size
 from mastra_temporal.execution.names import FAILED_RUN
 from mastra_temporal.execution.resume import labels, suspend_data
 from mastra_temporal.execution.scope import RunState, Scope
@@ -53,10 +53,10 @@ def failure_of(run: RunState, scope: Scope | None, result: WorkflowResult[Any]) 
     path, step = ([], None) if scope is None else _failed_step(run, scope)
     workflow = f"workflow `{'' if scope is None else scope.workflow_id}`"
     where = workflow if step is None else f"step `{'.'.join(path)}` of {workflow}"
-    details: list[CamelModel] = [compact(result)]
+    details: list[CamelModel] = [compact(result, run.stored_from)]
     if step is not None:
         blamed = FailedStep(step=".".join(path), input=step.payload)
-        if size_of(details[0]) + size_of(blamed) <= LIMIT:
+        if sum(sent_size(detail, run.stored_from) for detail in (*details, blamed)) <= LIMIT:
             details.append(blamed)
     return ApplicationError(f"{where}: {error.get('message')}", *details, type=FAILED_RUN, non_retryable=True)
 

@@ -101,6 +101,8 @@ class RunState:
     resource_id: str | None
     request_context: dict[str, Any]
     per_step: bool
+    stored_from: int | None = None
+    """The bytes from which payloads go to an external storage; None if there is none."""
     aborted: bool = False
     moving: bool = False
     """The history is long: the run goes on in a new execution as soon as nothing is in flight."""

@@ -56,7 +56,8 @@ async def execute(
         else None,
         task_queue=plan.task_queue,
     )
-    too_large = size_error(call, f"The input of step `{step_id}` of workflow `{scope.workflow_id}`, with its state,")
+    what = f"The input of step `{step_id}` of workflow `{scope.workflow_id}`, with its state,"
+    too_large = size_error(call, what, engine.run.stored_from)
     if too_large is not None:
         return result.model_copy(update={"status": "failed", "error": too_large, "ended_at": milliseconds_now()})
     try:

@@ -18,7 +18,7 @@ from mastra_temporal.execution.ending import Ending
 from mastra_temporal.execution.engine import Engine
 from mastra_temporal.execution.events import Events, RunStream
 from mastra_temporal.execution.interpreter import walk
-from mastra_temporal.execution.limits import ANSWER, compact, is_small, size_error, size_of
+from mastra_temporal.execution.limits import ANSWER, compact, is_small, sent_size, size_error
 from mastra_temporal.execution.metrics import count_restart, count_run, measure_suspension
 from mastra_temporal.execution.names import (
     ACTIVITY_DEPART,
@@ -101,12 +101,13 @@ class MastraWorkflow:
             resource_id=envelope.resource_id,
             request_context=dict(envelope.request_context or {}),
             per_step=bool(envelope.per_step),
+            stored_from=envelope.stored_from,
             aborted=bool(envelope.canceled),
         )
         self._trace = RunTrace(self._run)
         self._shown = Shown(search_attributes=bool(envelope.search_attributes))
         self._events = Events(self.stream, self._run)
-        attempts = Attempts()
+        attempts = Attempts(self._run)
         told = Observation(attempts, self._trace, self._shown, self._events)
         self._engine = Engine(self._run, attempts, told, walk, step.execute, nested.execute)
         self._graph: WorkflowGraph | None = envelope.graph
@@ -182,7 +183,7 @@ class MastraWorkflow:
             )
         ending = await walk(self._engine, scope, graph.entries)
         while ending.status == "moved":
-            if size_error(self._continuation(), "state") is None:
+            if size_error(self._continuation(), "state", self._run.stored_from) is None:
                 return ending
             # What it holds is too large to be handed over: it goes on in this execution.
             self._run.moving, self._run.stays = False, True
@@ -225,7 +226,7 @@ class MastraWorkflow:
                 error = admitted.error or {}
                 raise ApplicationError(str(error.get("message")), error, type=REFUSED_RUN, non_retryable=True)
             graph, input_data, state = admitted.graph, admitted.input_data, admitted.state
-            self._graph = graph
+            self._graph, self._run.stored_from = graph, admitted.stored_from
         if envelope.seed is not None:
             self._scope = restore(envelope.seed, self.workflow_id, graph, self._run)
             return graph, self._scope
@@ -246,7 +247,7 @@ class MastraWorkflow:
         if ending.status not in ("success", "bailed"):
             return ending
         whole = WorkflowResult[Any](status="success", result=ending.result, run_id=self._run.run_id)
-        error = size_error(whole, f"The result of workflow `{self.workflow_id}`")
+        error = size_error(whole, f"The result of workflow `{self.workflow_id}`", self._run.stored_from)
         if error is None and plan.checks_output and plan.validate_outputs:
             error = await check_output(self._engine, self.workflow_id, ending.result)
         return ending if error is None else Ending("failed", error=error)
@@ -258,7 +259,7 @@ class MastraWorkflow:
             await self._cancel_myself()
         if result.status in ("failed", "tripwire"):
             raise failure_of(self._run, self._scope, result)
-        return compact(result)
+        return compact(result, self._run.stored_from)
 
     def _go_on_in_new_execution(self) -> NoReturn:
         """Continue as new, where the run stands: its history has become long. Nothing is in flight."""
@@ -281,6 +282,7 @@ class MastraWorkflow:
                 "request_context": self._run.request_context or None,
                 "run_id": self._run.run_id,
                 "per_step": self._run.per_step or None,
+                "stored_from": self._run.stored_from,
                 "graph": self._graph,
                 "canceled": self._cancel_requested or None,
                 "seed": seed,
@@ -359,13 +361,15 @@ class MastraWorkflow:
             return OutcomeReply(ended=True, result=self._result if is_small(self._result) else None)
         if self._generation > generation:
             return OutcomeReply(generation=self._generation)
-        suspended = None if self._suspended is None else compact(self._suspended, ANSWER)
+        suspended = None if self._suspended is None else compact(self._suspended, self._run.stored_from, ANSWER)
         return OutcomeReply(ended=self._ended, result=suspended)
 
     @workflow.update(name=UPDATE_RESUME)
     async def resume(self, request: ResumeRequest) -> ResumeReply:
         """Let suspended steps run again. Answered at once."""
-        self._engine.attempts.budget.spend(size_of(request))
+        if request.stored_from is not None:
+            self._run.stored_from = request.stored_from
+        self._engine.attempts.budget.spend(sent_size(request, request.stored_from))
         self._generation += 1
         answer(self._run, self._resumable(request), request, self._generation)
         self._trace.adopt(request.resume_data)
@@ -399,7 +403,7 @@ class MastraWorkflow:
     @workflow.update(name=UPDATE_TRAVEL)
     async def travel(self, request: TravelRequest) -> None:
         """Travel in time: do nothing here any more, and start the next execution, which ends this one."""
-        self._engine.attempts.budget.spend(size_of(request))
+        self._engine.attempts.budget.spend(sent_size(request, request.envelope.stored_from))
         self._run.leaving = True
         told = received.get()
         header = told.header.model_dump(mode="json", by_alias=True, exclude_none=True)
@@ -422,7 +426,7 @@ class MastraWorkflow:
         raise ApplicationError(refusal, type=TRAVEL_REFUSED)
 
     async def _depart(self, departure: Departure) -> None:
-        await self._engine.attempts.budget.take(size_of(departure))
+        await self._engine.attempts.budget.take(sent_size(departure, departure.request.envelope.stored_from))
         await workflow.execute_activity(
             ACTIVITY_DEPART,
             departure,

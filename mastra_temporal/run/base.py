@@ -19,6 +19,7 @@ from mastra_temporal.definition.options import OutputOptions
 from mastra_temporal.definition.schema import SchemaError
 from mastra_temporal.definition.workflow import Workflow
 from mastra_temporal.errors import ConfigurationError, RunError, RunNotFoundError, SchemaValidationError
+from mastra_temporal.execution.limits import stored_from
 from mastra_temporal.execution.names import MEMO_GENERATION
 from mastra_temporal.run.outcome import wait_for_outcome
 from mastra_temporal.run.presentation import start_options
@@ -154,6 +155,7 @@ class BaseRun(Generic[OutT, InT]):
             per_step=per_step or None,
             graph=self._workflow.graph,
             search_attributes=self._mastra.has_search_attributes or None,
+            stored_from=stored_from(self.client.data_converter),
             canceled=self._canceled_before_start or None,
         )
 
@@ -186,6 +188,7 @@ class BaseRun(Generic[OutT, InT]):
             resource_id=self.resource_id if run is None else run.resource_id,
             graph=self._workflow.graph,
             search_attributes=self._mastra.has_search_attributes or None,
+            stored_from=stored_from(self.client.data_converter),
             seed=seed.model_copy(
                 update={
                     "continued_from": None if description is None else description.run_id,

@@ -56,7 +56,8 @@ async def depart(client: Client, seen: WorkflowExecutionDescription, request: Tr
         TimeTravelError: Somebody else was faster: the run was resumed, canceled or has travelled. Nothing changed.
         PayloadTooLargeError: What the run would begin with is too large.
     """
-    if (too_large := size_error(request, f"What run `{seen.id}` would begin with")) is not None:
+    too_large = size_error(request, f"What run `{seen.id}` would begin with", request.envelope.stored_from)
+    if too_large is not None:
         raise PayloadTooLargeError(too_large["message"])
     first = seen.raw_description.workflow_execution_info.first_run_id
     handle = client.get_workflow_handle(seen.id, first_execution_run_id=first)

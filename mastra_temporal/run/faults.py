@@ -84,8 +84,8 @@ def missing_namespace(namespace: str) -> ConfigurationError:
 def unconvertible(label: str, why: str) -> DataConversionError:
     """The client's data converter or codec has failed."""
     return DataConversionError(
-        f"{label}: this client cannot write or read the data ({why}). Its data converter and payload codec must be "
-        "those of the workers, with the same keys, and must be working."
+        f"{label}: this client cannot write or read the data ({why}). Its data converter, payload codec and "
+        "external storage must be those of the workers, with the same keys, and must be working."
     )
 
 

@@ -30,7 +30,7 @@ from mastra_temporal.errors import (
     RunNotSuspendedError,
     SchemaValidationError,
 )
-from mastra_temporal.execution.limits import size_error
+from mastra_temporal.execution.limits import size_error, stored_from
 from mastra_temporal.execution.names import (
     INVALID_DATA,
     MEMO_GENERATION,
@@ -84,7 +84,9 @@ async def resume(client: Client, description: WorkflowExecutionDescription, requ
         PayloadTooLargeError: The data are too large.
     """
     # Larger ones the server would take, and the worker could not answer: the run would be stuck.
-    if (too_large := size_error(request, f"The resume data of run `{description.id}`")) is not None:
+    request = request.model_copy(update={"stored_from": stored_from(client.data_converter)})
+    too_large = size_error(request, f"The resume data of run `{description.id}`", request.stored_from)
+    if too_large is not None:
         raise PayloadTooLargeError(too_large["message"])
     patience = time.monotonic() + PATIENCE_SECONDS
     while True:

@@ -24,7 +24,7 @@ from mastra_temporal.definition.options import milliseconds
 from mastra_temporal.definition.schema import SchemaError
 from mastra_temporal.definition.workflow import Workflow
 from mastra_temporal.errors import LostAttemptsError, StepTimeoutError
-from mastra_temporal.execution.limits import size_error
+from mastra_temporal.execution.limits import stored_from
 from mastra_temporal.execution.names import (
     ACTIVITY_CALLBACK,
     ACTIVITY_ENTER,
@@ -42,6 +42,7 @@ from mastra_temporal.steps.heartbeat import AttemptLost, Heartbeat
 from mastra_temporal.steps.lost import still_lost
 from mastra_temporal.steps.lost_attempts import LostAttempts
 from mastra_temporal.steps.runner import request_context_change
+from mastra_temporal.steps.sizes import size_error
 from mastra_temporal.steps.threads import Threads
 from mastra_temporal.validation import admit, admit_nested, validated
 from mastra_temporal.wire import (
@@ -236,7 +237,12 @@ def _admitted(workflow: Workflow[Any, Any, Any], call: EnterCall) -> EnterOutcom
     if call.kind == "nested":
         return admit_nested(workflow, call)
     input_data, state = admit(workflow, call.input_data, call.state, call.request_context or {})
-    return EnterOutcome(input_data=input_data, state=state, graph=workflow.graph)
+    return EnterOutcome(
+        input_data=input_data,
+        state=state,
+        graph=workflow.graph,
+        stored_from=stored_from(activity.client().data_converter),
+    )
 
 
 def _parsed(function: WorkflowFunction, value: Any, owner: str) -> Any:

@@ -28,7 +28,6 @@ from mastra_temporal.definition.path import is_object
 from mastra_temporal.definition.step import Step
 from mastra_temporal.definition.workflow import Workflow
 from mastra_temporal.errors import PayloadTooLargeError, SerializationError
-from mastra_temporal.execution.limits import size_error
 from mastra_temporal.execution.names import FAILED_STEP
 from mastra_temporal.steps import body
 from mastra_temporal.steps.body import AttemptGivenUp
@@ -38,6 +37,7 @@ from mastra_temporal.steps.failure import error_info, is_retryable, recorded_cau
 from mastra_temporal.steps.heartbeat import AttemptLost, Heartbeat
 from mastra_temporal.steps.lost_attempts import LostAttempts, effective_limit
 from mastra_temporal.steps.ports import StepChannel
+from mastra_temporal.steps.sizes import size_error
 from mastra_temporal.tracing.attempt import current_span
 from mastra_temporal.tracing.context import TracingContext
 from mastra_temporal.validation import dumped, require_same_types, validated

@@ -10,6 +10,7 @@ from temporalio.client import Client
 
 from mastra_temporal import RunNotSuspendedError, StepContext, WorkflowEvent, create_step, create_workflow, devserver
 from mastra_temporal.plugin import heartbeating_runtime
+from tests.file_storage import with_storage
 from tests.support import Effects, Stage, within
 from tests.tracing import SpanMemory
 
@@ -167,3 +168,19 @@ async def test_a_loop_that_asks_in_every_iteration(stage: Stage):
     assert (result.status, result.result) == ("success", 20)
     assert stage.effects.counts() == {f"{what} {value}": 1 for what in ("asked", "answered") for value in range(20)}
     assert len(await executions(stage, run.run_id)) > 3
+
+
+async def test_a_run_that_an_external_storage_keeps(stage: Stage, tmp_path: Path):
+    stage.client = with_storage(stage.client, tmp_path)
+    large = "x" * 3_000_000
+
+    async def plus(value: int, ctx: StepContext) -> int:
+        ctx.set_state({"large": large})
+        return value + 1
+
+    flow = create_workflow(id="large").dowhile(create_step(id="plus", execute=plus), lambda value: value < 20).commit()
+    async with stage.worker(flow):
+        run = await flow.create_run()
+        result = await within(run.start(input_data=0, output_options={"include_state": True}), 40)
+    assert (result.error, result.result, result.state) == (None, 20, {"large": large})
+    assert len(await executions(stage, run.run_id)) > 1

@@ -17,6 +17,7 @@ from typing import Any
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 
+from mastra_temporal.execution.limits import stored_from
 from mastra_temporal.execution.scope import Scope
 from mastra_temporal.execution.seed import seed_of
 from mastra_temporal.run.records.recorded import RecordedRun, recorded_run
@@ -58,6 +59,9 @@ async def reopen(
         return False
     await _let_steps_hear(closed, recorded)
     envelope = _continuation(recorded, closed.run_id, request_context)
+    storage = stored_from(client.data_converter)
+    if storage is not None:
+        envelope = envelope.model_copy(update={"stored_from": storage})
     while True:
         async with locked(client, closed.id) as mine:
             latest = await client.get_workflow_handle(closed.id).describe()
