@@ -97,6 +97,8 @@ class MappingError(MastraError):
 class SerializationError(MastraError):
     """A value cannot be written to Temporal's history as JSON."""
 
+    wire_name = "SerializationError"
+
 
 class NonRetryableError(MastraError):
     """Raise it in a step to fail at once: no retry, neither of the step nor of a workflow around it.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypeVar, cast, overload
 
-from mastra_temporal.definition.data import json_metadata
+from mastra_temporal.definition.data import json_metadata, text_description
 from mastra_temporal.definition.ids import check_id
 from mastra_temporal.definition.options import RetryConfig, StepOptions, WorkflowOptions, parse_options
 from mastra_temporal.definition.schedule import ScheduleInput, parse_schedules
@@ -110,7 +110,7 @@ def create_workflow(
         output_schema=of_data("output_schema", output_schema),
         state_schema=of_data("state_schema", state_schema),
         request_context_schema=Schema.of(request_context_schema, owner=owner),
-        description=description,
+        description=text_description(description, owner=owner),
         metadata=json_metadata(metadata, owner=owner),
         retry_config=parse_options(RetryConfig, retry_config, owner=owner),
         step_options=None if step_options is None else parse_options(StepOptions, step_options, owner=owner),

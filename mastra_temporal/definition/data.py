@@ -17,7 +17,7 @@ from mastra_temporal.definition.path import is_array, is_object
 from mastra_temporal.definition.round_trip import CannotWrite, TypeWriter
 from mastra_temporal.errors import DefinitionError, SerializationError
 
-__all__ = ["MAX_DEPTH", "is_too_deep", "json_metadata", "to_json"]
+__all__ = ["MAX_DEPTH", "is_too_deep", "json_metadata", "text_description", "to_json"]
 
 MAX_DEPTH = 100
 """Levels of lists and objects in one value. Pydantic reads 200, and what a run records has some more around a value."""
@@ -64,6 +64,20 @@ def json_metadata(metadata: dict[str, Any] | None, *, owner: str) -> dict[str, A
     """
     try:
         return to_json(metadata, what="`metadata`")
+    except SerializationError as error:
+        raise DefinitionError(f"{owner}: {error}") from None
+
+
+def text_description(description: str | None, *, owner: str) -> str | None:
+    """The description of a definition, which travels with the graph as well.
+
+    Raises:
+        DefinitionError: It is no text that can be written.
+    """
+    if description is not None and not isinstance(description, str):  # pyright: ignore[reportUnnecessaryIsInstance] - users may not check types
+        raise DefinitionError(f"{owner}: `description` is text, got {type(description).__name__}.")
+    try:
+        return to_json(description, what="`description`")
     except SerializationError as error:
         raise DefinitionError(f"{owner}: {error}") from None
 

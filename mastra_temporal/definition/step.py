@@ -9,7 +9,7 @@ from typing import Any, Generic, Literal, Protocol, TypeVar, overload
 
 from mastra_temporal.context import StepContext, SyncStepContext
 from mastra_temporal.definition.component import Component, component_of, tool_of
-from mastra_temporal.definition.data import json_metadata
+from mastra_temporal.definition.data import json_metadata, text_description
 from mastra_temporal.definition.function import UserFunction
 from mastra_temporal.definition.graph import StepEntry, StepInfo
 from mastra_temporal.definition.ids import check_id
@@ -197,7 +197,7 @@ def _step(
     return Step(
         id=id,
         body=body,
-        description=description,
+        description=text_description(description, owner=owner),
         metadata=json_metadata(metadata, owner=owner),
         input_schema=of_data("input_schema", input_schema) or of_data("input_schema", body.input_schema),
         output_schema=of_data("output_schema", output_schema),

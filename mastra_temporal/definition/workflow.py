@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, TypeVar, cast
 
 from mastra_temporal.definition.compatibility import check_flow
 from mastra_temporal.definition.component import registered_agent, registered_tool
-from mastra_temporal.definition.data import json_metadata
+from mastra_temporal.definition.data import json_metadata, text_description
 from mastra_temporal.definition.function import UserFunction, source_of
 from mastra_temporal.definition.functions import FunctionKind, WorkflowFunctions
 from mastra_temporal.definition.graph import (
@@ -442,7 +442,11 @@ class Workflow(HasRuns, Generic[InT, OutT, CurrentT]):
         if self.committed:
             raise DefinitionError(f"{self._owner} is committed and cannot be changed: define another one.")
         if not isinstance(entry, StepEntry):
-            entry = entry.model_copy(update={"metadata": json_metadata(entry.metadata, owner=self._owner)})
+            told = {
+                "description": text_description(entry.description, owner=self._owner),
+                "metadata": json_metadata(entry.metadata, owner=self._owner),
+            }
+            entry = entry.model_copy(update=told)
         self._entries.append(entry)
 
     def _body(self, step: Step[Any, Any] | Workflow[Any, Any, Any]) -> StepEntry | NestedEntry:

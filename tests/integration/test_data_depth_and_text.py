@@ -69,6 +69,7 @@ async def test_a_step_says_so_once_and_whatever_it_gives(stage: Stage, value: An
             result = await run(steps, input_data=name)
             assert result.status == "failed", name
             assert result.error
+            assert result.error["name"] == "SerializationError", name
             message = result.error["message"]
             assert "step `give`" in message, name
             if name != "label":

@@ -23,6 +23,7 @@ from mastra_temporal import (
     step,
 )
 from mastra_temporal.definition.graph import WorkflowGraph
+from mastra_temporal.errors import DefinitionError
 
 
 class Order(BaseModel):
@@ -289,3 +290,18 @@ class TestClone:
     def test_a_clone_needs_a_good_id(self, clone):
         with pytest.raises(Exception, match=r"`a\.b`: an id cannot contain"):
             clone(charge if clone is clone_step else inner, id="a.b")
+
+
+@pytest.mark.parametrize(
+    "define",
+    [
+        lambda text: create_step(id="a", execute=len, description=text),
+        lambda text: create_workflow(id="a", description=text),
+        lambda text: create_workflow(id="a").sleep(1, description=text),
+        lambda text: create_workflow(id="a").map({"a": {"value": 1}}, description=text),
+    ],
+    ids=["step", "workflow", "sleep", "map"],
+)
+def test_a_description_that_is_no_text_is_refused(define: Any) -> None:
+    with pytest.raises(DefinitionError, match="`description` cannot be written as JSON: it has half a surrogate pair"):
+        define("a\ud800")
