@@ -374,6 +374,10 @@ class FunctionCall(CamelModel):
     retry_count: int = 0
     validate_inputs: bool = True
     validate_outputs: bool = True
+    taken_over: bool | None = None
+    """The worker has the run from another one, which may have died of this call: ask the server first."""
+    max_lost_attempts: int | None = None
+    """As that of a step's call."""
     carried: Checkpoint | None = None
     """As that of a step's call."""
 
@@ -398,6 +402,8 @@ class EnterCall(CamelModel):
     request_context: dict[str, Any] | None = None
     kind: Literal["start", "nested", "output"]
     """Data for a run started by a foreign client, for a nested workflow, or the result of a workflow."""
+    taken_over: bool | None = None
+    """As that of a function's call."""
 
 
 class EnterOutcome(CamelModel):
@@ -431,6 +437,8 @@ class CallbackCall(CamelModel):
     init_data: Any = None
     request_context: dict[str, Any] | None = None
     validate_inputs: bool = True
+    max_lost_attempts: int | None = None
+    """As that of a step's call."""
     carried: Checkpoint | None = None
     """As that of a step's call."""
 

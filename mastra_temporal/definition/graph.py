@@ -100,6 +100,8 @@ class WorkflowPlan(GraphModel):
     """Whether input, state or request context have a schema."""
     checks_output: bool = False
     """Whether the result must be checked apart from the outputs of the steps."""
+    max_lost_attempts: int | None = None
+    """Of its functions and callbacks; 0 for any number."""
 
 
 class NestedEntry(Display):

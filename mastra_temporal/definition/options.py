@@ -101,7 +101,8 @@ class StepOptions(Options):
     """Exceptions, as classes or names, that are never retried; also inside a group, and as the cause of another."""
     max_lost_attempts: int | None = Field(default=None, ge=1)
     """How many attempts in a row may be lost, because their workers died or did not answer, before the step fails. If
-    it is given, None means any number. Default: that of the worker's `Mastra`, which is 10 unless set otherwise."""
+    it is given, None means any number. Default: that of the worker's `Mastra`, which is 10 unless set otherwise. Among
+    the options of a workflow it is also the limit of its functions and callbacks."""
 
     @field_validator("task_queue")
     @classmethod

@@ -388,6 +388,7 @@ class Workflow(HasRuns, Generic[InT, OutT, CurrentT]):
             callbacks=callbacks_of(self.options),
             checks_entry=any((self.input_schema, self.state_schema, self.request_context_schema)),
             checks_output=self.output_schema is not None and not checked_by_step,
+            max_lost_attempts=None if self.step_options is None else self.step_options.plan(None).max_lost_attempts,
         )
         self._graph = WorkflowGraph(id=self.id, entries=list(self._entries), temporal=plan)  # pyright: ignore[reportCallIssue]
         self.committed = True

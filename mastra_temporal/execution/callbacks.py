@@ -66,6 +66,7 @@ def _about(engine: Engine, scope: Scope, callback: Literal["on_start", "on_finis
         init_data=scope.init_data,
         request_context=engine.run.request_context,
         validate_inputs=scope.validate_inputs,
+        max_lost_attempts=scope.plan.max_lost_attempts,
     )
 
 

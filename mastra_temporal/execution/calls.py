@@ -54,6 +54,8 @@ async def call_functions(
         retry_count=retry_count,
         validate_inputs=scope.validate_inputs,
         validate_outputs=scope.plan.validate_outputs,
+        taken_over=engine.takeover.ask() or None,
+        max_lost_attempts=scope.plan.max_lost_attempts,
     )
     summary = ", ".join(function.id for function in functions)
     try:
@@ -79,6 +81,7 @@ async def call_function(
 
 async def enter(engine: Engine, call: EnterCall) -> EnterOutcome:
     """Admit data into a workflow: validate it, fill in defaults; for a run without a graph also fetch that."""
+    call = call.model_copy(update={"taken_over": engine.takeover.ask() or None})
     summary = f"validate {call.workflow_id} ({call.kind})"
     outcome = await _call_here(ACTIVITY_ENTER, call, EnterOutcome, summary)
     if not outcome.missing:

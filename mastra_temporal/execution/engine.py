@@ -17,6 +17,7 @@ from mastra_temporal.execution.ending import Ending
 from mastra_temporal.execution.observation import Observation
 from mastra_temporal.execution.occurrence import Continuation, Occurrence
 from mastra_temporal.execution.scope import Progress, RunState, Scope, milliseconds_now
+from mastra_temporal.execution.takeover import Takeover
 from mastra_temporal.wire import StepResult
 
 __all__ = ["Engine", "settle_bail", "unfinished"]
@@ -31,6 +32,7 @@ class Engine:
 
     run: RunState
     attempts: Attempts
+    takeover: Takeover
     told: Observation
     walk: Callable[[Engine, Scope, list[Entry]], Awaitable[Ending]]
     """Executes a workflow from where its scope stands: nested workflows come back to it."""

@@ -52,6 +52,7 @@ from mastra_temporal.execution.resume import (
 from mastra_temporal.execution.scope import Inspection, RunState, Scope, milliseconds_now
 from mastra_temporal.execution.seed import restore, seed_of
 from mastra_temporal.execution.shown import Shown
+from mastra_temporal.execution.takeover import Takeover
 from mastra_temporal.execution.trace import RunTrace
 from mastra_temporal.tracing.headers import received
 from mastra_temporal.wire import (
@@ -109,7 +110,7 @@ class MastraWorkflow:
         self._events = Events(self.stream, self._run)
         attempts = Attempts(self._run)
         told = Observation(attempts, self._trace, self._shown, self._events)
-        self._engine = Engine(self._run, attempts, told, walk, step.execute, nested.execute)
+        self._engine = Engine(self._run, attempts, Takeover(), told, walk, step.execute, nested.execute)
         self._graph: WorkflowGraph | None = envelope.graph
         self._scope: Scope | None = None
         self._suspended: WorkflowResult[Any] | None = None

@@ -20,7 +20,7 @@ from mastra_temporal.steps import boundary
 from mastra_temporal.steps.heartbeat import AttemptLost, Heartbeat
 from mastra_temporal.steps.heartbeat_thread import HEARTBEATS
 
-__all__ = ["AttemptGivenUp", "call", "supervise"]
+__all__ = ["AttemptGivenUp", "call", "overdue", "supervise"]
 
 _logger = logging.getLogger("mastra_temporal.worker")
 
@@ -131,10 +131,15 @@ async def supervise(
             await listener.let_sdk_hear(heartbeat)
             raise AttemptGivenUp(f"{owner} was canceled")
         if reason == "timed_out":
-            raise StepTimeoutError(f"{owner} exceeded its start-to-close timeout of {timeout_ms} ms.")
+            raise overdue(owner, timeout_ms)
         heartbeat.hand_back()
         raise AttemptLost(f"{owner}: the worker shut down", "WorkerShutdown", retry_after=SHUTDOWN_RETRY)
     return body.result()
+
+
+def overdue(owner: str, timeout_ms: int) -> StepTimeoutError:
+    """The error of an attempt that took longer than its limit."""
+    return StepTimeoutError(f"{owner} exceeded its start-to-close timeout of {timeout_ms} ms.")
 
 
 class _Listener:

@@ -40,14 +40,14 @@ from mastra_temporal.steps.definitions import Definitions
 from mastra_temporal.steps.failure import error_info, is_retryable
 from mastra_temporal.steps.heartbeat import AttemptLost, Heartbeat
 from mastra_temporal.steps.lost import still_lost
-from mastra_temporal.steps.lost_attempts import LostAttempts
+from mastra_temporal.steps.lost_attempts import LostAttempts, effective_limit
+from mastra_temporal.steps.lost_tasks import check_workflow_task
 from mastra_temporal.steps.runner import request_context_change
 from mastra_temporal.steps.sizes import size_error
 from mastra_temporal.steps.threads import Threads
 from mastra_temporal.validation import admit, admit_nested, validated
 from mastra_temporal.wire import (
     CallbackCall,
-    Checkpoint,
     EnterCall,
     EnterOutcome,
     FunctionCall,
@@ -89,10 +89,14 @@ class Calls:
         async def evaluate() -> list[FunctionOutcome]:
             return await asyncio.gather(*(self._evaluate(call, name, function) for name, function in functions))
 
-        if activity.info().is_local:
-            return await evaluate()
+        owner = _owner(call, call.functions[0].id)
+        limit = self._limit(call.max_lost_attempts)
         try:
-            return await self._alive(_owner(call, call.functions[0].id), evaluate, call.carried)
+            if not activity.info().is_local:
+                return await _alive(owner, evaluate, await LostAttempts.before_this_one(call.carried, limit=limit))
+            if call.taken_over:
+                await check_workflow_task(owner, limit)
+            return await evaluate()
         except (LostAttemptsError, StepTimeoutError) as error:
             return [FunctionOutcome(error=error_info(error), non_retryable=True)] * len(functions)
 
@@ -155,8 +159,11 @@ class Calls:
             if activity.info().is_local:
                 return EnterOutcome(missing=True)
             raise _workflow_not_registered(call.workflow_id)
+        owner = f"a schema of workflow `{workflow.id}`"
         try:
-            with user_code(f"a schema of workflow `{workflow.id}`"):
+            if call.taken_over and activity.info().is_local:
+                await check_workflow_task(owner, self._limit(workflow.graph.plan.max_lost_attempts))
+            with user_code(owner):
                 return _admitted(workflow, call)
         except Exception as error:
             return EnterOutcome(error=error_info(error))
@@ -187,11 +194,12 @@ class Calls:
             step_execution_path=call.step_execution_path,
         )
         owner = f"{call.callback} of workflow `{call.workflow_id}`"
+        limit = self._limit(call.max_lost_attempts)
         try:
-            await self._alive(
+            await _alive(
                 owner,
                 lambda: body.call(function, info, info, owner=owner, executor=self.threads),
-                call.carried,
+                await LostAttempts.before_this_one(call.carried, limit=limit),
             )
         except (AttemptLost, AttemptGivenUp):
             raise
@@ -199,26 +207,31 @@ class Calls:
             return FunctionOutcome(error=error_info(error))
         return FunctionOutcome()
 
-    async def _alive(self, owner: str, perform: Callable[[], Awaitable[T]], carried: Checkpoint | None) -> T:
-        """Do something with a heartbeat, within the activity's time limit."""
-        lost = await LostAttempts.before_this_one(carried, limit=self.mastra.max_lost_attempts)
-        async with Heartbeat(owner, lost) as heartbeat:
-
-            async def begin_and_perform() -> T:
-                await heartbeat.begin()
-                return await perform()
-
-            limit = activity.info().start_to_close_timeout or timedelta(hours=1)
-            return await body.supervise(
-                asyncio.create_task(begin_and_perform(), name=owner),
-                heartbeat,
-                owner=owner,
-                timeout_ms=milliseconds(limit - REPORT_TIME),
-                grace_ms=body.FORGOTTEN_GRACE_MS,
-            )
+    def _limit(self, of_workflow: int | None) -> int | None:
+        return effective_limit(of_workflow, self.mastra.max_lost_attempts)
 
     def _workflow(self, workflow_id: str) -> Workflow[Any, Any, Any] | None:
         return self.definitions.workflows.get(workflow_id)
+
+
+async def _alive(owner: str, perform: Callable[[], Awaitable[T]], lost: LostAttempts) -> T:
+    """Do something with a heartbeat, within the activity's time limit."""
+    limit = activity.info().start_to_close_timeout or timedelta(hours=1)
+    if lost.was_overdue:
+        raise body.overdue(owner, milliseconds(limit))
+    async with Heartbeat(owner, lost) as heartbeat:
+
+        async def begin_and_perform() -> T:
+            await heartbeat.begin()
+            return await perform()
+
+        return await body.supervise(
+            asyncio.create_task(begin_and_perform(), name=owner),
+            heartbeat,
+            owner=owner,
+            timeout_ms=milliseconds(limit - REPORT_TIME),
+            grace_ms=body.FORGOTTEN_GRACE_MS,
+        )
 
 
 def _owner(call: FunctionCall, function_id: str) -> str:

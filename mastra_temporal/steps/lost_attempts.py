@@ -8,6 +8,7 @@ does a new checkpoint; one that is handed back takes itself out.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from temporalio import activity
 from temporalio.api.enums.v1 import TimeoutType
@@ -22,6 +23,9 @@ __all__ = ["LostAttempts", "died_unrecorded", "effective_limit"]
 
 NAMED_WORKERS = 3
 """The last ones, which the error names."""
+ALIVE = timedelta(seconds=3.5)
+"""Between the last beat of an attempt that reached its time limit alive, and the next attempt, at most. It beat every
+second, and Temporal waits for one before it tries again."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,9 @@ class LostAttempts:
     """Whether there were any."""
     limit: int | None
     """How many may be lost in a row; None for any number."""
+    was_overdue: bool = False
+    """Whether the last one was alive until the server ended it at its time limit: it could not say so itself, since its
+    code blocked the event loop. That is no loss, but a failure of the step. This attempt is to report it."""
 
     @classmethod
     async def before_this_one(cls, carried: Checkpoint | None, *, limit: int | None) -> LostAttempts:
@@ -44,12 +51,15 @@ class LostAttempts:
             limit: How many may be lost in a row; None for any number.
         """
         info = activity.info()
+        recorded = carried or Checkpoint()
         if info.heartbeat_details:
             recorded = Checkpoint.model_validate(info.heartbeat_details[0])
-        elif carried is None and info.attempt > 1:
-            recorded = await _unrecorded(info)
-        else:
-            recorded = carried or Checkpoint()
+        if info.attempt > 1 and (recorded.begun or recorded == Checkpoint()):
+            last = await _timed_out(info)
+            if last is not None and _was_alive_to_the_end(last):
+                return cls(recorded, True, limit, was_overdue=True)
+            if last is not None and not recorded.begun:
+                recorded = Checkpoint(lost=1, begun=True)  # it was lost before it could record anything
         return cls(recorded, info.attempt > 1 or recorded != Checkpoint(), limit)
 
     @property
@@ -88,28 +98,35 @@ def died_unrecorded(pending: PendingActivityInfo) -> Checkpoint:
     return Checkpoint(lost=1, begun=True, workers=[pending.last_worker_identity])
 
 
-async def _unrecorded(info: activity.Info) -> Checkpoint:
-    """An attempt that recorded nothing was lost at its very beginning, or met a worker that did not have its step."""
+async def _timed_out(info: activity.Info) -> PendingActivityInfo | None:
+    """The activity, if the attempt before this one timed out; None if it ended otherwise, or was that of a restart."""
     try:
         pending = await pending_activity(activity.client(), info)
     except RPCError:
-        pending = None
-    if pending is None or not pending.last_failure.HasField("timeout_failure_info"):
-        return Checkpoint()
-    return Checkpoint(lost=1, begun=True)
+        return None
+    return pending if pending is not None and pending.last_failure.HasField("timeout_failure_info") else None
+
+
+def _was_alive_to_the_end(last: PendingActivityInfo) -> bool:
+    """Whether an attempt reached its time limit with its worker alive.
+
+    A dead worker is found out by the time limit, too, where that is shorter than the heartbeat timeout.
+    """
+    if _timeout_of(last) != TimeoutType.TIMEOUT_TYPE_START_TO_CLOSE:
+        return False
+    return last.scheduled_time.ToDatetime() - last.last_heartbeat_time.ToDatetime() < ALIVE
+
+
+def _timeout_of(last: PendingActivityInfo) -> TimeoutType.ValueType:
+    return last.last_failure.timeout_failure_info.timeout_type
 
 
 async def _last_end(info: activity.Info) -> str:
-    try:
-        pending = await pending_activity(activity.client(), info)
-    except RPCError:
-        pending = None
-    if pending is None or not pending.last_failure.HasField("timeout_failure_info"):
+    last = await _timed_out(info)
+    if last is None:
         return "given up by restart()."
-    kind = pending.last_failure.timeout_failure_info.timeout_type
-    if kind == TimeoutType.TIMEOUT_TYPE_START_TO_CLOSE:
-        return "no end within its start-to-close timeout; its code may block the event loop of the worker."
+    kind = "heartbeat" if _timeout_of(last) == TimeoutType.TIMEOUT_TYPE_HEARTBEAT else "start-to-close"
     return (
-        "heartbeat timeout. The process ended (os._exit, a segmentation fault, out of memory), or the code held "
+        f"{kind} timeout. The process ended (os._exit, a segmentation fault, out of memory), or the code held "
         "Python's lock (the GIL) for longer than the heartbeat timeout."
     )

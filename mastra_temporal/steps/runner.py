@@ -77,6 +77,8 @@ class StepRunner:
         lost = await LostAttempts.before_this_one(call.carried, limit=limit)
         attempt = Attempt(self, call, lost)
         try:
+            if lost.was_overdue:
+                raise body.overdue(attempt.owner, call.timeout_ms)
             async with attempt.heartbeat, attempt.channel:
                 return await attempt.run(self.threads)
         except (AttemptGivenUp, AttemptLost):

@@ -3,12 +3,13 @@
 import asyncio
 import logging
 import time
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from mastra_temporal import StepContext, SyncStepContext, create_step, create_workflow
+from mastra_temporal import StepContext, StepOptions, SyncStepContext, create_step, create_workflow
 from mastra_temporal.steps import heartbeat
 from tests.support import Effects, Stage, run, until, within
 
@@ -65,6 +66,21 @@ async def test_what_blocked_the_event_loop_is_logged_with_the_remedy(stage: Stag
 async def condition(value: Any) -> Any:
     time.sleep(1.3)
     return value
+
+
+async def test_a_function_that_blocks_the_event_loop_runs_once(stage: Stage):
+    """For longer than a workflow task may take."""
+
+    async def block(value: Any) -> str:
+        stage.effects.add("block")
+        time.sleep(12)
+        return "mapped"
+
+    workflow = create_workflow(id="blocked-task").map(block, id="block").commit()
+    async with stage.worker(workflow):
+        result = await within((await workflow.create_run()).start(), 60)
+    assert (result.status, result.result) == ("success", "mapped")
+    assert stage.effects.counts() == {"block": 1}
 
 
 def crowd(effects: Effects) -> Any:
@@ -176,3 +192,17 @@ def deadlock(effects: Effects) -> Any:
 def limited_deadlock(effects: Effects) -> Any:
     heartbeat.BLOCKED_LIMIT_SECONDS = 1.0
     return deadlock(effects)
+
+
+async def test_a_step_that_blocks_for_longer_than_its_time_limit_fails(stage: Stage):
+    """Nobody on its worker can say so: the event loop is blocked."""
+    step = replace(
+        blocking(stage.effects, 14), retries=1, options=StepOptions(start_to_close_timeout=timedelta(seconds=1))
+    )
+    workflow = create_workflow(id="overdue").then(step).commit()
+    async with stage.worker(workflow):
+        result = await within((await workflow.create_run()).start(), 90)
+    assert result.error is not None
+    assert result.error["name"] == "StepTimeoutError"
+    assert "exceeded its start-to-close timeout of 1000 ms" in result.error["message"]
+    assert stage.effects.counts()["block"] == 2

@@ -3,11 +3,13 @@
 import asyncio
 import os
 import re
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from pydantic import BaseModel, model_validator
 
 from mastra_temporal import StepContext, SyncStepContext, create_step, create_workflow
 from mastra_temporal.errors import DefinitionError
@@ -174,6 +176,115 @@ async def test_after_a_failure_of_its_own_an_attempt_is_no_restart(stage: Stage)
     async with stage.worker(workflow):
         result = await within((await workflow.create_run()).start())
     assert (result.result, seen) == (1, [False, False])
+
+
+def sleeps(effects: Effects) -> Any:
+    def sleep(value: Any) -> str:
+        if effects.add("sleep") == 1:
+            time.sleep(600)
+        return "slept"
+
+    step = create_step(id="sleep", execute=sleep, options={"start_to_close_timeout": TIMEOUT})
+    return [create_workflow(id="short-limit").then(step).commit()]
+
+
+async def test_a_dead_worker_is_no_failure_where_the_time_limit_is_shorter_than_the_heartbeat_timeout(stage: Stage):
+    """The server finds out by the time limit, and says so."""
+    mastra = await stage.app(sleeps)
+    worker = stage.worker_process(sleeps)
+    run = await mastra.get_workflow("short-limit").create_run()
+    await run.start_async()
+    await stage.effects.seen("sleep")
+    worker.kill()
+    stage.worker_process(sleeps)
+    result = await within(run.join(), 60)
+    assert (result.status, result.result) == ("success", "slept")
+    assert stage.effects.counts() == {"sleep": 2}
+
+
+def deadly_function(effects: Effects) -> Any:
+    """A mapping that kills its worker: after a step, in the very first workflow task, and later than that may take."""
+
+    def die(value: Any) -> None:
+        effects.add("die")
+        os._exit(3)
+
+    def die_later(value: Any) -> None:
+        time.sleep(9)
+        die(value)
+
+    class Deadly(BaseModel):
+        @model_validator(mode="before")
+        @classmethod
+        def check(cls, value: Any) -> Any:
+            die(value)
+
+    step = create_step(id="work", execute=lambda value: "worked")
+    limit = {"max_lost_attempts": 2}
+    return [
+        create_workflow(id="after-a-step", step_options=limit).then(step).map(die, id="die").commit(),
+        create_workflow(id="at-once", step_options=limit).map(die, id="die").commit(),
+        create_workflow(id="later", step_options=limit).map(die_later, id="die").commit(),
+        create_workflow(id="schema", step_options=limit, output_schema=Deadly).then(step).commit(),
+    ]
+
+
+async def test_restarts_do_not_keep_a_function_alive_that_kills_its_workers(stage: Stage):
+    """They take the workflow task from a worker that is gone, so that nobody waits for it."""
+    mastra = await stage.app(deadly_function)
+    async with Fleet(stage, deadly_function) as fleet:
+        run = await mastra.get_workflow("after-a-step").create_run()
+        await run.start_async()
+        for number in (1, 2):
+            await stage.effects.seen("die", number)
+            await until(lambda number=number: len(fleet.workers) > number)
+            result = asyncio.create_task(run.restart())
+        ended = await within(result, 30)
+    assert ended.error is not None
+    assert ended.error["name"] == "LostAttemptsError"
+    assert stage.effects.counts() == {"die": 2}
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("workflow_id", ["after-a-step", "at-once", "later", "schema"])
+async def test_a_function_that_kills_its_workers_fails_at_the_limit(stage: Stage, workflow_id: str):
+    mastra = await stage.app(deadly_function)
+    async with Fleet(stage, deadly_function):
+        run = await mastra.get_workflow(workflow_id).create_run()
+        await run.start_async()
+        result = await within(run.join(), 90)
+    assert result.error is not None
+    assert result.error["name"] == "LostAttemptsError"
+    what = "a schema" if workflow_id == "schema" else "function `die`"
+    assert f"{what} of workflow `{workflow_id}`: the worker died" in result.error["message"]
+    assert stage.effects.counts() == {"die": 2}
+
+
+def deadly_callback(effects: Effects) -> Any:
+    def die(info: Any) -> None:
+        effects.add("die")
+        os._exit(3)
+
+    step = create_step(id="work", execute=lambda value: "worked")
+    options = {"on_finish": die}
+    limit = {"max_lost_attempts": 2}
+    return [create_workflow(id="calling", options=options, step_options=limit).then(step).commit()]
+
+
+async def test_a_callback_that_kills_its_workers_is_given_up_at_the_limit(stage: Stage):
+    mastra = await stage.app(deadly_callback)
+    async with Fleet(stage, deadly_callback) as fleet:
+        run = await mastra.get_workflow("calling").create_run()
+        await run.start_async()
+        result = asyncio.create_task(run.join())
+        for number in (1, 2):
+            await stage.effects.seen("die", number)
+            await until(lambda number=number: len(fleet.workers) > number)
+            restarted = asyncio.create_task(run.restart())  # does not wait for the heartbeat timeout of 30 s
+        ended = await within(result, 60)
+        await within(restarted)
+    assert (ended.status, ended.result) == ("success", "worked")
+    assert stage.effects.counts() == {"die": 2}
 
 
 @pytest.mark.parametrize("limit", [0, -1])
