@@ -27,6 +27,7 @@ __all__ = ["call_function", "call_functions", "check_output", "enter", "run_call
 T = TypeVar("T")
 
 LIMIT = timedelta(minutes=5)
+CALLBACK_LIMIT = timedelta(hours=1)
 ONCE = RetryPolicy(maximum_attempts=1)
 
 
@@ -133,7 +134,7 @@ async def run_callback(engine: Engine, call: CallbackCall) -> ErrorInfo | None:
     plan = ActivityPlan(
         activity_type=ACTIVITY_CALLBACK,
         summary=f"{call.callback} of {call.workflow_id}",
-        start_to_close_timeout=timedelta(hours=1),
+        start_to_close_timeout=CALLBACK_LIMIT,
         heartbeat_timeout=timedelta(seconds=30),
         abortable=False,
     )

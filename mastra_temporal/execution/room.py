@@ -66,9 +66,9 @@ class Room:
                 self._admit(queue)
 
     def _admit(self, queue: deque[asyncio.Future[None]]) -> None:
-        self._taken += 1
         place = queue.popleft()
-        if not place.done():
+        if not place.done():  # whoever waited may be gone, and takes none
+            self._taken += 1
             place.set_result(None)
 
     def _goes_on(self) -> bool:

@@ -1,14 +1,18 @@
 """Callbacks: whatever they do, the run ends as it would have, and its callers get their answer."""
 
 import asyncio
+import contextlib
 import logging
+import time
 from collections import Counter
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from mastra_temporal import CallbackInfo, RunRefusedError, Workflow, WorkflowEvent, create_step, create_workflow
+from mastra_temporal.execution import calls as execution_calls
 from tests.odd_exceptions import KINDS
 from tests.support import Stage, run, until, within
 
@@ -98,6 +102,45 @@ async def test_a_callback_that_returns_an_awaitable_runs_to_its_end(stage: Stage
     async with stage.worker(workflow_of("calling", callbacks)) as mastra:
         await run(mastra.get_workflow("calling"))
     assert stage.effects.counts() == {"None": 1, "success": 1}
+
+
+async def test_a_callback_that_hangs_is_given_up_at_its_limit(
+    stage: Stage, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+):
+    """However it hangs. It is not called again, and the run's end stays."""
+    monkeypatch.setattr(execution_calls, "CALLBACK_LIMIT", timedelta(seconds=4))
+
+    async def hang(info: CallbackInfo) -> None:
+        stage.effects.add("async")
+        await asyncio.Event().wait()
+
+    async def refuse_to_end(info: CallbackInfo) -> None:
+        stage.effects.add("stubborn")
+        while not stage.effects.is_open("end"):
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(0.1)
+
+    def block(info: CallbackInfo) -> None:
+        stage.effects.add("sync")
+        time.sleep(600)
+
+    def hold_the_loop(info: CallbackInfo) -> Any:
+        async def later() -> None:
+            stage.effects.add("blocking")
+            time.sleep(6)
+
+        return later()
+
+    callbacks: list[Fail] = [hang, refuse_to_end, block, hold_the_loop]
+    workflows = [workflow_of(f"hanging-{i}", {"on_finish": callback}) for i, callback in enumerate(callbacks)]
+    with caplog.at_level(logging.WARNING):
+        async with stage.worker(*workflows):
+            results = await asyncio.gather(*(run(workflow, input_data=3) for workflow in workflows))
+            stage.effects.open("end")
+    assert [(result.status, result.result) for result in results] == [("success", 3)] * 4
+    assert stage.effects.counts() == {"async": 1, "stubborn": 1, "sync": 1, "blocking": 1}
+    for workflow in workflows:
+        assert f"on_finish of workflow `{workflow.id}` exceeded its start-to-close timeout" in caplog.text
 
 
 async def test_a_callback_is_called_although_what_it_is_told_is_too_large(stage: Stage):
