@@ -85,6 +85,7 @@ class WorkerPlan:
     task_queue: str
     environment: dict[str, str]
     identity: str | None
+    settings: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
 class WorkerProcess:
@@ -124,14 +125,14 @@ class WorkerProcess:
 
 def _serve(plan: WorkerPlan) -> None:
     os.environ |= {"TEMPORAL_ADDRESS": plan.address, "TEMPORAL_CONFIG_FILE": os.devnull, **plan.environment}
-    asyncio.run(_work(Mastra(workflows=plan.build(plan.effects), task_queue=plan.task_queue), plan.identity))
+    asyncio.run(_work(Mastra(workflows=plan.build(plan.effects), task_queue=plan.task_queue), plan))
 
 
-async def _work(mastra: Mastra, identity: str | None) -> None:
+async def _work(mastra: Mastra, plan: WorkerPlan) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    settings = {"graceful_shutdown_timeout": timedelta(milliseconds=100), "identity": identity}
-    async with worker_for(mastra, await mastra.connect(), **settings):
+    settings = {"graceful_shutdown_timeout": timedelta(milliseconds=100), "identity": plan.identity}
+    async with worker_for(mastra, await mastra.connect(), **settings, **plan.settings):
         await stop.wait()
     await asyncio.sleep(0.05)  # lets the SDK's threads finish before the interpreter exits
 
@@ -171,10 +172,12 @@ class Stage:
         task_queue: str | None = None,
         environment: dict[str, str] | None = None,
         identity: str | None = None,
+        **settings: Any,
     ) -> WorkerProcess:
         """A worker that can be killed; the test's end does so."""
         queue = task_queue or self.task_queue
-        process = WorkerProcess(WorkerPlan(build, self.effects, self.address, queue, environment or {}, identity))
+        plan = WorkerPlan(build, self.effects, self.address, queue, environment or {}, identity, settings)
+        process = WorkerProcess(plan)
         self.processes.append(process)
         return process
 

@@ -40,6 +40,13 @@ INTERVAL_SECONDS = 1.0
 """Between two beats at most: `Run.restart` takes a step for lost that has not beaten for 2.5 s."""
 FIRST_SECONDS = 0.5
 """After so long the first beat is sent. A body that is over before costs none."""
+LATE_SECONDS = 1.0
+"""An attempt that begins later than this after its worker took it asks first whether it is still wanted.
+
+Its worker was blocked, frozen or cut off meanwhile. No other worker is given the step sooner: `restart()` waits for
+2.5 s of silence, a terminated run for 2 s. Where the clock is ahead of the server's by more, each step costs one call;
+where it is behind, the question is asked later.
+"""
 BEATS_PER_TIMEOUT = 4
 """At least, where the heartbeat timeout is short."""
 NEVER = float("inf")
@@ -153,8 +160,8 @@ class Heartbeat:
         self.recorded = self.lost.with_this_one(self._client.identity)
 
     def _must_ask(self) -> bool:
-        late = (datetime.now(timezone.utc) - self._info.started_time).total_seconds() > self._timeout / 2
-        return late or self.lost.is_repeated
+        late = (datetime.now(timezone.utc) - self._info.started_time).total_seconds()
+        return late > min(LATE_SECONDS, self._timeout / 2) or self.lost.is_repeated
 
     async def _ask(self) -> None:
         await self.lost.check(self.owner)
