@@ -26,7 +26,11 @@ class Proxy:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         host, port = self._server.rsplit(":", 1)
-        other_reader, other_writer = await asyncio.open_connection(host, int(port))
+        try:
+            other_reader, other_writer = await asyncio.open_connection(host, int(port))
+        except OSError:  # the server is down
+            writer.close()
+            return
         self._writers += [writer, other_writer]
         for source, target in ((reader, other_writer), (other_reader, writer)):
             self._pumps.append(asyncio.create_task(self._pump(source, target)))

@@ -2,18 +2,22 @@
 
 import argparse
 import asyncio
+import faulthandler
 import logging
 import secrets
 
 from tests.chaos.harness import Report, batch
 
 BATCH = 100
+BATCH_SECONDS = 1800
+"""A batch that is not over by then prints the stacks of its threads and ends, whatever it hangs in."""
 
 
 async def main(seed: int, first: int, runs: int) -> int:
     print(f"seed {seed}; again with: python -m tests.chaos --seed {seed} --first {first} --runs {runs}", flush=True)
     whole = Report()
     for start in range(first, first + runs, BATCH):
+        faulthandler.dump_traceback_later(BATCH_SECONDS, exit=True)
         part = await batch(seed, start, min(BATCH, first + runs - start))
         whole.done += part.done
         whole.faults += part.faults

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from temporalio.api.enums.v1 import EventType
@@ -12,6 +13,7 @@ from temporalio.client import Client
 
 from mastra_temporal import WorkflowResult
 from mastra_temporal.wire import StartEnvelope, StepCall, StepOutcome
+from tests.chaos.disasters import Lives
 from tests.chaos.journal import Attempt
 
 Place = tuple[int, int]
@@ -19,6 +21,8 @@ Place = tuple[int, int]
 
 CLOCKS = 0.005
 """Seconds by which times that two processes wrote may differ."""
+HEARS = 3.0
+"""Seconds after its return at which a worker has told its steps that they are lost: a second, if it is not busy."""
 
 
 def faults(
@@ -26,9 +30,10 @@ def faults(
     expected: WorkflowResult[Any],
     history: RunHistory,
     attempts: dict[str, list[Attempt]],
-    killed: dict[int, float],
+    lives: Lives,
     *,
     forced: bool,
+    terminated: bool,
 ) -> list[str]:
     """What is wrong with a run; nothing, if all is well."""
     found: list[str] = []
@@ -55,11 +60,32 @@ def faults(
         late = [attempt.began - last.at for attempt in own]
         if max(late, default=0) > CLOCKS:
             found.append(f"{key} was started {max(late):.3f} s after it had finished")
-        for position, attempt in enumerate(own[:-1]):
-            overlap = attempt.over_at(killed) - own[position + 1].began
-            if overlap > CLOCKS and not forced:
-                found.append(f"two attempts of {key} overlapped for {overlap:.3f} s: {own}")
+        if not forced:
+            found += [f"two attempts of {key} {words}" for words in overlaps(own, lives, terminated)]
     return found
+
+
+def overlaps(attempts: list[Attempt], lives: Lives, terminated: bool) -> list[str]:
+    """The attempts of one step that ran at the same time, where one of the two could hear that it was lost."""
+    found: list[str] = []
+    for attempt, following in pairwise(attempts):
+        overlap = attempt.over_at(lives.killed) - following.began
+        excused = is_deaf(attempt, following, lives, terminated) or is_deaf(following, attempt, lives, terminated)
+        if overlap > CLOCKS and not excused:
+            befell = {pid: lives.of(pid) for pid in (attempt.pid, following.pid)}
+            found.append(f"overlapped for {overlap:.3f} s: {attempts}; the workers of the two: {befell}")
+    return found
+
+
+def is_deaf(lost: Attempt, other: Attempt, lives: Lives, terminated: bool) -> bool:
+    """Whether an attempt could not hear that it was lost when another one began, and ended when it could.
+
+    A blocked worker is alive, so its steps are not to be repeated. Only those of a terminated run are: its record is
+    closed, and nobody can ask there who is alive.
+    """
+    times = lives.absent.get(lost.pid, []) + (lives.blocked.get(lost.pid, []) if terminated else [])
+    over = lost.over_at(lives.killed)
+    return any(since <= other.began <= until + HEARS and over <= until + HEARS for since, until in times)
 
 
 def outputs(result: WorkflowResult[Any]) -> dict[str, Any]:

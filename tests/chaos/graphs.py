@@ -16,6 +16,8 @@ from tests.support import Effects
 HEARTBEAT_TIMEOUT = timedelta(seconds=5)
 MOST_ENTRIES = 5
 DEEPEST = 2
+LONGEST_BLOCK = 0.5
+"""Seconds for which a step may block its worker's event loop: the other steps there hear of nothing meanwhile."""
 CALM = "calm"
 """The key of the request context of a run that nobody disturbs: its steps take no time."""
 
@@ -118,19 +120,29 @@ class Generator:
 
     def a_step(self) -> Any:
         step_id, seconds = self.new_id("s"), self.chance.choice([0.0, 0.05, 0.2, 0.2, 0.5, 0.5, 2.0])
-        kind = self.chance.choice(["plain", "plain", "plain", "thread", "fails", "checkpoint", "asks"])
+        kind = self.chance.choice(
+            ["plain", "plain", "plain", "thread", "fails", "checkpoint", "asks", "blocks", "computes"]
+        )
         body = self.in_thread(seconds) if kind == "thread" else self.on_loop(seconds, kind)
         return create_step(id=step_id, execute=body, retries=2 if kind == "fails" else 0)
 
     def on_loop(self, seconds: float, kind: str) -> Any:
         async def body(value: Any, ctx: StepContext) -> Any:
             with self.journal.attempt(ctx) as attempt:
-                if not ctx.request_context.get(CALM):
+                if ctx.request_context.get(CALM):
+                    pass
+                elif kind == "blocks":
+                    time.sleep(min(seconds, LONGEST_BLOCK))
+                elif kind == "computes":
+                    until = time.monotonic() + min(seconds, LONGEST_BLOCK)
+                    while time.monotonic() < until:
+                        digest(value)
+                else:
                     waiting = asyncio.ensure_future(ctx.abort_signal.wait())
                     await asyncio.wait({waiting}, timeout=seconds)
                     waiting.cancel()
-                    if ctx.abort_signal.aborted:
-                        attempt.note("abort")
+                if ctx.abort_signal.aborted:
+                    attempt.note("abort")
                 if kind == "checkpoint":
                     ctx.checkpoint(digest(value))
                 if kind == "fails" and ctx.retry_count < 2:

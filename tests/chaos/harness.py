@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import sys
 import tempfile
-import time
 from collections import Counter
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
@@ -20,19 +19,23 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from mastra_temporal import Mastra, Run, RunNotActiveError, WorkflowResult
 from mastra_temporal.testing import worker_for
 from tests.chaos.checks import faults, recorded
+from tests.chaos.disasters import Disasters
 from tests.chaos.graphs import CALM, build, name_of
 from tests.chaos.journal import Journal
-from tests.chaos.processes import AWAY, persistently, restart_all, serve
+from tests.chaos.processes import AWAY, kill, persistently, restart_all
 from tests.chaos.server import KillableServer, silent_runtime
 from tests.support import PROCESSES, Build, Effects
 
-WORKERS = 3
 AT_A_TIME = 30
-MOST_PATIENCE = 2
+QUEUE = "chaos"
 INPUT = 1
 WITH_STATE = {"include_state": True}
-RUN_SECONDS = 600
+CALM_SECONDS = 120
+"""How long the runs that nobody disturbs may take at most."""
+RUN_SECONDS = 300
 """How long a run may take at most: then it counts as lost."""
+LOOK_SECONDS = 30
+"""How long to look where such a run is: the server may be down."""
 
 
 @dataclass
@@ -50,17 +53,18 @@ class Report:
 class Chaos:
     """One batch of runs on a server of their own."""
 
-    def __init__(self, seed: int, first: int, runs: int, folder: Path) -> None:
+    def __init__(self, seed: int, first: int, runs: int, most_disasters: int, folder: Path) -> None:
         self.indices = range(first, first + runs)
         self.seed = seed
         self.chance = Random(f"{seed}-{first}")
         self.effects = Effects(folder)
         self.build: Build = partial(build, seed=seed, first=first, runs=runs)
         self.server = KillableServer(folder)
-        self.report = Report()
-        self.workers: list[Any] = []
-        self.killed: dict[int, float] = {}
+        self.disasters = Disasters(self.chance, self.server, self.build, self.effects, QUEUE)
+        self.report = Report(self.disasters.done)
         self.forced: set[str] = set()
+        self.terminated: set[str] = set()
+        self.most_disasters = most_disasters
         self.most = min(AT_A_TIME, runs)
         self.limit = asyncio.Semaphore(self.most)
         self.under_way = 0
@@ -73,26 +77,34 @@ class Chaos:
         )
         storm = None
         try:
-            expected = await self.undisturbed()
-            for _ in range(WORKERS):
-                self.hire()
+            expected = await asyncio.wait_for(self.undisturbed(), CALM_SECONDS)
+            await self.disasters.hire()
             storm = PROCESSES.Process(target=restart_all, args=(self.build, self.effects, *self.place), daemon=True)
             storm.start()
-            disturbing = asyncio.create_task(self.disturb())
-            mastra = await self.registry("chaos")
-            await asyncio.gather(*(self.one(mastra, index, expected[index]) for index in self.indices))
-            disturbing.cancel()
-            await asyncio.gather(disturbing, return_exceptions=True)
+            await self.disturbed(expected)
         finally:
-            for process in [*self.workers, *([storm] if storm else [])]:
-                process.kill()
-                process.join()
+            if storm is not None:
+                kill(storm)
+            await self.disasters.end()
             await self.server.kill()
         return self.report
 
+    async def disturbed(self, expected: dict[int, WorkflowResult[Any]]) -> None:
+        mastra = await self.registry(QUEUE)
+        # When only some runs are left, each would be hit more often than all were before.
+        striking = asyncio.create_task(
+            self.disasters.strike(self.most_disasters, lambda: self.most / max(self.under_way, 1))
+        )
+        trials = asyncio.gather(*(self.one(mastra, index, expected[index]) for index in self.indices))
+        await asyncio.wait({striking, trials}, return_when=asyncio.FIRST_EXCEPTION)
+        striking.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await striking  # raises if it was what failed: then nothing is tried any more
+        await trials
+
     @property
     def place(self) -> tuple[str, str]:
-        return self.server.address, "chaos"
+        return self.server.address, QUEUE
 
     async def registry(self, task_queue: str) -> Mastra:
         mastra = Mastra(workflows=self.build(self.effects), task_queue=task_queue)
@@ -116,71 +128,41 @@ class Chaos:
             results = await asyncio.gather(*(calm(index) for index in self.indices))
         return dict(zip(self.indices, results, strict=True))
 
-    # Disasters
-
-    def hire(self) -> None:
-        process = PROCESSES.Process(target=serve, args=(self.build, self.effects, *self.place), daemon=True)
-        process.start()
-        self.workers.append(process)
-
-    async def disturb(self) -> None:
-        """Until it is cancelled. Always the same things in the same order for a seed; when they hit, nobody knows."""
-        while True:
-            # When only some runs are left, each would be hit more often than all were before.
-            await asyncio.sleep(self.chance.uniform(0.2, 1.2) * min(MOST_PATIENCE, self.most / max(self.under_way, 1)))
-            self.workers = [worker for worker in self.workers if worker.is_alive()]
-            what = self.chance.choices(["kill", "terminate", "kill all", "server"], weights=[75, 15, 7, 3])[0]
-            if what == "server":
-                self.report.done["kills of the server"] += 1
-                await self.server.kill()
-                await asyncio.sleep(self.chance.uniform(0, 2))
-                await self.server.start()
-            elif what == "kill all":
-                for worker in self.workers:
-                    self.kill(worker)
-            elif self.workers:
-                worker = self.chance.choice(self.workers)
-                if what == "kill":
-                    self.kill(worker)
-                else:
-                    self.report.done["rolling restarts"] += 1
-                    worker.terminate()
-            await asyncio.sleep(self.chance.uniform(0, 0.5))
-            while sum(worker.is_alive() for worker in self.workers) < WORKERS:
-                self.hire()
-
-    def kill(self, worker: Any) -> None:
-        self.killed[worker.pid] = time.time()
-        worker.kill()
-        worker.join()
-        self.report.done["kills of workers"] += 1
-
     # Runs
 
     async def one(self, mastra: Mastra, index: int, expected: WorkflowResult[Any]) -> None:
+        run_id = f"run-{self.seed}-{index}"
+        chance = Random(run_id)
+        ways = ["restart", "storm", "force", "nobody", "terminate"]
+        how = chance.choices(ways, weights=[5, 3, 1, 2, 1])[0]
         async with self.limit, self.counted():
-            run_id = f"run-{self.seed}-{index}"
-            chance = Random(run_id)
-            run = await persistently(lambda: mastra.get_workflow(name_of(self.seed, index)).create_run(run_id=run_id))
-            await persistently(lambda: run.start_async(input_data=INPUT))
-            ways = ["restart", "storm", "force", "nobody", "terminate"]
-            how = chance.choices(ways, weights=[5, 3, 1, 2, 1])[0]
             try:
-                result = await asyncio.wait_for(self.brought_to_its_end(run, how, chance), RUN_SECONDS)
+                found = await asyncio.wait_for(self.tried(mastra, index, run_id, how, chance, expected), RUN_SECONDS)
             except asyncio.TimeoutError:
-                self.report.faults.append(
-                    f"{run_id} ({how}) was not over after {RUN_SECONDS} s: {await self.state(run_id)}"
-                )
-                return
-            history = await persistently(lambda: recorded(self.client, run_id))
-            attempts = Journal(self.effects.folder).attempts()
-            found = faults(result, expected, history, attempts, self.killed, forced=run_id in self.forced)
-            self.report.faults += [f"{run_id} ({how}): {fault}" for fault in found]
-            self.report.done["runs"] += 1
-            prefix = f"{run_id}/"
-            self.report.done["attempts of steps"] += sum(
-                len(own) for key, own in attempts.items() if key.startswith(prefix)
-            )
+                found = [f"not over after {RUN_SECONDS} s: {await self.state(run_id)}"]
+        self.report.faults += [f"{run_id} ({how}): {fault}" for fault in found]
+        self.report.done["runs"] += 1
+
+    async def tried(
+        self, mastra: Mastra, index: int, run_id: str, how: str, chance: Random, expected: WorkflowResult[Any]
+    ) -> list[str]:
+        """Start a run, bring it to its end, and tell what is wrong with it."""
+        run = await persistently(lambda: mastra.get_workflow(name_of(self.seed, index)).create_run(run_id=run_id))
+        await persistently(lambda: run.start_async(input_data=INPUT))
+        result = await self.brought_to_its_end(run, how, chance)
+        history = await persistently(lambda: recorded(self.client, run_id))
+        attempts = Journal(self.effects.folder).attempts()
+        own = [attempts[key] for key in attempts if key.startswith(f"{run_id}/")]
+        self.report.done["attempts of steps"] += sum(map(len, own))
+        return faults(
+            result,
+            expected,
+            history,
+            attempts,
+            self.disasters.lives,
+            forced=run_id in self.forced,
+            terminated=run_id in self.terminated,
+        )
 
     @contextlib.asynccontextmanager
     async def counted(self) -> AsyncGenerator[None]:
@@ -192,11 +174,18 @@ class Chaos:
 
     async def state(self, run_id: str) -> str:
         """Where a run is that is not over, for whoever has to find out why."""
-        handle = self.client.get_workflow_handle(run_id)
-        description = (await persistently(handle.describe)).raw_description
-        events = (await persistently(handle.fetch_history)).events
-        last = [f"{event.event_id} {event.WhichOneof('attributes')}" for event in events[-20:]]
-        return f"{description.pending_activities} {description.pending_workflow_task} {last}"
+
+        async def look() -> str:
+            handle = self.client.get_workflow_handle(run_id)
+            description = (await persistently(handle.describe)).raw_description
+            events = (await persistently(handle.fetch_history)).events
+            last = [f"{event.event_id} {event.WhichOneof('attributes')}" for event in events[-20:]]
+            return f"{description.pending_activities} {description.pending_workflow_task} {last}"
+
+        try:
+            return await asyncio.wait_for(look(), LOOK_SECONDS)
+        except asyncio.TimeoutError:
+            return "the server does not answer"
 
     async def brought_to_its_end(self, run: Run[Any], how: str, chance: Random) -> WorkflowResult[Any]:
         while True:
@@ -229,6 +218,7 @@ class Chaos:
 
     async def terminate(self, run: Run[Any]) -> None:
         """Close the run in Temporal, as an operator may by mistake."""
+        self.terminated.add(run.run_id)
         await self.client.get_workflow_handle(run.run_id).terminate("chaos")
         self.report.done["terminations"] += 1
 
@@ -239,8 +229,8 @@ def answer_to(suspended: WorkflowResult[Any]) -> dict[str, Any]:
     return {"step": suspended.suspended[0], "resume_data": "yes"}
 
 
-async def batch(seed: int, first: int, runs: int) -> Report:
+async def batch(seed: int, first: int, runs: int, *, most_disasters: int = 10**6) -> Report:
     with tempfile.TemporaryDirectory(prefix="chaos-", ignore_cleanup_errors=True) as folder:
-        report = await Chaos(seed, first, runs, Path(folder)).run()
+        report = await Chaos(seed, first, runs, most_disasters, Path(folder)).run()
     print(f"runs {first} to {first + runs - 1}: {report}", file=sys.stderr, flush=True)
     return report

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import signal
+import sys
 import time
 from datetime import timedelta
 from typing import Any
@@ -18,6 +19,12 @@ from tests.support import Build, Effects
 
 AWAY = (RPCError, MastraError, asyncio.TimeoutError, OSError)
 """What calls raise while the server is down."""
+BLOCK = signal.SIGUSR1
+"""Blocks a worker's event loop, as a step does that forgets to await."""
+BLOCK_SECONDS = 7.0
+"""Longer than the steps' heartbeat timeout: a beat that needed the event loop would lose them."""
+GONE_SECONDS = 20.0
+"""How long a process may take to be gone after SIGKILL."""
 
 
 async def persistently(call: Any) -> Any:
@@ -35,10 +42,10 @@ def serve(build: Build, effects: Effects, address: str, task_queue: str) -> None
     async def work() -> None:
         stop = asyncio.Event()
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+        asyncio.get_running_loop().add_signal_handler(BLOCK, time.sleep, BLOCK_SECONDS)
         mastra = connected(build, effects, task_queue)
-        client = await Client.connect(
-            address, runtime=silent_runtime(), identity=f"chaos-{os.getpid()}-{time.time_ns()}"
-        )
+        identity = f"chaos-{os.getpid()}-{time.time_ns()}"
+        client = await persistently(lambda: client_of(address, identity))
         async with worker_for(mastra, client, graceful_shutdown_timeout=timedelta(milliseconds=200)):
             await stop.wait()
 
@@ -50,7 +57,8 @@ def restart_all(build: Build, effects: Effects, address: str, task_queue: str) -
 
     async def storm() -> None:
         mastra = connected(build, effects, task_queue)
-        await persistently(lambda: connect(mastra, address))
+        client = await persistently(lambda: client_of(address))
+        await persistently(lambda: mastra.connect(client))
         while True:
             await asyncio.sleep(2)
             try:
@@ -61,9 +69,21 @@ def restart_all(build: Build, effects: Effects, address: str, task_queue: str) -
     quietly(storm)
 
 
-async def connect(mastra: Mastra, address: str) -> None:
+def kill(process: Any) -> None:
+    """Send SIGKILL, and return when the process is gone."""
+    process.kill()
+    process.join(GONE_SECONDS)
+    assert not process.is_alive(), f"process {process.pid} lived on for {GONE_SECONDS} s after SIGKILL"
+
+
+async def client_of(address: str, identity: str | None = None) -> Client:
+    """Connect to the server.
+
+    Raises:
+        OSError: It is away.
+    """
     try:
-        await mastra.connect(await Client.connect(address, runtime=silent_runtime()))
+        return await Client.connect(address, runtime=silent_runtime(), identity=identity)
     except RuntimeError as error:
         raise OSError(str(error)) from error
 
@@ -76,5 +96,6 @@ def quietly(main: Any) -> None:
     logging.disable(logging.CRITICAL)
     try:
         asyncio.run(main())
-    except Exception:
-        os._exit(1)  # the server is down: another worker is hired
+    except Exception as error:
+        print(f"a process of the batch ended: {error!r}", file=sys.stderr, flush=True)
+        os._exit(1)  # the server went down when it began: another worker is hired
