@@ -18,7 +18,8 @@ from tests.proxy import Proxy, proxy_to
 from tests.support import PROCESSES, Build, Effects
 
 WORKERS = 3
-MOST_PATIENCE = 2
+MOST_PATIENCE = 6
+"""How many times longer it is quiet at most when few runs are left: all would hit these few, and the end drag on."""
 ENDS = {0, -signal.SIGKILL, -signal.SIGTERM, -BLOCK}
 """The exit statuses of workers that were ended; the last two come from a signal before the worker was ready for it."""
 LONGEST_ABSENCE = 8.0
