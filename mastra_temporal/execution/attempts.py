@@ -20,6 +20,7 @@ from temporalio import workflow
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import CancelledError
 
+from mastra_temporal.execution.arrivals import Arrivals
 from mastra_temporal.execution.limits import TaskBudget, sent_size
 from mastra_temporal.execution.names import ACTIVITY_NOOP, ACTIVITY_STILL_LOST
 from mastra_temporal.execution.room import Room
@@ -84,8 +85,9 @@ class Attempts:
         self._run = run
         self._in_flight: dict[str, InFlight] = {}
         self._scheduled: dict[str, int] = {}
-        self._room = Room()
-        self.budget = TaskBudget()
+        self.arrivals = Arrivals()
+        self._room = Room(self.arrivals)
+        self.budget = TaskBudget(self.arrivals)
         self.aborted = False
 
     @property
@@ -130,6 +132,7 @@ class Attempts:
                 cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
             )
             attempt = InFlight(handle, asyncio.get_running_loop().create_future(), plan.abortable, _trace_context())
+            handle.add_done_callback(lambda _: self.arrivals.note())
             handle.add_done_callback(lambda _, attempt=attempt: attempt.settle("done"))
             handle.add_done_callback(
                 lambda _: self._room.leave()

@@ -60,7 +60,7 @@ async def call_functions(
     )
     summary = ", ".join(function.id for function in functions)
     try:
-        outcomes = await _call_here(ACTIVITY_FUNCTION, call, list[FunctionOutcome], summary)
+        outcomes = await _call_here(engine, ACTIVITY_FUNCTION, call, list[FunctionOutcome], summary)
         if any(outcome.missing for outcome in outcomes):
             name = ".".join((*scope.path, functions[0].id))
             outcomes = await _call_anywhere(engine, name, ACTIVITY_FUNCTION, call, list[FunctionOutcome], summary)
@@ -84,7 +84,7 @@ async def enter(engine: Engine, call: EnterCall) -> EnterOutcome:
     """Admit data into a workflow: validate it, fill in defaults; for a run without a graph also fetch that."""
     call = call.model_copy(update={"taken_over": engine.takeover.ask() or None})
     summary = f"validate {call.workflow_id} ({call.kind})"
-    outcome = await _call_here(ACTIVITY_ENTER, call, EnterOutcome, summary)
+    outcome = await _call_here(engine, ACTIVITY_ENTER, call, EnterOutcome, summary)
     if not outcome.missing:
         return outcome
     try:
@@ -99,7 +99,8 @@ async def check_output(engine: Engine, workflow_id: str, output: Any) -> ErrorIn
     return outcome.error
 
 
-async def _call_here(activity: str, call: CamelModel, result_type: type[T], summary: str) -> T:
+async def _call_here(engine: Engine, activity: str, call: CamelModel, result_type: type[T], summary: str) -> T:
+    await engine.attempts.arrivals.count_local_activity()
     return await workflow.execute_local_activity(
         activity, call, result_type=result_type, start_to_close_timeout=LIMIT, retry_policy=ONCE, summary=summary
     )

@@ -48,7 +48,7 @@ class Engine:
 
     def must_move(self) -> bool:
         """Whether nothing further may be started here, because the run is about to go on in a new execution."""
-        if workflow.info().is_continue_as_new_suggested() and not self.run.aborted and not self.run.stays:
+        if self.attempts.arrivals.history_is_long and not self.run.aborted and not self.run.stays:
             self.run.moving = True
         return self.run.moving
 

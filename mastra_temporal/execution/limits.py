@@ -6,13 +6,12 @@ its worker for one, since a replay may be on another worker: who starts or resum
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 from pydantic_core import to_json
-from temporalio import workflow
 from temporalio.converter import DataConverter
 
+from mastra_temporal.execution.arrivals import Arrivals
 from mastra_temporal.model import CamelModel
 from mastra_temporal.wire import ErrorInfo, WorkflowResult
 
@@ -80,15 +79,16 @@ def size_error(value: CamelModel, what: str, stored_from: int | None) -> ErrorIn
 class TaskBudget:
     """Keeps what one workflow task sends under the limit of a message: over it the server ends the run."""
 
-    def __init__(self) -> None:
+    def __init__(self, arrivals: Arrivals) -> None:
         """Nothing is sent yet."""
+        self._arrivals = arrivals
         self._task: int = -1
         self._sent = 0
 
     async def take(self, size: int) -> None:
         """Wait for a workflow task that has room for a payload of so many bytes."""
         while not self._fits(size):
-            await workflow.sleep(timedelta(milliseconds=1), summary="the next workflow task has room")
+            await self._arrivals.pause("the next workflow task has room")
         self._sent += size
 
     def spend(self, size: int) -> None:
@@ -101,9 +101,8 @@ class TaskBudget:
         return self._sent == 0 or self._sent + size <= MESSAGE_LIMIT - LIMIT // 4
 
     def _begin_task(self) -> None:
-        task = workflow.info().get_current_history_length()
-        if task != self._task:
-            self._task, self._sent = task, 0
+        if self._arrivals.task != self._task:
+            self._task, self._sent = self._arrivals.task, 0
 
 
 def is_small(result: WorkflowResult[Any]) -> bool:

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from temporalio import workflow
 
+from mastra_temporal.execution.arrivals import Arrivals
 from mastra_temporal.execution.names import ACTIVITY_NOOP
 
 __all__ = ["Room"]
@@ -27,13 +28,14 @@ AT_A_STRETCH = 250
 class Room:
     """The places at the server: who comes first, gets one first."""
 
-    def __init__(self) -> None:
+    def __init__(self, arrivals: Arrivals) -> None:
         """All are free."""
+        self._arrivals = arrivals
         self._taken = 0
         self._queue: deque[asyncio.Future[None]] = deque()
         self._queue_again: deque[asyncio.Future[None]] = deque()
         self._stretch = (0, 0)
-        """The workflow task, by the length of the history before it, and how many were let in since its last pause."""
+        """The workflow task of the last event, and how many were let in since its last pause."""
         self._pausing: asyncio.Task[None] | None = None
 
     async def enter(self, *, again: bool = False) -> None:
@@ -73,7 +75,7 @@ class Room:
 
     def _goes_on(self) -> bool:
         """Whether one more may be let in now. If not, the others are after a pause."""
-        task, admitted = workflow.info().get_current_history_length(), 0
+        task, admitted = self._arrivals.task, 0
         if self._stretch[0] == task:
             admitted = self._stretch[1]
         if admitted < AT_A_STRETCH:

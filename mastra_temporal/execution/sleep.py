@@ -75,7 +75,7 @@ async def _sleep(engine: Engine, entry_id: str, milliseconds: int) -> None:
             timeout_summary=entry_id,
         )
     except asyncio.TimeoutError:
-        pass
+        engine.attempts.arrivals.note()
     finally:
         engine.run.sleeping -= 1
     if not engine.run.aborted:

@@ -126,6 +126,7 @@ class MastraWorkflow:
     async def execute(self) -> WorkflowResult[Any]:
         """Run to the end. The generated class's run method."""
         self._trace.begin(self.workflow_id, self._envelope.tracing_options)
+        self._engine.attempts.arrivals.note()
         interpretation = asyncio.create_task(self._interpret())
         while not interpretation.done():
             try:
@@ -368,6 +369,7 @@ class MastraWorkflow:
     @workflow.update(name=UPDATE_RESUME)
     async def resume(self, request: ResumeRequest) -> ResumeReply:
         """Let suspended steps run again. Answered at once."""
+        self._engine.attempts.arrivals.note()
         if request.stored_from is not None:
             self._run.stored_from = request.stored_from
         self._engine.attempts.budget.spend(sent_size(request, request.stored_from))
@@ -404,6 +406,7 @@ class MastraWorkflow:
     @workflow.update(name=UPDATE_TRAVEL)
     async def travel(self, request: TravelRequest) -> None:
         """Travel in time: do nothing here any more, and start the next execution, which ends this one."""
+        self._engine.attempts.arrivals.note()
         self._engine.attempts.budget.spend(sent_size(request, request.envelope.stored_from))
         self._run.leaving = True
         told = received.get()
@@ -439,6 +442,7 @@ class MastraWorkflow:
     @workflow.update(name=UPDATE_RESTART)
     async def restart(self, request: RestartRequest) -> int:
         """Schedule steps again whose workers are gone. Returns how many of them were still in flight."""
+        self._engine.attempts.arrivals.note()
         self._run.request_context.update(request.request_context or {})
         self._trace.adopt()
         lost = await self._engine.attempts.restart(request)

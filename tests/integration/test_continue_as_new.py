@@ -1,14 +1,17 @@
 """Runs with long histories go on in new executions, and nobody who waits for them notices."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from temporalio.client import Client
+from temporalio.service import RPCError
 
 from mastra_temporal import RunNotSuspendedError, StepContext, WorkflowEvent, create_step, create_workflow, devserver
+from mastra_temporal.execution.names import QUERY_STATUS
 from mastra_temporal.plugin import heartbeating_runtime
 from tests.file_storage import with_storage
 from tests.support import Effects, Stage, within
@@ -184,3 +187,37 @@ async def test_a_run_that_an_external_storage_keeps(stage: Stage, tmp_path: Path
         result = await within(run.start(input_data=0, output_options={"include_state": True}), 40)
     assert (result.error, result.result, result.state) == (None, 20, {"large": large})
     assert len(await executions(stage, run.run_id)) > 1
+
+
+async def test_a_run_that_is_asked_while_a_condition_is_evaluated(stage: Stage):
+    """The SDK then tells the run of the condition in a later workflow task than a replay does."""
+
+    plus, _ = steps(stage)
+    flow = create_workflow(id="asked").dowhile(plus, lambda value: value < 40).commit()
+
+    async def ask(run_id: str, started: "asyncio.Task[object]") -> None:
+        while not started.done():
+            with contextlib.suppress(RPCError):  # not there yet
+                await stage.client.get_workflow_handle(run_id).query(QUERY_STATUS)
+
+    async def asked() -> None:
+        run = await flow.create_run()
+        started = asyncio.create_task(run.start(input_data=0))
+        await asyncio.gather(*(ask(run.run_id, started) for _ in range(4)))
+        assert (await started).result == 40
+        events = await all_of(run.observe_stream())
+        assert len([event for event in events if event.type == "workflow-step-result"]) == 40
+        assert len(await executions(stage, run.run_id)) > 2
+
+    async with stage.worker(flow):
+        await within(asyncio.gather(*(asked() for _ in range(4))), 50)
+
+
+async def test_a_loop_without_a_step(stage: Stage):
+    """Nothing in it makes an event that would tell the run how long its history is."""
+    body = create_workflow(id="body").map(lambda value: value + 1).commit()
+    flow = create_workflow(id="mapping").dowhile(body, lambda value: value < 200).commit()
+    async with stage.worker(flow):
+        run = await flow.create_run()
+        assert (await within(run.start(input_data=0), 50)).result == 200
+        assert len(await executions(stage, run.run_id)) > 2
