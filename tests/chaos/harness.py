@@ -97,11 +97,12 @@ class Chaos:
             self.disasters.strike(self.most_disasters, lambda: self.most / max(self.under_way, 1))
         )
         trials = asyncio.gather(*(self.one(mastra, index, expected[index]) for index in self.indices))
-        await asyncio.wait({striking, trials}, return_when=asyncio.FIRST_EXCEPTION)
-        striking.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await striking  # raises if it was what failed: then nothing is tried any more
+        await asyncio.wait({striking, trials}, return_when=asyncio.FIRST_COMPLETED)
+        if striking.done():
+            striking.result()  # raises if that is why it is over: then nothing is tried any more
         await trials
+        striking.cancel()
+        await asyncio.gather(striking, return_exceptions=True)
 
     @property
     def place(self) -> tuple[str, str]:
