@@ -83,7 +83,7 @@ async def measure_tracing(pairs: int, runs: int) -> None:
     from opentelemetry.sdk.trace.export import SpanExporter
     from temporalio.contrib.opentelemetry import create_tracer_provider
 
-    from mastra_temporal.tracing.processor import PromptSpanProcessor
+    from mastra_temporal._tracing.processor import PromptSpanProcessor
 
     provider = create_tracer_provider()
     provider.add_span_processor(PromptSpanProcessor(SpanExporter()))

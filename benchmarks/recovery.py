@@ -22,11 +22,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from benchmarks.recovery_app import HEARTBEAT_TIMEOUT, mastra, ping, recovery, unattended
+from mastra_temporal._client.recovery.liveness import worker_beats
+from mastra_temporal._client.visibility import equals
 from mastra_temporal.cli.running import run
 from mastra_temporal.devserver import DevServer, start_dev_server
 from mastra_temporal.errors import MastraError
-from mastra_temporal.run.recovery.liveness import worker_beats
-from mastra_temporal.run.visibility import equals
 from tests.proxy import Proxy, proxy_to
 from tests.support import until
 

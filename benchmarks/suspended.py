@@ -23,10 +23,10 @@ from temporalio.client import Client
 from benchmarks.recovery import use
 from benchmarks.suspended_app import approval, gated, mastra
 from mastra_temporal import MastraPlugin
+from mastra_temporal._client.outcome import wait_for_outcome
 from mastra_temporal.cli.running import run
 from mastra_temporal.devserver import DevServer, start_dev_server
 from mastra_temporal.errors import MastraError
-from mastra_temporal.run.outcome import wait_for_outcome
 
 AT_ONCE = 50
 """How many calls are under way at a time."""

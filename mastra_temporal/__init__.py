@@ -23,6 +23,25 @@ The smallest program::
 with a worker beside it: ``mastra-temporal dev --app greeting:mastra``.
 """
 
+from mastra_temporal._client.records.listing import WorkflowRun, WorkflowRuns
+from mastra_temporal._client.records.state import WorkflowState
+from mastra_temporal._client.records.state_reader import (
+    SuspendedStep,
+    WorkflowStateReader,
+    create_workflow_state_reader,
+)
+from mastra_temporal._client.recovery.bulk import RestartedRun, RestartReport
+from mastra_temporal._client.run import Run
+from mastra_temporal._client.schedules.schedules import Reconciliation, ScheduleRecord, Schedules
+from mastra_temporal._client.streams.stream import Watch, WorkflowEvent, WorkflowRunOutput
+from mastra_temporal._definition.component import Agent, AgentInput, AgentOutput, Tool
+from mastra_temporal._definition.mapping import map_variable
+from mastra_temporal._definition.options import OutputOptions, RetryConfig, StepOptions, WorkflowOptions
+from mastra_temporal._definition.schedule import ScheduleConfig
+from mastra_temporal._definition.step import Step, clone_step, create_step, step
+from mastra_temporal._protocol.results import StepResult, WorkflowResult
+from mastra_temporal._tracing.context import TracingContext, TracingSpan
+from mastra_temporal._tracing.options import TracingOptions
 from mastra_temporal.context import (
     AbortSignal,
     CallbackInfo,
@@ -32,13 +51,7 @@ from mastra_temporal.context import (
     StepWriter,
     SyncStepContext,
 )
-from mastra_temporal.definition.component import Agent, AgentInput, AgentOutput, Tool
-from mastra_temporal.definition.create import clone_workflow, create_workflow
-from mastra_temporal.definition.mapping import map_variable
-from mastra_temporal.definition.options import OutputOptions, RetryConfig, StepOptions, WorkflowOptions
-from mastra_temporal.definition.schedule import ScheduleConfig
-from mastra_temporal.definition.step import Step, clone_step, create_step, step
-from mastra_temporal.definition.workflow import Workflow
+from mastra_temporal.create import clone_workflow, create_workflow
 from mastra_temporal.errors import (
     ConfigurationError,
     DataConversionError,
@@ -64,19 +77,10 @@ from mastra_temporal.errors import (
     TripWire,
     WorkflowNotFoundError,
 )
+from mastra_temporal.mastra import Mastra
 from mastra_temporal.plugin import MastraPlugin
-from mastra_temporal.run.mastra import Mastra
-from mastra_temporal.run.records.listing import WorkflowRun, WorkflowRuns
-from mastra_temporal.run.records.state import WorkflowState
-from mastra_temporal.run.records.state_reader import SuspendedStep, WorkflowStateReader, create_workflow_state_reader
-from mastra_temporal.run.recovery.bulk import RestartedRun, RestartReport
-from mastra_temporal.run.run import Run
-from mastra_temporal.run.schedules import Reconciliation, ScheduleRecord, Schedules
-from mastra_temporal.run.streams.stream import Watch, WorkflowEvent, WorkflowRunOutput
-from mastra_temporal.tracing.context import TracingContext, TracingSpan
-from mastra_temporal.tracing.options import TracingOptions
-from mastra_temporal.wire import StepResult, WorkflowResult
 from mastra_temporal.worker import run_worker
+from mastra_temporal.workflow import Workflow
 
 __all__ = [
     "AbortSignal",

@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol
 
 from typing_extensions import TypeVar
 
-from mastra_temporal.definition.data import to_json
+from mastra_temporal._data.gate import to_json
+from mastra_temporal._tracing.context import TracingContext
 from mastra_temporal.errors import SerializationError
-from mastra_temporal.tracing.context import TracingContext
 
 if TYPE_CHECKING:
-    from mastra_temporal.run.mastra import Mastra
+    from mastra_temporal.mastra import Mastra
 
 __all__ = [
     "AbortReason",

@@ -24,9 +24,9 @@ from types import FrameType
 
 from temporalio.testing import WorkflowEnvironment
 
+from mastra_temporal._client.records.search_attributes import KEYS
 from mastra_temporal.errors import ConfigurationError
-from mastra_temporal.run.records.search_attributes import KEYS
-from mastra_temporal.settling import settle_at_exit
+from mastra_temporal.shutdown_grace import settle_at_exit
 
 __all__ = ["DYNAMIC_CONFIG", "DevServer", "ServerBinary", "find_server_binary", "start_dev_server"]
 

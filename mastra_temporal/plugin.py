@@ -22,17 +22,17 @@ from temporalio.runtime import Runtime, TelemetryConfig
 from temporalio.service import ConnectConfig, ServiceClient
 from temporalio.worker import WorkerConfig
 
+from mastra_temporal._tracing.interceptor import TracingHeaders
+from mastra_temporal._tracing.logs import mark_log_records
+from mastra_temporal._tracing.setup import set_up_tracing, warn_of_others
 from mastra_temporal.errors import ConfigurationError
-from mastra_temporal.settling import settle_at_exit
-from mastra_temporal.tracing.interceptor import TracingHeaders
-from mastra_temporal.tracing.logs import mark_log_records
-from mastra_temporal.tracing.setup import set_up_tracing, warn_of_others
+from mastra_temporal.shutdown_grace import settle_at_exit
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
     from temporalio.contrib.opentelemetry import ReplaySafeTracerProvider
 
-    from mastra_temporal.run.mastra import Mastra
+    from mastra_temporal.mastra import Mastra
 
 __all__ = ["MastraPlugin", "heartbeating_runtime"]
 

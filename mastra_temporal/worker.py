@@ -10,8 +10,8 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import Worker
 
-from mastra_temporal.run.faults import missing_namespace
-from mastra_temporal.run.mastra import Mastra
+from mastra_temporal._client.rpc_errors import missing_namespace
+from mastra_temporal.mastra import Mastra
 
 __all__ = ["run_worker"]
 

@@ -10,7 +10,7 @@ import traceback
 from types import ModuleType
 
 from mastra_temporal.errors import ConfigurationError
-from mastra_temporal.run.mastra import Mastra
+from mastra_temporal.mastra import Mastra
 
 __all__ = ["load_app"]
 

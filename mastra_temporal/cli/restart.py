@@ -11,11 +11,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from temporalio.service import RPCError, RPCStatusCode
 
+from mastra_temporal._client.recovery.bulk import Restarting
+from mastra_temporal._protocol.names import typescript_workflow_type
 from mastra_temporal.cli.loading import load_app
 from mastra_temporal.errors import RunError, RunNotFoundError
-from mastra_temporal.execution.names import typescript_workflow_type
-from mastra_temporal.run.mastra import Mastra
-from mastra_temporal.run.recovery.bulk import Restarting
+from mastra_temporal.mastra import Mastra
 
 __all__ = ["restart_all", "restart_one"]
 

@@ -8,8 +8,8 @@ from rich.console import Console
 from temporalio.client import Client
 from temporalio.envconfig import ClientConfig
 
-from mastra_temporal.run.faults import unreachable
-from mastra_temporal.run.records.search_attributes import KEYS, register
+from mastra_temporal._client.records.search_attributes import KEYS, register
+from mastra_temporal._client.rpc_errors import unreachable
 
 __all__ = ["register_search_attributes"]
 

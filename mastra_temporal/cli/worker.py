@@ -10,7 +10,7 @@ import sys
 
 from mastra_temporal.cli.loading import load_app
 from mastra_temporal.cli.running import on_stop_signal
-from mastra_temporal.run.mastra import Mastra
+from mastra_temporal.mastra import Mastra
 from mastra_temporal.worker import run_worker
 
 __all__ = ["serve"]

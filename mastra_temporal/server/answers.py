@@ -8,8 +8,8 @@ from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
 from mastra_temporal import WorkflowEvent, WorkflowResult, WorkflowRun
-from mastra_temporal.model import CamelModel
-from mastra_temporal.wire import RunStatus
+from mastra_temporal._protocol.model import CamelModel
+from mastra_temporal._protocol.results import RunStatus
 
 __all__ = [
     "ErrorBody",

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic.alias_generators import to_camel
 
-from mastra_temporal.wire import RunStatus
+from mastra_temporal._protocol.results import RunStatus
 
 __all__ = [
     "CreateRunBody",

@@ -30,13 +30,13 @@ from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
-from mastra_temporal.definition.workflow import Workflow
+from mastra_temporal._protocol.results import WorkflowResult
 from mastra_temporal.devserver import DevServer, find_server_binary, start_dev_server
+from mastra_temporal.mastra import Mastra
 from mastra_temporal.plugin import heartbeating_runtime
-from mastra_temporal.run.mastra import Mastra
 from mastra_temporal.testing.process import WorkerProcess
 from mastra_temporal.testing.replacing import with_steps
-from mastra_temporal.wire import WorkflowResult
+from mastra_temporal.workflow import Workflow
 
 __all__ = [
     "RunWorkflow",

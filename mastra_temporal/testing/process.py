@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from temporalio.client import Client
 
-from mastra_temporal.run.mastra import Mastra
+from mastra_temporal.mastra import Mastra
 from mastra_temporal.worker import run_worker
 
 __all__ = ["WorkerProcess"]

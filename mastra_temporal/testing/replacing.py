@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from mastra_temporal.definition.function import UserFunction
-from mastra_temporal.definition.step import Step
-from mastra_temporal.definition.suggest import did_you_mean
-from mastra_temporal.definition.workflow import Workflow
+from mastra_temporal._data.suggest import did_you_mean
+from mastra_temporal._definition.function import UserFunction
+from mastra_temporal._definition.step import Step
 from mastra_temporal.errors import DefinitionError
+from mastra_temporal.workflow import Workflow
 
 __all__ = ["with_steps"]
 

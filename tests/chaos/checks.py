@@ -12,7 +12,8 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client
 
 from mastra_temporal import WorkflowResult
-from mastra_temporal.wire import StartEnvelope, StepCall, StepOutcome
+from mastra_temporal._protocol.start import StartEnvelope
+from mastra_temporal._protocol.step_calls import StepCall, StepOutcome
 from tests.chaos.disasters import Lives
 from tests.chaos.journal import Attempt
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mastra_temporal.definition.schema import Schema, SchemaError
+from mastra_temporal._data.schema import Schema, SchemaError
 from tests.conformance.case_log import CaseLog
 from tests.conformance.expressions import Error, references, value_of
 from tests.conformance.records import renamed

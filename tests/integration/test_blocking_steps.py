@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from mastra_temporal import StepContext, StepOptions, SyncStepContext, create_step, create_workflow
-from mastra_temporal.steps import heartbeat
+from mastra_temporal._worker.activities import heartbeat
 from tests.support import Effects, Stage, run, until, within
 
 TIMEOUT = timedelta(seconds=3)

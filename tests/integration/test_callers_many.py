@@ -7,7 +7,7 @@ import pytest
 from temporalio.api.enums.v1 import EventType
 
 from mastra_temporal import Mastra, WorkflowResult, create_step, create_workflow
-from mastra_temporal.run import waiting
+from mastra_temporal._client import waiting
 from tests.integration.suspending import asking, flow, passing, suspended_run
 from tests.support import Stage, count_events, pending, until, within
 

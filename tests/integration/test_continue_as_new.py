@@ -11,7 +11,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from mastra_temporal import RunNotSuspendedError, StepContext, WorkflowEvent, create_step, create_workflow, devserver
-from mastra_temporal.execution.names import QUERY_STATUS
+from mastra_temporal._protocol.names import QUERY_STATUS
 from mastra_temporal.plugin import heartbeating_runtime
 from tests.file_storage import with_storage
 from tests.support import Effects, Stage, within

@@ -12,9 +12,9 @@ import pytest
 from temporalio.client import Client
 
 from mastra_temporal import Mastra, Run, StepContext, StepOptions, create_step, create_workflow
+from mastra_temporal._client.recovery.liveness import worker_beats
 from mastra_temporal.devserver import DYNAMIC_CONFIG, start_dev_server
 from mastra_temporal.plugin import heartbeating_runtime
-from mastra_temporal.run.recovery.liveness import worker_beats
 from tests.proxy import proxy_to
 from tests.support import Effects, Stage, WorkerProcess, until, within
 

@@ -7,9 +7,9 @@ import pytest
 from temporalio.api.enums.v1 import TaskQueueType
 
 from mastra_temporal import DefinitionError, Mastra, RunError, StepContext, create_step, create_workflow
-from mastra_temporal.run.recovery.liveness import worker_beats
-from mastra_temporal.run.recovery.queues import attended
-from mastra_temporal.run.visibility import all_of, equals, one_of
+from mastra_temporal._client.recovery.liveness import worker_beats
+from mastra_temporal._client.recovery.queues import attended
+from mastra_temporal._client.visibility import all_of, equals, one_of
 from tests.support import Stage, WorkerPlan, WorkerProcess, run, until, within
 
 ODD = ["it's", 'a "quoted" id', "back\\slash", "'", "ends\\", "per%cent_", "größe 漢😀", "'; OR 1=1 --"]

@@ -6,15 +6,7 @@ from typing import Any
 
 import pytest
 
-from mastra_temporal import (
-    Mastra,
-    RunError,
-    StepContext,
-    TripWire,
-    WorkflowRuns,
-    create_step,
-    create_workflow,
-)
+from mastra_temporal import Mastra, RunError, StepContext, TripWire, WorkflowRuns, create_step, create_workflow
 from tests.support import Stage, run, until, within
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from temporalio.client import Client
 
 from mastra_temporal import Mastra, Run, StepContext, create_step, create_workflow
-from mastra_temporal.run.recovery.lock import locked
+from mastra_temporal._client.recovery.lock import locked
 from tests.support import PROCESSES, Effects, Stage, within
 
 SECONDS = 6

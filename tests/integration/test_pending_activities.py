@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mastra_temporal import StepOptions, create_step, create_workflow
-from mastra_temporal.execution import room
+from mastra_temporal._worker.workflow import room
 from tests.support import Effects, Stage, pending, until, within
 
 LIMIT = 6

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mastra_temporal import Mastra, Run, StepContext, create_step, create_workflow
-from mastra_temporal.run.recovery.liveness import worker_beats
+from mastra_temporal._client.recovery.liveness import worker_beats
 from tests.support import Effects, Stage, scheduled, until, within
 
 pytestmark = pytest.mark.any_cache

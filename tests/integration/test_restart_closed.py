@@ -10,8 +10,8 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import WorkflowHistory
 
 from mastra_temporal import RunNotActiveError, StepContext, StepOptions, create_step, create_workflow
-from mastra_temporal.execution.temporal_workflow import MastraWorkflow
-from mastra_temporal.run.records.recorded import replay
+from mastra_temporal._client.replay import replay
+from mastra_temporal._worker.workflow.temporal_workflow import MastraWorkflow
 from tests.support import Effects, Stage, count_events, until, within
 
 CLOSINGS = ["terminated", "timed out"]

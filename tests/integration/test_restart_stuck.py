@@ -8,7 +8,7 @@ from temporalio.api.enums.v1 import PendingWorkflowTaskState
 from temporalio.service import RPCError
 
 from mastra_temporal import StepContext, create_step, create_workflow
-from mastra_temporal.execution import interpreter
+from mastra_temporal._worker.workflow import interpreter
 from tests.support import Stage, scheduled, until, within
 
 pytestmark = pytest.mark.any_cache

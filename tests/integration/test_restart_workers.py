@@ -8,7 +8,7 @@ import pytest
 from temporalio.api.enums.v1 import EventType
 
 from mastra_temporal import Run, StepContext, StepOptions, create_step, create_workflow
-from mastra_temporal.run.recovery.liveness import worker_beats
+from mastra_temporal._client.recovery.liveness import worker_beats
 from tests.support import Effects, Stage, count_events, scheduled, until, within
 
 

@@ -18,8 +18,8 @@ from mastra_temporal import (
     create_step,
     create_workflow,
 )
-from mastra_temporal.run.resume import resume
-from mastra_temporal.wire import ResumeRequest
+from mastra_temporal._client.resume import resume
+from mastra_temporal._protocol.messages import ResumeRequest
 from tests.integration.suspending import asking, flow, passing, suspended_run, unchanged
 from tests.support import Stage, until, within
 

@@ -27,7 +27,7 @@ from mastra_temporal import (
     create_step,
     create_workflow,
 )
-from mastra_temporal.execution.events import RunStream
+from mastra_temporal._worker.workflow.events import RunStream
 from tests.support import PROCESSES, Effects, Stage, history, until, within
 
 CHUNKS = 1000

@@ -13,9 +13,9 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
 from mastra_temporal import StepContext, TripWire, create_step, create_workflow
-from mastra_temporal.definition.outline import MAX_ROWS, outline
+from mastra_temporal._client.records.search_attributes import registered
+from mastra_temporal._definition.markdown import MAX_ROWS, outline
 from mastra_temporal.devserver import find_server_binary
-from mastra_temporal.run.records.search_attributes import registered
 from tests.integration.commands import CLI
 from tests.integration.commands import run as command
 from tests.support import Stage, count_events, history, run, until, within

@@ -6,13 +6,7 @@ from typing import Any
 import pytest
 from temporalio.client import WorkflowExecutionStatus
 
-from mastra_temporal import (
-    SchemaValidationError,
-    StepContext,
-    TimeTravelError,
-    create_step,
-    create_workflow,
-)
+from mastra_temporal import SchemaValidationError, StepContext, TimeTravelError, create_step, create_workflow
 from tests.support import Stage, within
 
 

@@ -20,7 +20,7 @@ from mastra_temporal import (
     create_step,
     create_workflow,
 )
-from mastra_temporal.run.resume import _send  # pyright: ignore[reportPrivateUsage] - for a caller who is late
+from mastra_temporal._client.resume import _send
 from tests.integration.suspending import flow, suspended_run
 from tests.support import Effects, Stage, count_events, history, pending, until, within
 

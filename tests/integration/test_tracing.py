@@ -26,7 +26,7 @@ from mastra_temporal import (
     create_step,
     create_workflow,
 )
-from mastra_temporal.tracing import headers
+from mastra_temporal._tracing import headers
 from tests.support import Stage, history, until, within
 from tests.tracing import SpanMemory
 

@@ -10,7 +10,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
 from mastra_temporal import StepContext, create_step, create_workflow
-from mastra_temporal.tracing.ids import attempt_span_id
+from mastra_temporal._tracing.ids import attempt_span_id
 from tests.support import Effects, Stage, pending, until, within
 from tests.tracing import Collector, Spans, collector
 

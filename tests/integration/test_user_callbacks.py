@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from mastra_temporal import CallbackInfo, RunRefusedError, Workflow, WorkflowEvent, create_step, create_workflow
-from mastra_temporal.execution import calls as execution_calls
+from mastra_temporal._worker.workflow import function_calls as execution_calls
 from tests.odd_exceptions import KINDS
 from tests.support import Stage, run, until, within
 

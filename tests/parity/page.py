@@ -7,7 +7,7 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from mastra_temporal.definition.suggest import did_you_mean
+from mastra_temporal._data.suggest import did_you_mean
 from tests.parity.rows import ROWS, Row
 
 ROOT = Path(__file__).parents[2]

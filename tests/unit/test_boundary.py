@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mastra_temporal.steps.boundary import UserCodeError, call, user_code
+from mastra_temporal._worker.activities.boundary import UserCodeError, call, user_code
 
 
 async def on_loop(function: Callable[[], Any]) -> Any:

@@ -22,7 +22,7 @@ from mastra_temporal import (
     map_variable,
     step,
 )
-from mastra_temporal.definition.graph import WorkflowGraph
+from mastra_temporal._protocol.graph import WorkflowGraph
 from mastra_temporal.errors import DefinitionError
 
 

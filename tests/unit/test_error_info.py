@@ -12,9 +12,8 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.exceptions import ApplicationError
 
 from mastra_temporal import NonRetryableError, TripWire
-from mastra_temporal.errors import SchemaValidationError
-from mastra_temporal.steps.boundary import UserCodeError
-from mastra_temporal.steps.failure import (
+from mastra_temporal._worker.activities.boundary import UserCodeError
+from mastra_temporal._worker.activities.failure import (
     ERROR_BYTES,
     error_info,
     is_retryable,
@@ -23,6 +22,7 @@ from mastra_temporal.steps.failure import (
     tripwire_info,
     wanted_delay,
 )
+from mastra_temporal.errors import SchemaValidationError
 from tests.odd_exceptions import GRIN, Group, Unreadable, refuse
 
 HALF = "\ud83d"

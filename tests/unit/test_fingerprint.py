@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from mastra_temporal.definition import fingerprint as module
-from mastra_temporal.definition.fingerprint import fingerprint
+from mastra_temporal._definition import fingerprint as module
+from mastra_temporal._definition.fingerprint import fingerprint
 
 
 def made(source: str, *, name: str = "f", with_source: bool = True, **scope: Any) -> Callable[..., Any]:

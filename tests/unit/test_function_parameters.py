@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import pytest
 
 from mastra_temporal import DefinitionError, StepContext, create_step, create_workflow, step
-from mastra_temporal.definition.function import UserFunction
+from mastra_temporal._definition.function import UserFunction
 
 
 def called(function: Callable[..., Any]) -> Any:

@@ -33,10 +33,10 @@ from pydantic import (
 )  # fmt: skip
 from typing_extensions import TypedDict
 
-from mastra_temporal.definition.data import MAX_DEPTH, is_too_deep, to_json
-from mastra_temporal.definition.schema import Schema
+from mastra_temporal._data.gate import MAX_DEPTH, is_too_deep, to_json
+from mastra_temporal._data.schema import Schema
+from mastra_temporal._definition.validation import require_same_types
 from mastra_temporal.errors import DefinitionError, SerializationError
-from mastra_temporal.validation import require_same_types
 
 T = TypeVar("T")
 

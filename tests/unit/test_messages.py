@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Fiel
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
-from mastra_temporal.definition.schema import Schema, SchemaError
+from mastra_temporal._data.schema import Schema, SchemaError
 
 
 class Colour(Enum):

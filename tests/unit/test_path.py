@@ -1,6 +1,6 @@
 import pytest
 
-from mastra_temporal.definition.path import MISSING, child, resolve_path
+from mastra_temporal._data.path import MISSING, child, resolve_path
 from mastra_temporal.errors import MappingError
 
 VALUE = {"x": {"y": 4}, "items": [{"sku": "a"}, {"sku": "b"}], "nothing": None, "": 1}

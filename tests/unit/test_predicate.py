@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from mastra_temporal.definition.path import MISSING
-from mastra_temporal.definition.predicate import check_predicate, evaluate_predicate
+from mastra_temporal._data.path import MISSING
+from mastra_temporal._definition.predicate import check_predicate, evaluate_predicate
 from mastra_temporal.errors import DefinitionError
 
 

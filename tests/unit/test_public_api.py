@@ -9,7 +9,8 @@ import sys
 import pytest
 
 import mastra_temporal
-from mastra_temporal import definition, errors
+from mastra_temporal import _definition as definition
+from mastra_temporal import errors
 
 PUBLIC = [getattr(mastra_temporal, name) for name in mastra_temporal.__all__]
 MODULES = [

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from mastra_temporal import DefinitionError, ScheduleConfig, clone_workflow, create_workflow, step
-from mastra_temporal.definition.cron import temporal_crons
+from mastra_temporal._definition.cron import temporal_crons
 
 
 @step

@@ -9,8 +9,8 @@ import pytest
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, computed_field, model_validator
 from typing_extensions import TypedDict
 
-from mastra_temporal.definition.data import to_json
-from mastra_temporal.definition.schema import Schema, SchemaError, issues_text
+from mastra_temporal._data.gate import to_json
+from mastra_temporal._data.schema import Schema, SchemaError, issues_text
 from mastra_temporal.errors import DefinitionError, SerializationError
 
 

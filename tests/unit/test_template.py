@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from mastra_temporal.definition.path import MISSING
-from mastra_temporal.definition.template import check_template, render_template
+from mastra_temporal._data.path import MISSING
+from mastra_temporal._definition.template import check_template, render_template
 from mastra_temporal.errors import DefinitionError, MappingError
 
 

@@ -12,9 +12,9 @@ from temporalio import workflow
 from temporalio.converter import PayloadConverter
 
 from mastra_temporal import TracingOptions
-from mastra_temporal.execution.spans import OpenedSpan, Place
-from mastra_temporal.tracing import attributes, headers
-from mastra_temporal.tracing.setup import set_up_tracing
+from mastra_temporal._tracing import attributes, headers
+from mastra_temporal._tracing.setup import set_up_tracing
+from mastra_temporal._worker.workflow.spans import OpenedSpan, Place
 from tests.tracing import SpanMemory
 
 PAYLOAD = PayloadConverter.default.to_payloads

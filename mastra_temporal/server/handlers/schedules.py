@@ -18,13 +18,7 @@ from mastra_temporal.server.answers import (
 )
 from mastra_temporal.server.errors import HttpError
 from mastra_temporal.server.handlers.finding import FOREIGN
-from mastra_temporal.server.models import (
-    CreateScheduleBody,
-    Message,
-    SchedulesQuery,
-    TriggersQuery,
-    UpdateScheduleBody,
-)
+from mastra_temporal.server.models import CreateScheduleBody, Message, SchedulesQuery, TriggersQuery, UpdateScheduleBody
 from mastra_temporal.server.route import Call
 from mastra_temporal.server.security import without_reserved
 

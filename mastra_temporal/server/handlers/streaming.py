@@ -5,12 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mastra_temporal import WorkflowRunOutput
-from mastra_temporal.server.handlers.actions import (
-    resume_arguments,
-    started,
-    time_travel_arguments,
-    travelling_run,
-)
+from mastra_temporal.server.handlers.actions import resume_arguments, started, time_travel_arguments, travelling_run
 from mastra_temporal.server.handlers.finding import existing_run, new_run, suspended_run
 from mastra_temporal.server.handlers.streams import (
     begun,

@@ -1,0 +1,206 @@
+"""Waiting until a run has ended or is suspended, and reading how it ended.
+
+All waiters share one update, because they send the same update id: the server keeps one for all of them. Those of one
+client share the polls as well, see `waiting.py`.
+"""
+
+# pyright: reportUnknownMemberType=false
+# Some of the SDK's overloads are not fully typed.
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+from typing import Any
+
+from temporalio.client import (
+    Client,
+    WorkflowExecutionStatus,
+    WorkflowFailureError,
+    WorkflowHandle,
+    WorkflowHistoryEventFilterType,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
+from temporalio.exceptions import ApplicationError, CancelledError, TerminatedError, TimeoutError
+from temporalio.service import RPCError, RPCStatusCode
+
+from mastra_temporal._client.busy import is_busy, unhurried
+from mastra_temporal._client.recovery.stuck import patiently
+from mastra_temporal._client.replay import recorded_result
+from mastra_temporal._client.waiting import waiting
+from mastra_temporal._protocol.messages import OutcomeReply
+from mastra_temporal._protocol.names import (
+    FAILED_RUN,
+    MEMO_GENERATION,
+    MEMO_STATUS,
+    REFUSED_RUN,
+    UPDATE_OUTCOME,
+    outcome_update_id,
+)
+from mastra_temporal._protocol.results import WorkflowResult
+from mastra_temporal.errors import RunRefusedError
+
+MOVE_SECONDS = 0.02
+"""How long a run may take to go on in a new execution, before it is asked again."""
+LOOK_SECONDS = 10
+"""How long a waiter without a place may wait for an outcome that is there."""
+CLOSE_EVENT = WorkflowHistoryEventFilterType.CLOSE_EVENT
+
+__all__ = ["closed_result", "outcome_of_start", "wait_for_outcome"]
+
+
+async def outcome_of_start(
+    client: Client, run_id: str, reply: asyncio.Future[OutcomeReply]
+) -> WorkflowResult[Any] | None:
+    """The outcome of a run that was started together with the update that waits for it.
+
+    Returns:
+        None when it has to be waited for in another way.
+    """
+    await asyncio.wait((reply,))  # not the update itself: the SDK hides that we are canceled
+    if (error := reply.exception()) is not None:
+        if _is_gone(error) or (isinstance(error, RPCError) and is_busy(error)):
+            return None
+        raise error
+    answer = reply.result()
+    handle = client.get_workflow_handle(run_id, result_type=WorkflowResult[Any])
+    return None if answer.moved else await _result_of(client, handle, answer)
+
+
+async def wait_for_outcome(client: Client, run_id: str, generation: int) -> WorkflowResult[Any]:
+    """Wait until a run has ended or is suspended.
+
+    Args:
+        client: The client.
+        run_id: The run.
+        generation: How often the run has been resumed.
+    """
+    while True:
+        outcome, shared = await waiting(client).share(
+            (run_id, generation), functools.partial(_wait_in_line, client, run_id, generation)
+        )
+        if isinstance(outcome, WorkflowResult):
+            return outcome.model_copy(deep=True) if shared else outcome  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+        generation = outcome
+
+
+async def _wait_in_line(client: Client, run_id: str, generation: int) -> WorkflowResult[Any] | int:
+    """The outcome; or, when it is past and was not recorded, how often the run has been resumed since."""
+    handle = client.get_workflow_handle(run_id, result_type=WorkflowResult[Any])
+    places = waiting(client).outcomes
+    while not await places.take():
+        async with waiting(client).calls:
+            if await _is_there(handle, generation):
+                with contextlib.suppress(asyncio.TimeoutError):  # the outcome of a suspension needs a worker
+                    return await asyncio.wait_for(_wait(client, handle, generation), LOOK_SECONDS)
+    try:
+        return await _wait(client, handle, generation)
+    finally:
+        places.give_back()
+
+
+async def _is_there(handle: WorkflowHandle[Any, Any], generation: int) -> bool:
+    """Whether the outcome is there: whoever waits for it then gets it at once."""
+    description = await unhurried(handle.describe)
+    if description.status != WorkflowExecutionStatus.RUNNING:
+        return True
+    memo = await description.memo()
+    resumed = int(memo.get(MEMO_GENERATION, 0))
+    return resumed > generation or (resumed == generation and memo.get(MEMO_STATUS) == "suspended")
+
+
+async def _wait(client: Client, handle: WorkflowHandle[Any, Any], generation: int) -> WorkflowResult[Any] | int:
+    update = asyncio.ensure_future(_outcome(handle, generation))
+    closed = asyncio.ensure_future(closed_result(client, handle))
+    try:
+        await asyncio.wait((update, closed), return_when=asyncio.FIRST_COMPLETED)
+        if closed.done():
+            return await closed
+        if _is_gone(update.exception()):
+            return generation if await _goes_on(handle) else await closed
+        reply = update.result()
+        if reply.moved:
+            await asyncio.sleep(MOVE_SECONDS)
+            return generation
+        return await _result_of(client, handle, reply) if reply.generation is None else reply.generation
+    finally:
+        update.cancel()
+        closed.cancel()
+        await asyncio.gather(update, closed, return_exceptions=True)
+
+
+async def _goes_on(handle: WorkflowHandle[Any, Any]) -> bool:
+    """Whether the run, of which an execution closed, has another one that is open."""
+    await asyncio.sleep(MOVE_SECONDS)
+    return (await handle.describe()).status == WorkflowExecutionStatus.RUNNING
+
+
+async def _result_of(client: Client, handle: WorkflowHandle[Any, Any], reply: OutcomeReply) -> WorkflowResult[Any]:
+    """The result that an answer carries. Of a large one, and of a run that failed to start, it only says the end."""
+    if reply.result is None:
+        return await closed_result(client, handle)
+    return await _with_steps(client, handle, reply.result)
+
+
+async def closed_result(client: Client, handle: WorkflowHandle[Any, Any]) -> WorkflowResult[Any]:
+    """Wait until the execution is closed and read its result.
+
+    Raises:
+        RunRefusedError: ``on_start`` raised.
+    """
+    try:
+        return await _with_steps(client, handle, await unhurried(handle.result))
+    except WorkflowFailureError as failure:
+        cause = failure.cause
+    if isinstance(cause, TerminatedError) and await _is_replaced(handle):
+        return await closed_result(client, handle)
+    if isinstance(cause, ApplicationError) and cause.type == FAILED_RUN:
+        return await _with_steps(client, handle, WorkflowResult[Any].model_validate(cause.details[0]))
+    if isinstance(cause, ApplicationError) and cause.type == REFUSED_RUN:
+        raise RunRefusedError(cause.details[0].get("message") or cause.message)
+    result = await recorded_result(client, handle.id)
+    if isinstance(cause, CancelledError):
+        return result.model_copy(update={"status": "canceled"})
+    return result.model_copy(update={"status": "failed", "error": await _error(handle, cause)})
+
+
+async def _with_steps(
+    client: Client, handle: WorkflowHandle[Any, Any], result: WorkflowResult[Any]
+) -> WorkflowResult[Any]:
+    """The whole result: a large one has its steps in the history only."""
+    if not result.compacted:
+        return result
+    recorded = await recorded_result(client, handle.id)
+    left_out = {name: getattr(recorded, name) for name in ("steps", "input", "state", "suspend_payload")}
+    return result.model_copy(update={**left_out, "compacted": None})
+
+
+async def _outcome(handle: WorkflowHandle[Any, Any], generation: int) -> OutcomeReply:
+    update_id = outcome_update_id(generation)
+    return await patiently(
+        lambda: handle.execute_update(UPDATE_OUTCOME, generation, id=update_id, result_type=OutcomeReply)
+    )
+
+
+def _is_gone(error: BaseException | None) -> bool:
+    """Whether the update failed because the execution closed under it: then the result tells how."""
+    if isinstance(error, RPCError):
+        return error.status == RPCStatusCode.NOT_FOUND
+    return isinstance(error, (WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError))
+
+
+async def _is_replaced(handle: WorkflowHandle[Any, Any]) -> bool:
+    """Whether the execution that was terminated has been reset: another one goes on in its place."""
+    return (await handle.describe()).status != WorkflowExecutionStatus.TERMINATED
+
+
+async def _error(handle: WorkflowHandle[Any, Any], cause: BaseException) -> dict[str, Any]:
+    if isinstance(cause, TimeoutError):
+        return {"name": "RunTimeoutError", "message": "The run exceeded its execution timeout."}
+    if isinstance(cause, TerminatedError):
+        events = [event async for event in handle.fetch_history_events(event_filter_type=CLOSE_EVENT)]
+        reason = events[-1].workflow_execution_terminated_event_attributes.reason or "no reason was given"
+        return {"name": "RunTerminatedError", "message": f"The run was terminated: {reason}"}
+    return {"name": type(cause).__name__, "message": str(cause)}

@@ -1,0 +1,155 @@
+"""Run records: reading one run, and deleting it, out of Temporal alone and without any worker."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, MutableMapping, Sequence
+from datetime import timezone
+from typing import TYPE_CHECKING, Any
+
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
+from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
+from temporalio.service import RPCError, RPCStatusCode
+
+from mastra_temporal._client.outcome import closed_result
+from mastra_temporal._client.records.description import created_at, describe, workflow_types
+from mastra_temporal._client.records.listing import RunFilter, WorkflowRuns, list_runs
+from mastra_temporal._client.records.state import WorkflowState, nested_state, only, root_state, wanted_fields
+from mastra_temporal._client.replay import replay
+from mastra_temporal._client.rpc_errors import explained
+from mastra_temporal._client.visibility import equals
+from mastra_temporal._protocol.results import WorkflowResult
+from mastra_temporal._worker.workflow.temporal_workflow import MastraWorkflow
+from mastra_temporal.errors import RunRefusedError
+
+if TYPE_CHECKING:
+    from mastra_temporal._client.run import Run
+
+__all__ = ["RunRecords"]
+
+
+class RunRecords:
+    """The records of the runs on a task queue, and of those in this process that are not started yet."""
+
+    label = "The records of runs"
+    """For errors."""
+
+    def __init__(self, client: Client, task_queue: str, live: MutableMapping[tuple[str, str], Run[Any]]) -> None:
+        """Create the records.
+
+        Args:
+            client: The client.
+            task_queue: Whose runs are listed.
+            live: The Run objects of this process by workflow id and run id.
+        """
+        self.client = client
+        self._task_queue = task_queue
+        self._live = live
+        self._deleted: set[str] = set()
+        """The executions deleted here: the server may take a minute to carry it out."""
+
+    @explained
+    async def fetch(
+        self, workflow_id: str, run_id: str, fields: Iterable[str] | None, *, nested: bool
+    ) -> WorkflowState | None:
+        """See `Workflow.get_workflow_run_by_id`."""
+        wanted = wanted_fields(fields)
+        description = await self._describe(run_id)
+        if description is None:
+            run = self._live.get((workflow_id, run_id))
+            state = _unstarted(run) if run is not None and run.status in ("pending", "canceled") else None
+        else:
+            state = await _recorded(self.client, workflow_id, description, nested=nested)
+        return None if state is None else only(state, wanted)
+
+    @explained
+    async def list(self, workflow_ids: Sequence[str], **wanted: Any) -> WorkflowRuns:
+        """See `Workflow.list_workflow_runs`; ``wanted`` are the fields of a `RunFilter`."""
+        return await list_runs(self.client, workflow_ids, self._task_queue, RunFilter(**wanted), self._deleted)
+
+    @explained
+    async def delete(self, workflow_id: str, run_id: str) -> None:
+        """See `Workflow.delete_workflow_run_by_id`."""
+        self._live.pop((workflow_id, run_id), None)
+        description = await describe(self.client, run_id)
+        if description is None or description.workflow_type not in workflow_types(workflow_id):
+            return
+        # An id that was used again has several executions.
+        found = self.client.list_workflows(equals("WorkflowId", run_id))
+        listed = [each.run_id async for each in found if each.id == run_id]
+        for execution in {description.run_id, *listed}:
+            await _delete_execution(self.client, run_id, execution)
+            self._deleted.add(execution)
+
+    async def _describe(self, run_id: str) -> WorkflowExecutionDescription | None:
+        description = await describe(self.client, run_id)
+        return None if description is None or description.run_id in self._deleted else description
+
+
+async def _recorded(
+    client: Client, workflow_id: str, description: WorkflowExecutionDescription, *, nested: bool
+) -> WorkflowState | None:
+    own = description.workflow_type in workflow_types(workflow_id)
+    history = await client.get_workflow_handle(description.id, run_id=description.run_id).fetch_history()
+    base = {
+        "run_id": description.id,
+        "workflow_name": workflow_id,
+        "created_at": created_at(description),
+        "updated_at": history.events[-1].event_time.ToDatetime(tzinfo=timezone.utc),
+    }
+
+    def read(workflow: MastraWorkflow) -> WorkflowState | None:
+        if own:
+            return root_state(workflow.inspect(), base, nested=nested)
+        return nested_state(workflow.inspect(), workflow_id, base, nested=nested)
+
+    state = await replay(client, history, read)
+    if own and state is not None:
+        await _settle(client, state, description)
+    return state
+
+
+def _unstarted(run: Run[Any]) -> WorkflowState:
+    return WorkflowState(
+        run_id=run.run_id,
+        workflow_name=run.workflow_id,
+        resource_id=run.resource_id,
+        created_at=run.created_at,
+        updated_at=run.created_at,
+        status=run.status,
+        is_from_in_memory=True,
+        steps={},
+        active_steps_path={},
+        serialized_step_graph=run.serialized_step_graph,
+        suspended_paths={},
+        resume_labels={},
+        waiting_paths={},
+    )
+
+
+async def _settle(client: Client, state: WorkflowState, description: WorkflowExecutionDescription) -> None:
+    """What the workflow itself could not say: that it is to be canceled, or was ended from outside."""
+    if description.status == WorkflowExecutionStatus.RUNNING:
+        if description.raw_description.workflow_extended_info.cancel_requested:
+            state.status = "canceled"
+    elif state.status in ("running", "waiting", "suspended", "pending"):
+        handle = client.get_workflow_handle(description.id, run_id=description.run_id, result_type=WorkflowResult[Any])
+        try:
+            result = await closed_result(client, handle)
+        except RunRefusedError as error:
+            state.status, state.error = "failed", {"name": type(error).__name__, "message": str(error)}
+        else:
+            state.status, state.error, state.result = result.status, result.error, result.result
+
+
+async def _delete_execution(client: Client, run_id: str, execution: str) -> None:
+    try:
+        await client.workflow_service.delete_workflow_execution(
+            DeleteWorkflowExecutionRequest(
+                namespace=client.namespace,
+                workflow_execution=WorkflowExecution(workflow_id=run_id, run_id=execution),
+            )
+        )
+    except RPCError as error:
+        if error.status != RPCStatusCode.NOT_FOUND:
+            raise

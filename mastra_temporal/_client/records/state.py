@@ -1,0 +1,238 @@
+"""The state of one run as its record shows it, with the steps of its nested workflows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from mastra_temporal._data.suggest import did_you_mean
+from mastra_temporal._definition.serialize import public_graph
+from mastra_temporal._protocol.graph import (
+    ConditionalEntry,
+    Entry,
+    ForeachEntry,
+    LoopEntry,
+    NestedEntry,
+    ParallelEntry,
+    StepEntry,
+    WorkflowGraph,
+    body_id,
+)
+from mastra_temporal._protocol.model import CamelModel
+from mastra_temporal._protocol.results import ErrorInfo, RunStatus, StepResult
+from mastra_temporal._worker.workflow.scope import Inspection, RunState, Scope
+from mastra_temporal.errors import RunError
+
+__all__ = ["WorkflowState", "nested_state", "only", "root_state", "wanted_fields"]
+
+
+class WorkflowState(CamelModel):
+    """One run as it stands. Made by `Workflow.get_workflow_run_by_id`; Mastra's ``WorkflowState``.
+
+    What was not asked for with ``fields``, and what the run does not have, is None.
+    """
+
+    run_id: str
+    workflow_name: str
+    resource_id: str | None = None
+    created_at: datetime
+    updated_at: datetime
+    """When something last happened in the run."""
+    status: RunStatus
+    is_from_in_memory: bool | None = None
+    """The run is not started: it is known in this process only."""
+    initial_state: dict[str, Any] | None = None
+    """The workflow's state as it is now, under the name that Mastra gives it."""
+    result: Any = None
+    """The output of a successful run, as JSON data."""
+    error: ErrorInfo | None = None
+    payload: Any = None
+    """The run's validated input, as JSON data."""
+    steps: dict[str, StepResult] | None = None
+    """Every step that has begun, by id: those of nested workflows as ``parent.child``, those of a nested workflow in a
+    foreach as ``parent[0].child``."""
+    active_steps_path: dict[str, list[int]] | None = None
+    """The steps and sleeps under way, each with its place in the graph."""
+    serialized_step_graph: list[dict[str, Any]] | None = None
+    """The graph that this run was started with."""
+    suspended_paths: dict[str, list[int]] | None = None
+    """The suspended steps, each with its place in the graph."""
+    resume_labels: dict[str, dict[str, Any]] | None = None
+    waiting_paths: dict[str, list[int]] | None = None
+    """Always empty, as in Mastra."""
+    request_context: dict[str, Any] | None = None
+    """Only when asked for with ``fields``."""
+
+
+ALWAYS = {"run_id", "workflow_name", "resource_id", "created_at", "updated_at", "status", "is_from_in_memory"}
+ON_REQUEST = {"request_context"}
+
+
+def wanted_fields(fields: Iterable[str] | None) -> set[str]:
+    """The fields to fill in.
+
+    Raises:
+        RunError: There is no field of a name that was asked for.
+    """
+    names = {name: name for name in WorkflowState.model_fields}
+    names |= {field.alias: name for name, field in WorkflowState.model_fields.items() if field.alias}
+    wanted = set(fields or ())
+    if not wanted:
+        return set(names.values()) - ON_REQUEST
+    for unknown in sorted(wanted - names.keys()):
+        raise RunError(f"A run record has no field `{unknown}`.{did_you_mean(unknown, names)}")
+    return ALWAYS | {names[name] for name in wanted}
+
+
+def only(state: WorkflowState, fields: set[str]) -> WorkflowState:
+    """The record with nothing but these fields."""
+    return state.model_copy(update=dict.fromkeys(WorkflowState.model_fields.keys() - fields))
+
+
+def root_state(inspection: Inspection, base: Mapping[str, Any], *, nested: bool) -> WorkflowState:
+    """The record of the workflow that was started.
+
+    Args:
+        inspection: The run.
+        base: The fields that the history does not tell.
+        nested: Whether to include the steps of nested workflows.
+    """
+    run, scope, result = inspection.run, inspection.scope, inspection.result
+    state = WorkflowState(
+        status=inspection.status if result is None else result.status,
+        result=None if result is None else result.result,
+        error=None if result is None else result.error,
+        resume_labels=inspection.resume_labels,
+        resource_id=run.resource_id,
+        request_context=run.request_context,
+        **base,
+    )
+    return _filled(state, run, scope, inspection.graph, nested)
+
+
+def nested_state(
+    inspection: Inspection, workflow_id: str, base: Mapping[str, Any], *, nested: bool
+) -> WorkflowState | None:
+    """The record of a nested workflow, which shares the id of the run that it is part of."""
+    run = inspection.run
+    scopes = [scope for scope in run.scopes.values() if scope.workflow_id == workflow_id and scope.run_id == run.run_id]
+    if not scopes or inspection.graph is None:
+        return None
+    scope = scopes[-1]
+    container = _all_results(run.scopes[scope.path[:-1]])[_without_iteration(scope.path[-1])]
+    entries = _flow_of(inspection.graph.entries, workflow_id)
+    state = WorkflowState(
+        status=_nested_status(scope, container),
+        result=container.output,
+        error=container.error,
+        resource_id=run.resource_id,
+        request_context=run.request_context,
+        **base,
+    )
+    return _filled(state, run, scope, WorkflowGraph(id=workflow_id, entries=entries), nested)
+
+
+def _nested_status(scope: Scope, container: StepResult) -> RunStatus:
+    if container.status in ("bailed", "skipped"):
+        return "success"
+    sleeping = not scope.active and any(result.status == "waiting" for result in scope.steps.values())
+    return "waiting" if sleeping and container.status == "running" else container.status
+
+
+def _filled(
+    state: WorkflowState, run: RunState, scope: Scope | None, graph: WorkflowGraph | None, nested: bool
+) -> WorkflowState:
+    state.steps, state.active_steps_path, state.suspended_paths, state.waiting_paths = {}, {}, {}, {}
+    if graph is not None:
+        state.serialized_step_graph = public_graph(graph)
+    if scope is None or graph is None:
+        return state
+    results, places = _all_results(scope), dict(_places(graph.entries))
+    state.initial_state = scope.state or None
+    state.payload = scope.init_data
+    state.steps = _with_nested(run, scope) if nested else results
+    for step_id, result in results.items():
+        if result.status in ("running", "waiting"):
+            state.active_steps_path[step_id] = places.get(step_id, [])
+        elif result.status == "suspended":
+            state.suspended_paths[step_id] = places.get(step_id, [])
+    return state
+
+
+def _all_results(scope: Scope) -> dict[str, StepResult]:
+    """The results of a workflow's own steps, those under way included."""
+    results = dict(scope.steps)
+    for key, running in scope.active.items():
+        step_id = _without_index(key)
+        if step_id == key:
+            results[step_id] = running
+        elif step_id not in results or results[step_id].status != "running":
+            # The first item of a foreach that is under way: what is shown is the foreach.
+            items = None if scope.progress is None else scope.progress.input_data
+            results[step_id] = running.model_copy(update={"payload": items})
+    return results
+
+
+def _with_nested(run: RunState, scope: Scope) -> dict[str, StepResult]:
+    inside: dict[tuple[str, ...], dict[str, Scope]] = {}
+    for path, child in run.scopes.items():
+        if path:
+            # The last iteration of a loop takes the place of those before.
+            inside.setdefault(path[:-1], {})[_without_iteration(path[-1])] = child
+    return _flattened(scope, inside)
+
+
+def _flattened(scope: Scope, inside: dict[tuple[str, ...], dict[str, Scope]]) -> dict[str, StepResult]:
+    children: dict[str, list[tuple[str, Scope]]] = {}
+    for name, child in inside.get(scope.path, {}).items():
+        children.setdefault(_without_index(name), []).append((name, child))
+    flat: dict[str, StepResult] = {}
+    for step_id, result in _all_results(scope).items():
+        flat[step_id] = result
+        for name, child in children.get(step_id, ()):
+            below = _flattened(child, inside)
+            if result.status == "suspended" and any(each.status == "suspended" for each in below.values()):
+                flat[step_id] = result.model_copy(update={"status": "running"})
+            flat |= {f"{name}.{key}": each for key, each in below.items()}
+    return flat
+
+
+def _places(entries: list[Entry]) -> Iterable[tuple[str, list[int]]]:
+    for position, entry in enumerate(entries):
+        if isinstance(entry, (ParallelEntry, ConditionalEntry)):
+            yield from ((body_id(body), [position, index]) for index, body in enumerate(entry.steps))
+        elif isinstance(entry, (LoopEntry, ForeachEntry)):
+            yield body_id(entry.step), [position]
+        elif isinstance(entry, (StepEntry, NestedEntry)):
+            yield body_id(entry), [position]
+        else:
+            yield entry.id, [position]
+
+
+def _flow_of(entries: Iterable[Entry], workflow_id: str) -> list[Entry]:
+    """The entries of a nested workflow, wherever it is in the graph."""
+    for entry in entries:
+        if isinstance(entry, NestedEntry):
+            if entry.workflow_id == workflow_id:
+                return entry.serialized_step_flow
+            bodies: Iterable[Entry] = entry.serialized_step_flow
+        elif isinstance(entry, (ParallelEntry, ConditionalEntry)):
+            bodies = entry.steps
+        elif isinstance(entry, (LoopEntry, ForeachEntry)):
+            bodies = [entry.step]
+        else:
+            continue
+        found = _flow_of(bodies, workflow_id)
+        if found:
+            return found
+    return []
+
+
+def _without_iteration(name: str) -> str:
+    return re.sub(r"#\d+$", "", name)
+
+
+def _without_index(name: str) -> str:
+    return re.sub(r"\[\d+\]$", "", name)

@@ -1,0 +1,184 @@
+"""Restarting all runs that lost their workers, as after an outage: only the orphaned ones, many at a time."""
+
+# pyright: reportUnknownMemberType=false
+# Some of the SDK's overloads are not fully typed.
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.client import WorkflowExecution, WorkflowExecutionStatus
+
+from mastra_temporal._client.records.description import workflow_types
+from mastra_temporal._client.records.open_status import open_status
+from mastra_temporal._client.recovery.liveness import Verdicts
+from mastra_temporal._client.recovery.queues import attended as is_attended
+from mastra_temporal._client.recovery.reschedule import revive, workers_of
+from mastra_temporal._client.run import Run
+from mastra_temporal._client.visibility import all_of, equals, one_of
+from mastra_temporal._protocol.results import WorkflowResult
+from mastra_temporal.errors import RunError, ServerUnreachableError
+from mastra_temporal.workflow import Workflow
+
+if TYPE_CHECKING:
+    from mastra_temporal.mastra import Mastra
+
+__all__ = ["RestartReport", "RestartedRun", "Restarting"]
+
+CONCURRENCY = 50
+"""Runs under restart at a time, so that thousands of them do not overrun the workers and the server."""
+PATIENCE_SECONDS = 60
+"""How long one run may take to move again. Its worker is up: it has a history to replay, and others before it."""
+
+
+@dataclass(frozen=True)
+class RestartedRun:
+    """What a bulk restart did with one run."""
+
+    run_id: str
+    workflow_id: str
+    how: Literal["restarted", "attached", "skipped", "failed"]
+    """``restarted``: its lost steps are scheduled again. ``attached``: it is well and goes on by itself.
+    ``skipped``: it is not to be restarted. ``failed``: it could not be brought back."""
+    why: str
+    """The reason, in words."""
+
+
+@dataclass
+class RestartReport:
+    """What a bulk restart did. Every run is moving again by now; `wait` gives what becomes of them."""
+
+    runs: list[RestartedRun]
+    """All runs, in the order in which the server lists them: latest first."""
+    _handles: dict[str, Run[Any]] = field(repr=False)
+
+    @property
+    def restarted(self) -> list[RestartedRun]:
+        """The runs whose lost steps were scheduled again."""
+        return self._of("restarted")
+
+    @property
+    def attached(self) -> list[RestartedRun]:
+        """The runs that were well."""
+        return self._of("attached")
+
+    @property
+    def skipped(self) -> list[RestartedRun]:
+        """The runs that are not to be restarted: suspended, canceled, or opted out."""
+        return self._of("skipped")
+
+    @property
+    def failed(self) -> list[RestartedRun]:
+        """The runs that could not be brought back."""
+        return self._of("failed")
+
+    async def wait(self) -> dict[str, WorkflowResult[Any]]:
+        """Wait until all restarted and attached runs have ended or are suspended.
+
+        Returns:
+            Their results by run id.
+        """
+        going = [item.run_id for item in self.runs if item.how in ("restarted", "attached")]
+        results = await _some_at_a_time([self._handles[run_id].join() for run_id in going])
+        return dict(zip(going, results, strict=True))
+
+    def _of(self, how: str) -> list[RestartedRun]:
+        return [item for item in self.runs if item.how == how]
+
+
+class Restarting:
+    """A bulk restart: `find` the active runs, then `restart` them."""
+
+    def __init__(self, mastra: Mastra, workflows: Iterable[Workflow[Any, Any, Any]], *, opted_out: bool) -> None:
+        """Prepare a bulk restart.
+
+        Args:
+            mastra: The registry.
+            workflows: Whose runs.
+            opted_out: Restart also those of workflows with ``auto_restart_active_runs=False``.
+        """
+        self._mastra = mastra
+        self._workflows = {name: workflow for workflow in workflows for name in workflow_types(workflow.id)}
+        self._opted_out = opted_out
+        self._verdicts = Verdicts(mastra.client)
+        self._handles: dict[str, Run[Any]] = {}
+        self._attended: dict[str, asyncio.Task[bool]] = {}
+
+    async def find(self) -> int:
+        """Find the runs that are open. Returns how many there are."""
+        queue = self._mastra.task_queue
+        query = all_of(
+            "ExecutionStatus = 'Running'", equals("TaskQueue", queue), one_of("WorkflowType", self._workflows)
+        )
+        async for execution in self._mastra.client.list_workflows(query):
+            if execution.task_queue == queue and execution.workflow_type in self._workflows:
+                self._handles[execution.id] = self._handle(execution)
+        return len(self._handles)
+
+    async def restart(self, done: Callable[[RestartedRun], None] = lambda run: None) -> RestartReport:
+        """Restart them, as far as they are orphaned. Returns when each is moving again.
+
+        Args:
+            done: Called after each run.
+        """
+
+        async def one(run: Run[Any]) -> RestartedRun:
+            try:
+                how, why = await asyncio.wait_for(self._restart(run), PATIENCE_SECONDS)
+            except asyncio.TimeoutError:
+                how, why = "failed", f"no worker of task queue `{self._mastra.task_queue}` answered in time"
+            except ServerUnreachableError:
+                raise
+            except Exception as error:
+                how, why = "failed", f"{type(error).__name__}: {error}"
+            result = RestartedRun(run.run_id, run.workflow_id, how, why)
+            done(result)
+            return result
+
+        return RestartReport(await _some_at_a_time([one(run) for run in self._handles.values()]), self._handles)
+
+    async def _restart(self, run: Run[Any]) -> tuple[Literal["restarted", "attached", "skipped"], str]:
+        client = self._mastra.client
+        if not (self._opted_out or self._workflows[run.workflow_id].options.auto_restart_active_runs):
+            return "skipped", "auto_restart_active_runs is False"
+        description = await client.get_workflow_handle(run.run_id).describe()
+        if description.status != WorkflowExecutionStatus.RUNNING:
+            return "attached", "it ended meanwhile"
+        status = await open_status(description)
+        if status in ("canceled", "suspended"):
+            return "skipped", f"it is {status}"
+        attended, _ = await asyncio.gather(
+            self._is_attended(description.task_queue),
+            # What `revive` is going to ask: both take seconds.
+            self._verdicts.gone(run.run_id, workers_of(description.raw_description.pending_activities)),
+        )
+        if not attended:
+            raise RunError(f"no worker polls the task queue `{description.task_queue}`")
+        revival = await revive(client, run.run_id, verdicts=self._verdicts)
+        return revival.how, revival.why
+
+    async def _is_attended(self, task_queue: str) -> bool:
+        if task_queue not in self._attended:
+            asking = is_attended(self._mastra.client, task_queue, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW)
+            self._attended[task_queue] = asyncio.create_task(asking)
+        return await asyncio.shield(self._attended[task_queue])
+
+    def _handle(self, execution: WorkflowExecution) -> Run[Any]:
+        workflow = self._workflows[execution.workflow_type]
+        run: Run[Any] = Run(self._mastra, workflow, run_id=execution.id, resource_id=None)
+        run.status = "running"
+        return run
+
+
+async def _some_at_a_time(work: list[Coroutine[Any, Any, Any]]) -> list[Any]:
+    limit = asyncio.Semaphore(CONCURRENCY)
+
+    async def limited(item: Coroutine[Any, Any, Any]) -> Any:
+        async with limit:
+            return await item
+
+    return await asyncio.gather(*(limited(item) for item in work))

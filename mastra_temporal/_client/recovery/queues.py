@@ -1,0 +1,141 @@
+"""Does a worker poll the task queue? A restart or resume without one waits, and must say what for."""
+
+# pyright: reportUnknownMemberType=false
+# Some of the SDK's overloads are not fully typed.
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncGenerator
+from datetime import datetime, timedelta, timezone
+
+from temporalio.api.deployment.v1 import WorkerDeploymentVersion
+from temporalio.api.enums.v1 import PendingActivityState, TaskQueueType, VersioningBehavior
+from temporalio.api.taskqueue.v1 import PollerInfo, TaskQueue
+from temporalio.api.worker.v1 import WorkerHeartbeat
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest, DescribeWorkflowExecutionResponse
+from temporalio.client import Client
+from temporalio.service import RPCError
+
+from mastra_temporal._client.recovery.liveness import POLL_SECONDS, SILENCE_SECONDS, describe, worker_beats
+from mastra_temporal._client.visibility import all_of, equals
+
+__all__ = ["attended", "queues_of", "warning_when_unattended"]
+
+_logger = logging.getLogger("mastra_temporal.restart")
+
+MOMENT_SECONDS = 1.0
+LONG_POLL = timedelta(seconds=70)
+"""A poll waits for a minute at most: an older one was nobody's last."""
+
+
+def queues_of(description: DescribeWorkflowExecutionResponse) -> list[tuple[str, TaskQueueType.ValueType]]:
+    """The task queues that a run waits for: its own, and those of steps that no worker has taken yet."""
+    queues = [
+        (item.activity_options.task_queue.name, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY)
+        for item in description.pending_activities
+        if item.state == PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED and item.activity_options.task_queue.name
+    ]
+    own = description.workflow_execution_info.task_queue or description.execution_config.task_queue.name
+    return list(dict.fromkeys([(own, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW), *queues]))
+
+
+def pinned_version(description: DescribeWorkflowExecutionResponse) -> WorkerDeploymentVersion | None:
+    """The only version of the workers that may go on with a run; None when any may."""
+    versioning = description.workflow_execution_info.versioning_info
+    if versioning.versioning_override.HasField("pinned"):
+        return versioning.versioning_override.pinned.version
+    pinned = versioning.behavior == VersioningBehavior.VERSIONING_BEHAVIOR_PINNED
+    return versioning.deployment_version if pinned else None
+
+
+async def attended(
+    client: Client,
+    task_queue: str,
+    kind: TaskQueueType.ValueType,
+    version: WorkerDeploymentVersion | None = None,
+) -> bool:
+    """Whether a worker polls a task queue. A yes comes soon; a no takes as long as the verdict on a worker.
+
+    The server remembers the pollers of the last minutes: who of them is alive, their workers' heartbeats tell.
+
+    Args:
+        client: Whom to ask.
+        task_queue: The task queue.
+        kind: Of workflows or of activities.
+        version: The version that the worker must have; by default any.
+    """
+
+    def is_wanted(beat: WorkerHeartbeat) -> bool:
+        return beat.task_queue == task_queue and version in (None, beat.deployment_version)
+
+    first: dict[str, tuple[int, int]] = {}
+    began = time.monotonic()
+    while True:
+        beats = await worker_beats(client, all_of(equals("TaskQueue", task_queue)), is_wanted)
+        for source, at, _, shut_down in beats:
+            beat = (at.seconds, at.nanos)
+            if not shut_down and first.setdefault(source, beat) != beat:
+                return True
+        if not beats and await _polled(client, task_queue, kind, version):
+            return True  # workers without heartbeats, or a server that does not list them
+        if time.monotonic() - began > SILENCE_SECONDS:
+            return False
+        await asyncio.sleep(POLL_SECONDS)
+
+
+async def _polled(
+    client: Client, task_queue: str, kind: TaskQueueType.ValueType, version: WorkerDeploymentVersion | None
+) -> bool:
+    description = await client.workflow_service.describe_task_queue(
+        DescribeTaskQueueRequest(
+            namespace=client.namespace, task_queue=TaskQueue(name=task_queue), task_queue_type=kind
+        )
+    )
+    oldest = datetime.now(timezone.utc) - LONG_POLL
+    return any(
+        poller.last_access_time.ToDatetime(timezone.utc) > oldest and version in (None, _version_of(poller))
+        for poller in description.pollers
+    )
+
+
+def _version_of(poller: PollerInfo) -> WorkerDeploymentVersion:
+    options = poller.deployment_options
+    return WorkerDeploymentVersion(deployment_name=options.deployment_name, build_id=options.build_id)
+
+
+@contextlib.asynccontextmanager
+async def warning_when_unattended(client: Client, run_id: str, *, what: str = "restart") -> AsyncGenerator[None]:
+    """For the length of the block: warn, once, if what the run needs has no worker.
+
+    Args:
+        client: The client.
+        run_id: The run.
+        what: What the caller is doing. All but a restart, which is for runs that lost their worker, begin to look only
+            when the run has not answered for a moment.
+    """
+    watching = asyncio.create_task(_warn(client, run_id, what))
+    try:
+        yield
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+
+
+async def _warn(client: Client, run_id: str, what: str) -> None:
+    await asyncio.sleep(0 if what == "restart" else MOMENT_SECONDS)
+    with contextlib.suppress(RPCError):
+        description = await describe(client, run_id)
+        version = pinned_version(description)
+        for task_queue, kind in queues_of(description):
+            of_version = version if kind == TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW else None
+            if not await attended(client, task_queue, kind, of_version):
+                worker = "worker" if of_version is None else f"worker of version `{of_version.build_id}`"
+                _logger.warning(
+                    "%s of run `%s`: no %s polls the task queue `%s`; waiting for one (start it with "
+                    "`mastra-temporal worker --app <module>:<attribute> --task-queue %s`)",
+                    what, run_id, worker, task_queue, task_queue,
+                )  # fmt: skip

@@ -1,0 +1,132 @@
+"""Runs that Temporal closed without their own say: terminated, or over their execution timeout.
+
+Such a run goes on in a new execution under the same run id, which begins with everything that was recorded. A reset of
+the closed execution would not do: it cuts off results that were recorded last, and their steps would run again.
+"""
+
+# pyright: reportUnknownMemberType=false
+# Some of the SDK's overloads are not fully typed.
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timezone
+from typing import Any
+
+from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+
+from mastra_temporal._client.recovery.lock import locked
+from mastra_temporal._client.replay import RecordedRun, recorded_run
+from mastra_temporal._protocol.limits import stored_from
+from mastra_temporal._protocol.results import StepResult
+from mastra_temporal._protocol.snapshot import RunSeed, ScopeSeed
+from mastra_temporal._protocol.start import StartEnvelope
+from mastra_temporal._tracing.client import following
+from mastra_temporal._worker.workflow.scope import Scope
+from mastra_temporal._worker.workflow.snapshot import seed_of
+
+__all__ = ["is_closed_by_temporal", "reopen"]
+
+POLL_SECONDS = 0.05
+HEARD_SECONDS = 2.0
+"""After this time every step under way has heard that its run is closed: it beats once a second, and is told then."""
+
+
+def is_closed_by_temporal(description: WorkflowExecutionDescription) -> bool:
+    """Whether a run was closed without its own say."""
+    return description.status in (WorkflowExecutionStatus.TERMINATED, WorkflowExecutionStatus.TIMED_OUT)
+
+
+async def reopen(
+    client: Client,
+    closed: WorkflowExecutionDescription,
+    request_context: dict[str, Any],
+    start_options: Callable[[StartEnvelope], dict[str, Any]],
+) -> bool:
+    """Start the next execution of a run. One of any number of callers does it; all return when it is there.
+
+    Args:
+        client: The client.
+        closed: The execution that was closed.
+        request_context: Values that win over the recorded ones.
+        start_options: Further arguments of the start with an envelope.
+
+    Returns:
+        Whether it is; not if the run had been canceled before it was closed.
+    """
+    recorded = await recorded_run(client, closed.id, closed.run_id)
+    if recorded.run.aborted:
+        return False
+    await _let_steps_hear(closed, recorded)
+    envelope = _continuation(recorded, closed.run_id, request_context)
+    storage = stored_from(client.data_converter)
+    if storage is not None:
+        envelope = envelope.model_copy(update={"stored_from": storage})
+    while True:
+        async with locked(client, closed.id) as mine:
+            latest = await client.get_workflow_handle(closed.id).describe()
+            if latest.run_id != closed.run_id:
+                return True
+            if mine:
+                with following(recorded.trace):
+                    await client.start_workflow(
+                        closed.workflow_type,
+                        envelope,
+                        **start_options(envelope),
+                        id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+                        id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+                    )
+                return True
+        await asyncio.sleep(POLL_SECONDS)
+
+
+async def _let_steps_hear(closed: WorkflowExecutionDescription, recorded: RecordedRun) -> None:
+    """Wait until the steps that were under way have their abort signal, since they are going to run again."""
+    if closed.close_time is None or not any(scope.active for scope in recorded.run.scopes.values()):
+        return
+    since = (datetime.now(timezone.utc) - closed.close_time).total_seconds()
+    await asyncio.sleep(min(max(HEARD_SECONDS - since, 0), HEARD_SECONDS))
+
+
+def _continuation(recorded: RecordedRun, execution: str, request_context: dict[str, Any]) -> StartEnvelope:
+    """What the next execution is started with."""
+    run, envelope = recorded.run, recorded.envelope
+    context = {"request_context": {**run.request_context, **request_context} or None}
+    scope = run.scopes.get(())
+    if scope is None or recorded.graph is None:  # nothing has begun, not even on_start is over
+        return envelope.model_copy(update=context)
+    seed = RunSeed(
+        scope=_under_way(scope),
+        continued_from=execution,
+        generation=recorded.generation,
+        first_generation=0 if envelope.seed is None else envelope.seed.first_generation,
+        claims=run.claims,
+    )
+    update = {
+        "input_data": scope.init_data,
+        "initial_state": None,
+        "run_id": run.run_id,
+        "per_step": run.per_step or None,
+        "graph": recorded.graph,
+        "seed": seed,
+    }
+    return envelope.model_copy(update=context | update)
+
+
+def _under_way(scope: Scope) -> ScopeSeed:
+    """A scope as data, in which is marked what had begun: nested workflows are entered where they stand."""
+    seed = seed_of(scope)
+    _mark(seed, scope)
+    return seed
+
+
+def _mark(seed: ScopeSeed, scope: Scope) -> None:
+    seed.interrupted = sorted(scope.interrupted.union(scope.active)) or None
+    if seed.progress is None or scope.progress is None:
+        return
+    for key, child in seed.progress.children.items():
+        first = min((step.started_at for step in child.steps.values()), default=0)
+        seed.progress.results.setdefault(key, StepResult(status="running", payload=child.init_data, started_at=first))
+        _mark(child, scope.progress.children[key])

@@ -1,0 +1,218 @@
+"""Reading a run out of its recorded history alone: no worker has to answer.
+
+The interpreter is deterministic and the graph is recorded, so replaying a history through the interpreter, without any
+user code, gives the run's state exactly as its worker had it.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar, cast
+
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.bridge.proto.workflow_activation import WorkflowActivation
+from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
+from temporalio.client import Client, WorkflowHistory
+from temporalio.worker import (
+    Replayer,
+    UnsandboxedWorkflowRunner,
+    WorkflowInstance,
+    WorkflowInstanceDetails,
+)
+
+from mastra_temporal._client.rpc_errors import unconvertible
+from mastra_temporal._protocol.graph import WorkflowGraph
+from mastra_temporal._protocol.messages import StreamItem, StreamQuery
+from mastra_temporal._protocol.results import WorkflowResult
+from mastra_temporal._protocol.start import StartEnvelope
+from mastra_temporal._tracing.headers import TracingHeader
+from mastra_temporal._tracing.history import recorded_ids, recorded_trace
+from mastra_temporal._worker.workflow.compiler import compile_workflow
+from mastra_temporal._worker.workflow.scope import RunState, Scope
+from mastra_temporal._worker.workflow.suspension import take_up
+from mastra_temporal._worker.workflow.temporal_workflow import MastraWorkflow
+from mastra_temporal.errors import MastraError, RunError
+
+__all__ = ["RecordedRun", "recorded_result", "recorded_run", "recorded_stream", "replay"]
+
+T = TypeVar("T")
+
+OF_THE_CONVERTER = ("/temporalio/converter/", "Failed encoding completion")
+"""In the description of a failure: it is one of the client's data converter, or of its codec."""
+
+
+async def recorded_result(client: Client, run_id: str) -> WorkflowResult[Any]:
+    """The results of all steps that the history knows of, as far as the run came."""
+    history = await client.get_workflow_handle(run_id).fetch_history()
+    return (await replay(client, history, MastraWorkflow.snapshot)).model_copy(update=recorded_ids(history))
+
+
+@dataclass(frozen=True)
+class RecordedRun:
+    """A run as its history has it."""
+
+    envelope: StartEnvelope
+    graph: WorkflowGraph | None
+    """The graph that it follows; None when it was closed before that was known."""
+    run: RunState
+    root: Scope | None
+    generation: int
+    """How often it has been resumed."""
+    trace: TracingHeader
+    """Where its trace stands."""
+
+    @classmethod
+    def of(cls, workflow: MastraWorkflow, trace: TracingHeader) -> RecordedRun:
+        """A copy: the workflow itself changes when it is let go."""
+        run, root = copy.deepcopy((workflow.run_state, workflow.root))
+        if root is not None:
+            take_up(run, root)
+        return cls(workflow.envelope, workflow.graph, run, root, workflow.generation, trace)
+
+
+async def recorded_run(client: Client, run_id: str, execution: str | None = None) -> RecordedRun:
+    """The state of a run at the end of its history.
+
+    Args:
+        client: The client.
+        run_id: The run.
+        execution: The Temporal run id; by default that of the newest execution.
+    """
+    history = await client.get_workflow_handle(run_id, run_id=execution).fetch_history()
+    return await replay(client, history, lambda workflow: RecordedRun.of(workflow, recorded_trace(history)))
+
+
+async def recorded_stream(client: Client, run_id: str, execution: str, query: StreamQuery) -> list[StreamItem]:
+    """The events of one execution."""
+    if query.settled == 0:
+        return []  # there is nothing to replay yet
+    history = await client.get_workflow_handle(run_id, run_id=execution).fetch_history()
+    return await replay(client, history, lambda workflow: workflow.stream.read(query, limit=None).items)
+
+
+async def replay(client: Client, history: WorkflowHistory, read: Callable[[MastraWorkflow], T]) -> T:
+    """Replay a history, and read the workflow's state at its end.
+
+    Raises:
+        DataConversionError: The client cannot read what is recorded.
+        RunError: The replay failed for another reason.
+    """
+    seen: list[MastraWorkflow] = []
+
+    class Observed(MastraWorkflow):
+        def __init__(self, envelope: StartEnvelope) -> None:
+            super().__init__(envelope)
+            self.stream.retained = None
+            seen.append(self)
+
+    name = history.events[0].workflow_execution_started_event_attributes.workflow_type.name
+    # Leaving the cache cancels the workflow's tasks, which changes its state: so the state is read just before.
+    reading = _ReadingRunner(lambda: read(seen[0]))
+    replayer = Replayer(
+        workflows=[compile_workflow(name, name, base=Observed)],
+        data_converter=client.data_converter,
+        unsandboxed_workflow_runner=reading,
+    )
+    replayed = await replayer.replay_workflow(
+        WorkflowHistory(history.workflow_id, _with_pending_task(history.events)), raise_on_replay_failure=False
+    )
+    if replayed.replay_failure is not None:
+        raise _unreadable(history.workflow_id, str(replayed.replay_failure))
+    return reading.result()
+
+
+class _ReadingRunner(UnsandboxedWorkflowRunner, Generic[T]):
+    """Reads a workflow before it is let go, and raises nothing then: the SDK would try for ever to let it go."""
+
+    def __init__(self, read: Callable[[], T]) -> None:
+        self._read = read
+        self._found: Future[T] = Future()
+
+    def result(self) -> T:
+        """What was read, or what reading raised."""
+        return self._found.result(timeout=0)
+
+    def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:
+        instance = super().create_instance(det)
+        activate = instance.activate
+
+        def reading(act: WorkflowActivation) -> WorkflowActivationCompletion:
+            if any(job.HasField("remove_from_cache") for job in act.jobs) and not self._found.done():
+                try:
+                    self._found.set_result(self._read())
+                except BaseException as error:
+                    self._found.set_exception(error)
+            return activate(act)
+
+        cast(Any, instance).activate = reading
+        return instance
+
+
+def _unreadable(run_id: str, failure: str) -> MastraError:
+    """Why a replay failed. The SDK describes the failure, with the stack of each cause in it."""
+    messages = [message for message in re.findall(r'message: "((?:[^"\\]|\\.)*)"', failure) if message]
+    said = messages[-1] if messages else failure
+    if any(mark in failure for mark in OF_THE_CONVERTER):
+        return unconvertible(f"run `{run_id}`", said)
+    return RunError(f"run `{run_id}` cannot be read from its history: {said}")
+
+
+def _with_pending_task(recorded: Iterable[HistoryEvent]) -> list[HistoryEvent]:
+    """The history as the next worker would see it: with a workflow task that takes in what came after the last one.
+
+    Without one, a replay would leave out results that are recorded, but that no worker has looked at yet.
+    """
+    events = list(recorded)
+    if events[-1].event_type in _ENDED_FROM_OUTSIDE:
+        events.pop()
+    last = next((event for event in reversed(events) if event.event_type in _TASK), events[0])
+    if last.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED and last is not events[-1]:
+        # The run was closed while this task was under way, and only then what the server had kept back was recorded.
+        events = _renumbered(event for event in events if event.event_id not in (last.event_id, last.event_id - 1))
+        last = _scheduled_task(events)
+        events.append(last)
+    if last.event_type in _ENDED_TASK:
+        last = _scheduled_task(events)
+        events.append(last)
+    if last.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED:
+        started = _event(events, EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED)
+        started.workflow_task_started_event_attributes.scheduled_event_id = last.event_id
+        events.append(started)
+    return events
+
+
+def _renumbered(events: Iterable[HistoryEvent]) -> list[HistoryEvent]:
+    copies: list[HistoryEvent] = []
+    for number, event in enumerate(events, start=1):
+        copied = HistoryEvent()
+        copied.CopyFrom(event)
+        copied.event_id = number
+        copies.append(copied)
+    return copies
+
+
+def _scheduled_task(events: list[HistoryEvent]) -> HistoryEvent:
+    scheduled = _event(events, EventType.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED)
+    scheduled.workflow_task_scheduled_event_attributes.attempt = 1
+    return scheduled
+
+
+def _event(events: list[HistoryEvent], kind: EventType.ValueType) -> HistoryEvent:
+    return HistoryEvent(event_id=events[-1].event_id + 1, event_time=events[-1].event_time, event_type=kind)
+
+
+_ENDED_FROM_OUTSIDE = {
+    EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED,
+    EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TIMED_OUT,
+}
+_ENDED_TASK = {EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED, EventType.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT}
+_TASK = _ENDED_TASK | {
+    EventType.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED,
+    EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED,
+    EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED,
+}

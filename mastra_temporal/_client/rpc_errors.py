@@ -1,0 +1,113 @@
+"""What a failed call to the Temporal server means, in words that name the run and say what to do."""
+
+from __future__ import annotations
+
+import functools
+import traceback
+from collections.abc import Callable, Coroutine
+from datetime import timedelta
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+
+from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
+
+from mastra_temporal._protocol.limits import REMEDY
+from mastra_temporal.errors import (
+    ConfigurationError,
+    DataConversionError,
+    MastraError,
+    PayloadTooLargeError,
+    ServerUnreachableError,
+)
+
+__all__ = ["explain", "explained", "missing_namespace", "unconvertible", "unreachable"]
+
+HEALTH_TIMEOUT = timedelta(seconds=2)
+
+
+class _OfARun(Protocol):
+    @property
+    def label(self) -> str: ...
+    @property
+    def client(self) -> Client: ...
+
+
+P = ParamSpec("P")
+T = TypeVar("T")
+RunT = TypeVar("RunT", bound=_OfARun)
+RunMethod = Callable[Concatenate[RunT, P], Coroutine[Any, Any, T]]
+
+
+def explained(method: RunMethod[RunT, P, T]) -> RunMethod[RunT, P, T]:
+    """Let a method of a run raise this package's errors where the server's words would leave its caller alone."""
+
+    @functools.wraps(method)
+    async def wrapper(run: RunT, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return await method(run, *args, **kwargs)
+        except Exception as error:
+            explanation = await explain(error, run.client, run.label)
+            if explanation is error:
+                raise
+            raise explanation from error
+
+    return wrapper
+
+
+async def explain(error: Exception, client: Client, label: str) -> Exception:
+    """What a failed call means; the error itself where there is nothing to add."""
+    if isinstance(error, MastraError):
+        return error
+    if isinstance(error, RPCError):
+        return await _explain_rpc(error, client, label)
+    if _is_of_the_converter(error):
+        return unconvertible(label, f"{type(error).__name__}: {error}")
+    return error
+
+
+def unreachable(address: str) -> ServerUnreachableError:
+    """No server answers at that address."""
+    return ServerUnreachableError(
+        f"No Temporal server answers at {address}. Start one with `mastra-temporal dev`, "
+        "or set TEMPORAL_ADDRESS to the address of yours."
+    )
+
+
+def missing_namespace(namespace: str) -> ConfigurationError:
+    """The server has no such namespace."""
+    return ConfigurationError(
+        f"The Temporal server has no namespace `{namespace}`: "
+        f"create it (`temporal operator namespace create {namespace}`) or name another one."
+    )
+
+
+def unconvertible(label: str, why: str) -> DataConversionError:
+    """The client's data converter or codec has failed."""
+    return DataConversionError(
+        f"{label}: this client cannot write or read the data ({why}). Its data converter, payload codec and "
+        "external storage must be those of the workers, with the same keys, and must be working."
+    )
+
+
+def _is_of_the_converter(error: Exception) -> bool:
+    """Whether the client's data converter raised it, or the codec in it: both are the user's."""
+    frames = (frame for frame, _ in traceback.walk_tb(error.__traceback__))
+    return any(str(frame.f_globals.get("__name__")).startswith("temporalio.converter") for frame in frames)
+
+
+async def _explain_rpc(error: RPCError, client: Client, label: str) -> Exception:
+    if error.status == RPCStatusCode.UNAVAILABLE and not await _answers(client):
+        return unreachable(client.service_client.config.target_host)
+    if error.status == RPCStatusCode.NOT_FOUND and error.message.startswith("Namespace "):
+        return missing_namespace(client.namespace)
+    if any(words in error.message for words in ("size exceeds limit", "larger than max")):
+        return PayloadTooLargeError(f"{label}: the data is larger than the server takes ({error.message}). {REMEDY}")
+    return error
+
+
+async def _answers(client: Client) -> bool:
+    """Whether a server is there: one that is can find itself unable to do this or that."""
+    try:
+        return await client.service_client.check_health(timeout=HEALTH_TIMEOUT)
+    except RPCError:
+        return False

@@ -1,0 +1,1 @@
+"""Schedules: runs that Temporal starts by itself."""

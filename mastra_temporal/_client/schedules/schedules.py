@@ -1,0 +1,344 @@
+"""`mastra.schedules`: runs that Temporal starts by itself, kept as Temporal Schedules."""
+
+from __future__ import annotations
+
+import builtins
+import logging
+import time
+import uuid
+from collections.abc import Container
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from temporalio.client import (
+    Client,
+    ScheduleAlreadyRunningError,
+    ScheduleDescription,
+    ScheduleHandle,
+    ScheduleState,
+    ScheduleUpdate,
+    ScheduleUpdateInput,
+)
+from temporalio.service import RPCError, RPCStatusCode
+
+from mastra_temporal._client.rpc_errors import explained
+from mastra_temporal._client.schedules.codec import MARK, ScheduleRecord, json_config, read_schedule, temporal_schedule
+from mastra_temporal._definition.schedule import ScheduleConfig, declared_id, slug
+from mastra_temporal.errors import ScheduleError
+
+if TYPE_CHECKING:
+    from mastra_temporal._client.run import Run
+    from mastra_temporal.mastra import Mastra
+    from mastra_temporal.workflow import Workflow
+
+__all__ = ["Reconciliation", "ScheduleRecord", "Schedules"]
+
+PREFIXES = ("wf_", "schedule_")
+
+_logger = logging.getLogger("mastra_temporal.schedules")
+
+
+class _Unset:
+    """Tells an argument that was left out from None."""
+
+
+UNSET: Final[Any] = _Unset()
+
+
+@dataclass(frozen=True)
+class Reconciliation:
+    """What `Schedules.reconcile` did, as ids of schedules."""
+
+    created: list[str] = field(default_factory=lambda: list[str]())
+    updated: list[str] = field(default_factory=lambda: list[str]())
+    deleted: list[str] = field(default_factory=lambda: list[str]())
+
+
+class Schedules:
+    """The schedules of an application. Mastra's ``mastra.schedules``: https://mastra.ai/reference/schedules/overview.
+
+    Only schedules that this package made are seen or touched. The ids are Mastra's: ``wf_<workflow>`` or
+    ``wf_<workflow>__<id>`` when a workflow declares it, ``schedule_<id>`` when `create` made it.
+    """
+
+    def __init__(self, mastra: Mastra) -> None:
+        """Use ``mastra.schedules``."""
+        self._mastra = mastra
+
+    @property
+    def client(self) -> Client:
+        """The Temporal client."""
+        return self._mastra.client
+
+    @property
+    def label(self) -> str:
+        """What is worked on, for errors."""
+        return "schedules"
+
+    @explained
+    async def create(
+        self,
+        *,
+        workflow_id: str,
+        cron: str,
+        timezone: str = "UTC",
+        input_data: Any = None,
+        initial_state: dict[str, Any] | None = None,
+        request_context: dict[str, Any] | None = None,
+        metadata: dict[str, Any] | None = None,
+        status: Literal["active", "paused"] = "active",
+        id: str | None = None,
+    ) -> ScheduleRecord:
+        """Make a schedule at run time. It stays until it is deleted, whatever is deployed.
+
+        Args:
+            workflow_id: The registered workflow that it starts.
+            cron: When; see `ScheduleConfig`, which has the same fields.
+            timezone: An IANA name such as ``Europe/Berlin``.
+            input_data: The input of every run.
+            initial_state: The workflow's state at the beginning of every run.
+            request_context: Values that steps can read.
+            metadata: JSON-able data kept with the schedule.
+            status: ``paused`` makes a schedule that waits for `resume`.
+            id: A name of your own, which becomes ``schedule_<id>``; a new one by default.
+
+        Raises:
+            DefinitionError: The cron expression or the time zone is not valid.
+            WorkflowNotFoundError: No such workflow is registered.
+            SchemaValidationError: The data does not match the workflow's schemas.
+            ScheduleError: The id is taken.
+        """
+        config = ScheduleConfig(
+            cron=cron,
+            timezone=timezone,
+            input_data=input_data,
+            initial_state=initial_state,
+            request_context=request_context,
+            metadata=metadata,
+        )
+        workflow = self._mastra.get_workflow_by_id(workflow_id)
+        schedule_id = _full_id(id or str(uuid.uuid4()))
+        try:
+            await self._create(
+                schedule_id, workflow, json_config(workflow, config), declared=False, paused=status == "paused"
+            )
+        except ScheduleAlreadyRunningError:
+            raise ScheduleError(f"Schedule `{schedule_id}` exists already: use update(), or another id.") from None
+        return await self._require(schedule_id)
+
+    @explained
+    async def get(self, schedule_id: str) -> ScheduleRecord | None:
+        """A schedule, or None when there is none of that id."""
+        description = await self._describe(schedule_id)
+        return None if description is None else await read_schedule(self.client, description)
+
+    @explained
+    async def list(
+        self, *, workflow_id: str | None = None, status: Literal["active", "paused"] | None = None
+    ) -> builtins.list[ScheduleRecord]:
+        """The schedules of the namespace that this package made. Temporal lists new ones within a second.
+
+        Args:
+            workflow_id: Only those that start this workflow.
+            status: Only those in this status.
+        """
+        found = await self.client.list_schedules()
+        ids = [entry.id async for entry in found if entry.id.startswith(PREFIXES)]
+        records = [record for schedule_id in ids if (record := await self.get(schedule_id))]
+        return [
+            record
+            for record in records
+            if workflow_id in (None, record.workflow_id) and status in (None, record.status)
+        ]
+
+    @explained
+    async def update(
+        self,
+        schedule_id: str,
+        *,
+        cron: str = UNSET,
+        timezone: str = UNSET,
+        input_data: Any = UNSET,
+        initial_state: dict[str, Any] | None = UNSET,
+        request_context: dict[str, Any] | None = UNSET,
+        metadata: dict[str, Any] | None = UNSET,
+        status: Literal["active", "paused"] = UNSET,
+    ) -> ScheduleRecord:
+        """Change what is given, and nothing else.
+
+        Takes the arguments of `create` and raises its errors.
+
+        Raises:
+            ScheduleError: There is no such schedule; or a workflow declares it, so that the next deploy would undo the
+                change: change the declaration.
+        """
+        record = await self._require(schedule_id)
+        changes: dict[str, Any] = {
+            "cron": cron,
+            "timezone": timezone,
+            "input_data": input_data,
+            "initial_state": initial_state,
+            "request_context": request_context,
+            "metadata": metadata,
+        }
+        changes = {name: value for name, value in changes.items() if value is not UNSET}
+        if changes:
+            if record.declared:
+                raise ScheduleError(
+                    f"Schedule `{record.id}` is declared by workflow `{record.workflow_id}`: change "
+                    f"{', '.join(changes)} there and deploy; the next start of a worker would undo a change made here."
+                )
+            workflow = self._mastra.get_workflow_by_id(record.workflow_id)
+            config = ScheduleConfig(**{**record.config.model_dump(), **changes})
+            await self._replace(record.id, workflow, json_config(workflow, config))
+        if status is not UNSET:
+            await (self.pause if status == "paused" else self.resume)(record.id)
+        return await self._require(record.id)
+
+    @explained
+    async def pause(self, schedule_id: str) -> ScheduleRecord:
+        """Start no more runs until `resume`. Survives deploys; pausing twice is pausing once."""
+        record = await self._require(schedule_id)
+        await self._handle(record.id).pause()
+        return await self._require(record.id)
+
+    @explained
+    async def resume(self, schedule_id: str) -> ScheduleRecord:
+        """Go on with the next time after now: what fell into the pause is not made up for."""
+        record = await self._require(schedule_id)
+        await self._handle(record.id).unpause()
+        return await self._require(record.id)
+
+    @explained
+    async def run(self, schedule_id: str) -> Run[Any]:
+        """Start a run now, beside the scheduled ones, also when the schedule is paused.
+
+        Its id is ``sched_<schedule>_<time>``. (Temporal's own trigger names runs by the second and drops
+        the later of two in one second.)
+        """
+        record = await self._require(schedule_id)
+        workflow = self._mastra.get_workflow_by_id(record.workflow_id)
+        run = await self._mastra.create_run(
+            workflow, run_id=f"sched_{record.id}_{time.time_ns() // 1000}", resource_id=None
+        )
+        await run.start_async(
+            input_data=record.input_data,
+            initial_state=record.initial_state,
+            request_context=record.request_context,
+        )
+        return run
+
+    @explained
+    async def delete(self, schedule_id: str) -> None:
+        """Delete a schedule; its runs go on. One that a workflow declares comes back with the next deploy.
+
+        Deleting what is not there changes nothing, as in Mastra.
+        """
+        record = await self.get(schedule_id)
+        if record is not None:
+            await self._delete(record.id)
+
+    @explained
+    async def reconcile(self) -> Reconciliation:
+        """Make Temporal's schedules those that the registered workflows declare. A worker does it when it starts.
+
+        New declarations are created, changed ones updated, and those that are gone are deleted, as far as they are for
+        this registry's task queue. Whether a schedule is paused stays as it is.
+
+        Raises:
+            ScheduleError: A declared id is taken by a schedule that somebody else made.
+        """
+        declared = {
+            declared_id(workflow.id, config): (workflow, json_config(workflow, config))
+            for workflow in self._mastra.list_workflows().values()
+            for config in workflow.schedules
+        }
+        done = Reconciliation()
+        for schedule_id, (workflow, config) in declared.items():
+            await self._bring_about(schedule_id, workflow, config, done)
+        for schedule_id in await self._no_longer_in(declared):
+            await self._delete(schedule_id)
+            done.deleted.append(schedule_id)
+        for what, ids in vars(done).items():
+            if ids:
+                _logger.info("schedules %s: %s", what, ", ".join(ids))
+        return done
+
+    # Helpers
+
+    async def _bring_about(
+        self, schedule_id: str, workflow: Workflow[Any, Any, Any], config: ScheduleConfig, done: Reconciliation
+    ) -> None:
+        """Create a declared schedule, or update it when it is not as declared."""
+        try:
+            await self._create(schedule_id, workflow, config, declared=True)
+        except ScheduleAlreadyRunningError:
+            record = await self.get(schedule_id)
+            if record is None:
+                raise ScheduleError(
+                    f"Schedule `{schedule_id}`, which workflow `{workflow.id}` declares, exists already and was "
+                    "not made by this package: delete it, or declare the schedule under another id."
+                ) from None
+            if (record.config, record.task_queue) != (config, self._mastra.task_queue):
+                await self._replace(schedule_id, workflow, config)
+                done.updated.append(schedule_id)
+        else:
+            done.created.append(schedule_id)
+
+    async def _no_longer_in(self, declared: Container[str]) -> builtins.list[str]:
+        return [
+            record.id
+            for record in await self.list()
+            if record.declared and record.task_queue == self._mastra.task_queue and record.id not in declared
+        ]
+
+    def _handle(self, schedule_id: str) -> ScheduleHandle:
+        return self.client.get_schedule_handle(schedule_id)
+
+    async def _describe(self, schedule_id: str) -> ScheduleDescription | None:
+        try:
+            return await self._handle(_full_id(schedule_id)).describe()
+        except RPCError as error:
+            if error.status != RPCStatusCode.NOT_FOUND or error.message.startswith("Namespace "):
+                raise
+            return None
+
+    async def _require(self, schedule_id: str) -> ScheduleRecord:
+        record = await self.get(schedule_id)
+        if record is None:
+            raise ScheduleError(f"There is no schedule `{schedule_id}`: mastra.schedules.list() tells which there are.")
+        return record
+
+    async def _create(
+        self,
+        schedule_id: str,
+        workflow: Workflow[Any, Any, Any],
+        config: ScheduleConfig,
+        *,
+        declared: bool,
+        paused: bool = False,
+    ) -> None:
+        schedule = temporal_schedule(
+            schedule_id, workflow, config, task_queue=self._mastra.task_queue, state=ScheduleState(paused=paused)
+        )
+        await self.client.create_schedule(schedule_id, schedule, memo={MARK: {"declared": declared}})
+
+    async def _replace(self, schedule_id: str, workflow: Workflow[Any, Any, Any], config: ScheduleConfig) -> None:
+        def change(current: ScheduleUpdateInput) -> ScheduleUpdate:
+            state, task_queue = current.description.schedule.state, self._mastra.task_queue
+            return ScheduleUpdate(temporal_schedule(schedule_id, workflow, config, task_queue=task_queue, state=state))
+
+        await self._handle(schedule_id).update(change)
+
+    async def _delete(self, schedule_id: str) -> None:
+        try:
+            await self._handle(schedule_id).delete()
+        except RPCError as error:
+            if error.status != RPCStatusCode.NOT_FOUND:
+                raise
+
+
+def _full_id(schedule_id: str) -> str:
+    if schedule_id.startswith(PREFIXES):
+        return schedule_id
+    return f"schedule_{slug(schedule_id)}"

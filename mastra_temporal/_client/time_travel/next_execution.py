@@ -1,0 +1,121 @@
+"""The departure of an open run that travels in time: its next execution is started by the run itself.
+
+The traveller asks the run by an update, and so does whoever resumes it: the run takes one of them first and refuses the
+other. Once it has agreed it does nothing else any more, and this activity starts the execution in which it goes on,
+again and again until that is done: whatever becomes of the traveller, or of a worker.
+"""
+
+# pyright: reportUnknownMemberType=false
+# Some of the SDK's overloads are not fully typed.
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from typing import TYPE_CHECKING
+
+from temporalio import activity
+from temporalio.client import (
+    Client,
+    WorkflowExecutionDescription,
+    WorkflowExecutionStatus,
+    WorkflowUpdateFailedError,
+)
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
+
+from mastra_temporal._client.busy import unhurried
+from mastra_temporal._client.presentation import start_options
+from mastra_temporal._client.recovery.stuck import patiently
+from mastra_temporal._client.waiting import waiting
+from mastra_temporal._protocol.limits import size_error
+from mastra_temporal._protocol.names import ACTIVITY_DEPART, UPDATE_TRAVEL
+from mastra_temporal._protocol.time_travel import Departure, TravelRequest
+from mastra_temporal._tracing.client import handing_on
+from mastra_temporal.errors import PayloadTooLargeError, TimeTravelError
+
+if TYPE_CHECKING:
+    from mastra_temporal.mastra import Mastra
+
+__all__ = ["Departures", "depart"]
+
+SHORTEST_SECONDS, LONGEST_SECONDS = 0.02, 1.0
+"""Between two looks for the next execution."""
+
+
+async def depart(client: Client, seen: WorkflowExecutionDescription, request: TravelRequest) -> None:
+    """Have an open run travel in time. Returns when its next execution is there.
+
+    Args:
+        client: The client.
+        seen: The execution that the journey was planned with.
+        request: The journey.
+
+    Raises:
+        TimeTravelError: Somebody else was faster: the run was resumed, canceled or has travelled. Nothing changed.
+        PayloadTooLargeError: What the run would begin with is too large.
+    """
+    too_large = size_error(request, f"What run `{seen.id}` would begin with", request.envelope.stored_from)
+    if too_large is not None:
+        raise PayloadTooLargeError(too_large["message"])
+    first = seen.raw_description.workflow_execution_info.first_run_id
+    handle = client.get_workflow_handle(seen.id, first_execution_run_id=first)
+    update_id = f"travel-{uuid.uuid4()}"
+    try:
+        async with waiting(client).turn(seen.id):
+            await patiently(lambda: handle.execute_update(UPDATE_TRAVEL, request, id=update_id))
+    except WorkflowUpdateFailedError as error:
+        raise TimeTravelError(_said(error)) from None
+    except RPCError as error:
+        if error.status != RPCStatusCode.NOT_FOUND:
+            raise
+        # It has ended. If it had agreed before, the answer is kept: the connection was broken when it was given.
+        asked = client.get_workflow_handle(seen.id, run_id=seen.run_id)
+        try:
+            await asked.get_update_handle(update_id, workflow_run_id=seen.run_id).result()
+        except (RPCError, WorkflowUpdateFailedError):
+            raise TimeTravelError(
+                f"Run `{seen.id}` has ended, or has travelled in time, before this time travel. Look at it again."
+            ) from None
+    pause = SHORTEST_SECONDS
+    while True:
+        now = await unhurried(client.get_workflow_handle(seen.id).describe)
+        if now.raw_description.workflow_execution_info.first_run_id != first:
+            return
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, LONGEST_SECONDS)
+
+
+def _said(error: WorkflowUpdateFailedError) -> str:
+    return error.cause.message if isinstance(error.cause, ApplicationError) else str(error.cause)
+
+
+class Departures:
+    """The activity that starts the next execution."""
+
+    def __init__(self, mastra: Mastra) -> None:
+        """Create it for a registry."""
+        self._mastra = mastra
+
+    @activity.defn(name=ACTIVITY_DEPART)
+    async def start(self, departure: Departure) -> None:
+        """Start the next execution of the run that this is part of, which ends it."""
+        info, client, request = activity.info(), activity.client(), departure.request
+        run_id = info.workflow_id or ""
+        now = await client.get_workflow_handle(run_id).describe()
+        if now.run_id != info.workflow_run_id or now.status != WorkflowExecutionStatus.RUNNING:
+            return  # an earlier attempt has done it
+        workflow = self._mastra.get_workflow(request.workflow_id)
+        with handing_on(departure.header, departure.context):
+            await client.start_workflow(
+                workflow.id,
+                request.envelope,
+                **start_options(workflow, request.envelope, run_id, request.task_queue),
+                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+                id_conflict_policy=WorkflowIDConflictPolicy.TERMINATE_EXISTING,
+            )
+        before = await client.get_workflow_handle(run_id, run_id=info.workflow_run_id).describe()
+        if before.raw_description.workflow_extended_info.cancel_requested:
+            await client.get_workflow_handle(run_id).cancel()  # it came while the run was on its way
+        activity.raise_complete_async()  # there is nobody left to report to: the SDK would log a warning

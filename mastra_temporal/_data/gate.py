@@ -1,0 +1,268 @@
+"""The gate: every value of a user becomes JSON data here, or is refused with the path to what cannot be written."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import is_dataclass
+from functools import cache
+from types import GeneratorType
+from typing import Any, Final, cast
+
+from pydantic import BaseModel, PydanticUserError, Secret, SecretBytes, SecretStr, TypeAdapter
+from pydantic_core import to_jsonable_python
+
+from mastra_temporal._data.path import is_array, is_object
+from mastra_temporal._data.round_trip import CannotWrite, TypeWriter
+from mastra_temporal.errors import DefinitionError, SerializationError
+
+__all__ = ["MAX_DEPTH", "is_too_deep", "json_metadata", "text_description", "to_json"]
+
+MAX_DEPTH = 100
+"""Levels of lists and objects in one value. Pydantic reads 200, and what a run records has some more around a value."""
+MAX_BITS, MAX_DIGITS = 12_000, 3_600
+"""Of a whole number: Python reads and writes 4,300 digits."""
+MAX_PATH = 200
+"""Characters of a path in a message."""
+REMEDY = "Use JSON data, pydantic models or dataclasses; write bytes as base64 text."
+
+STARS = "**********"
+"""What pydantic writes for a secret."""
+_SECRETS: Final = (SecretStr, SecretBytes, Secret)
+_LISTS: Final = (list, tuple, set, frozenset, deque, GeneratorType)
+
+
+def to_json(value: Any, *, what: str, writer: TypeWriter | None = None) -> Any:
+    """The gate: write any value as JSON data, or say where it cannot be written, and why.
+
+    Models and dataclasses are written so that their own types read them again. What Temporal or the next reader would
+    choke on is refused here: half a surrogate pair, NaN, numbers of thousands of digits, and what is nested too deep.
+
+    Args:
+        value: For example what a step returned.
+        what: What the value is, for the message: ``The result of step 'a'``.
+        writer: Of the type that the value is declared to have. Data that are not of it are written as they are.
+
+    Raises:
+        SerializationError: It holds something that JSON cannot; the message has the path to it.
+    """
+    try:
+        return _to_json(value, 0) if writer is None else _declared(writer, value, 0)
+    except _Unwritable as error:
+        where = "it" if not error.path else f"`{_path_text(error.path)}`"
+        raise SerializationError(
+            f"{what} cannot be written as JSON: {where} {error}. {error.remedy}".rstrip()
+        ) from None
+
+
+def json_metadata(metadata: dict[str, Any] | None, *, owner: str) -> dict[str, Any] | None:
+    """The metadata of a definition as JSON data: they travel with the graph.
+
+    Raises:
+        DefinitionError: They hold something that JSON cannot.
+    """
+    try:
+        return to_json(metadata, what="`metadata`")
+    except SerializationError as error:
+        raise DefinitionError(f"{owner}: {error}") from None
+
+
+def text_description(description: str | None, *, owner: str) -> str | None:
+    """The description of a definition, which travels with the graph as well.
+
+    Raises:
+        DefinitionError: It is no text that can be written.
+    """
+    if description is not None and not isinstance(description, str):  # pyright: ignore[reportUnnecessaryIsInstance] - users may not check types
+        raise DefinitionError(f"{owner}: `description` is text, got {type(description).__name__}.")
+    try:
+        return to_json(description, what="`description`")
+    except SerializationError as error:
+        raise DefinitionError(f"{owner}: {error}") from None
+
+
+def is_too_deep(data: Any) -> bool:
+    """Whether JSON data is nested deeper than the gate lets a value be."""
+    level = [data]
+    for _ in range(MAX_DEPTH + 1):
+        level = [
+            item for part in level for item in (part.values() if is_object(part) else part if is_array(part) else ())
+        ]
+    return bool(level)
+
+
+class _Unwritable(Exception):
+    """Part of a value cannot be written. The path to it grows on the way up."""
+
+    def __init__(self, reason: str, remedy: str = REMEDY) -> None:
+        super().__init__(reason)
+        self.remedy = remedy
+        self.path: list[str | int] = []
+
+
+def _to_json(value: Any, depth: int) -> Any:
+    kind = cast("type[Any]", type(value))
+    if kind is str:
+        return _text(value)
+    if value is None or kind is bool:
+        return value
+    if kind is int or kind is float:
+        return _number(value)
+    if depth >= MAX_DEPTH:
+        raise _Unwritable(
+            f"is nested deeper than {MAX_DEPTH} levels, or holds itself",
+            "Give flat data: for example a list of records that name their parents.",
+        )
+    if isinstance(value, dict):
+        return _object(cast("dict[Any, Any]", value), depth)
+    if isinstance(value, _LISTS):
+        return [_inside(index, item, depth) for index, item in enumerate(cast("Iterable[Any]", value))]
+    if isinstance(value, BaseModel) or (is_dataclass(value) and not isinstance(value, type)):
+        return _instance(value, depth)
+    return _other(value, depth)
+
+
+def _inside(key: str | int, value: Any, depth: int) -> Any:
+    try:
+        return _to_json(value, depth + 1)
+    except _Unwritable as error:
+        error.path.insert(0, key)
+        raise
+
+
+def _object(value: dict[Any, Any], depth: int) -> dict[str, Any]:
+    return {key: _inside(key, item, depth) for key, item in zip(_keys(value), value.values(), strict=True)}
+
+
+def _keys(value: dict[Any, Any]) -> list[str]:
+    keys = [_key(key) for key in value]
+    if len(set(keys)) < len(keys):
+        raise _Unwritable("has keys that differ only in type, such as 1 and '1'", "Use text as keys.")
+    return keys
+
+
+def _key(key: Any) -> str:
+    if type(key) is str:
+        return _text(key)
+    if isinstance(key, (tuple, frozenset, bytes, BaseModel)) or is_dataclass(key):
+        shown = ascii(cast("object", key))[:60]
+        raise _Unwritable(f"has the key {shown}, which is no text", "Use text or numbers as keys.")
+    [written] = cast("dict[str, Any]", _converted({key: None}))
+    return _text(written)
+
+
+def _text(value: str) -> str:
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            raise _Unwritable(
+                f"has half a surrogate pair ({value[error.start]!a}) at character {error.start}, which is no text",
+                'Repair the text, for example with text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").',
+            ) from None
+    return value
+
+
+def _number(value: int | float) -> int | float:
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            name = "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+            raise _Unwritable(f"is {name}, which JSON does not know", "Use None or text instead.")
+    elif value.bit_length() > MAX_BITS:
+        raise _Unwritable(f"is a number of more than {MAX_DIGITS:,} digits", "Use text instead.")
+    return value
+
+
+def _instance(value: Any, depth: int) -> Any:
+    """A model or dataclass, as its own type reads it."""
+    writer = _writer_of(cast("type[Any]", type(value)))
+    if writer is None:
+        return _other(value, depth)
+    for loss in writer.losses:
+        raise _Unwritable(f"is a {type(value).__name__}, of which {loss.rstrip('.')}", "")
+    try:
+        return _written(writer, value, depth)
+    except CannotWrite as error:
+        for name, item in cast("dict[str, Any]", vars(value)).items():
+            _inside(name, item, depth)
+        raise _Unwritable(str(error)) from error
+
+
+def _declared(writer: TypeWriter, value: Any, depth: int) -> Any:
+    try:
+        return _written(writer, value, depth)
+    except CannotWrite:
+        return _to_json(value, depth)  # says where and why; or the value is data already
+
+
+def _written(writer: TypeWriter, value: Any, depth: int) -> Any:
+    written = writer.write(value)
+    if writer.is_untyped:
+        _refuse_hidden(value, written, depth)
+    return _to_json(written, depth)
+
+
+def _refuse_hidden(value: Any, written: Any, depth: int) -> None:
+    """Refuse what pydantic hides where a type says ``Any``: it writes None for NaN, stars for a secret, any key."""
+    if isinstance(value, float):
+        _number(value)
+    elif isinstance(value, _SECRETS):
+        if STARS in str(written):
+            _other(value, depth)
+    elif depth < MAX_DEPTH:
+        if isinstance(value, dict):
+            _keys(cast("dict[Any, Any]", value))
+        for key, item in _parts(value):
+            try:
+                _refuse_hidden(item, written, depth + 1)
+            except _Unwritable as error:
+                error.path.insert(0, key)
+                raise
+
+
+def _parts(value: Any) -> Iterable[tuple[str | int, Any]]:
+    if isinstance(value, dict):
+        return [(str(key), item) for key, item in cast("dict[Any, Any]", value).items()]
+    if isinstance(value, (list, tuple)):
+        return enumerate(cast("Iterable[Any]", value))
+    return vars(value).items() if isinstance(value, BaseModel) or is_dataclass(value) else ()
+
+
+@cache
+def _writer_of(kind: type) -> TypeWriter | None:
+    try:
+        return TypeWriter(TypeAdapter(kind))
+    except PydanticUserError:
+        return None
+
+
+def _other(value: Any, depth: int) -> Any:
+    """Dates, UUIDs, decimals, enums, paths and the like; and what only pydantic knows how to write."""
+    if isinstance(value, _SECRETS):
+        raise _Unwritable(f"is a secret: the next step would get '{STARS}'", "Pass a reference to the secret.")
+    if isinstance(value, (bytes, bytearray)):
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            raise _Unwritable("is bytes that are no UTF-8 text") from None
+    written = _converted(value)
+    return _to_json(written, depth) if type(written) is not type(value) else written
+
+
+def _converted(value: Any) -> Any:
+    def refuse(part: object) -> Any:
+        kind = type(part)
+        raise ValueError(f"is a value of type {kind.__module__}.{kind.__qualname__}")
+
+    try:
+        return to_jsonable_python(value, round_trip=True, fallback=refuse)
+    except (ValueError, RecursionError) as error:
+        raise _Unwritable(str(error)) from error
+
+
+def _path_text(path: list[str | int]) -> str:
+    """A path as code has it: ``items[3].name``."""
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    shown = ascii(text.removeprefix("."))[1:-1]
+    return shown if len(shown) <= MAX_PATH else f"{shown[:MAX_PATH]}..."

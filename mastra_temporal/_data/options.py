@@ -1,0 +1,64 @@
+"""Options of steps and workflows, checked where they are given."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ModelWrapValidatorHandler, model_validator
+from pydantic import ValidationError as PydanticValidationError
+from pydantic.alias_generators import to_camel
+from typing_extensions import Self
+
+from mastra_temporal._data.suggest import did_you_mean
+from mastra_temporal.errors import DefinitionError
+
+__all__ = ["milliseconds", "parse_options"]
+
+
+def milliseconds(value: int | float | timedelta) -> int:
+    """A duration in milliseconds, given as a number of milliseconds or a `timedelta`."""
+    return round(value.total_seconds() * 1000) if isinstance(value, timedelta) else round(value)
+
+
+class Options(BaseModel):
+    """Base of all option bags: snake_case or Mastra's camelCase; an unknown name is an error, not ignored."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True, arbitrary_types_allowed=True
+    )
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _say_what_is_wrong(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        try:
+            return handler(data)
+        except PydanticValidationError as error:
+            problem = error.errors()[0]
+        name = ".".join(str(part) for part in problem["loc"])
+        if problem["type"] == "extra_forbidden":
+            hint = did_you_mean(name, cls.model_fields)
+            raise DefinitionError(f"Unknown option `{name}` in {cls.__name__}.{hint}")
+        field = next((known for known in cls.model_fields if name.startswith((known, to_camel(known)))), name)
+        raise DefinitionError(f"Option `{field}` of {cls.__name__}: {problem['msg'].splitlines()[0].rstrip('.')}.")
+
+
+OptionsT = TypeVar("OptionsT", bound=Options)
+
+
+def parse_options(kind: type[OptionsT], value: OptionsT | dict[str, Any] | None, *, owner: str) -> OptionsT:
+    """The options as their model.
+
+    Raises:
+        DefinitionError: A name is unknown or a value is of the wrong type; the message names both and the remedy.
+    """
+    if isinstance(value, kind):
+        return value
+    try:
+        return kind.model_validate(value or {})
+    except DefinitionError as error:
+        raise DefinitionError(f"{owner}: {error}") from None
+
+
+Duration = Annotated[timedelta, Field(gt=timedelta(0))]
+"""A duration above zero."""

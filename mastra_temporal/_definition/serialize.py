@@ -1,0 +1,42 @@
+"""The graph as Mastra shows it."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from mastra_temporal._data.path import is_array, is_object
+from mastra_temporal._definition.options import WorkflowOptions
+from mastra_temporal._protocol.graph import WorkflowGraph
+
+__all__ = ["callbacks_of", "public_graph"]
+
+CallbackName = Literal["on_start", "on_finish", "on_error"]
+
+
+def callbacks_of(options: WorkflowOptions) -> list[CallbackName]:
+    """The names of the callbacks that a workflow has."""
+    names: tuple[CallbackName, ...] = ("on_start", "on_finish", "on_error")
+    return [name for name in names if getattr(options, name) is not None]
+
+
+def public_graph(graph: WorkflowGraph) -> list[dict[str, Any]]:
+    """The entries in the shape of Mastra's ``serializedStepGraph``: without what only execution needs."""
+    entries: list[dict[str, Any]] = graph.model_dump(by_alias=True, mode="json")["entries"]
+    return _without_plans(entries)
+
+
+def _without_plans(value: Any) -> Any:
+    if is_object(value):
+        if value.get("type") == "step" and "componentId" in value["step"]:
+            return _component_entry(value["step"])
+        return {key: _without_plans(item) for key, item in value.items() if key != "temporal"}
+    if is_array(value):
+        return [_without_plans(item) for item in value]
+    return value
+
+
+def _component_entry(step: dict[str, Any]) -> dict[str, Any]:
+    """An agent or tool, which Mastra shows as an entry of its own kind."""
+    kind = step["component"].lower()
+    shown = {name: step[name] for name in ("description", "metadata") if name in step}
+    return {"type": kind, "id": step["id"], f"{kind}Id": step["componentId"], **shown}

@@ -1,0 +1,207 @@
+"""Validation with Mastra's messages: which data it was, then a line for each thing that is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import is_dataclass
+from typing import Any, cast
+
+from pydantic import BaseModel
+
+from mastra_temporal._data.gate import to_json
+from mastra_temporal._data.path import is_object
+from mastra_temporal._data.schema import Schema, SchemaError, issues_text
+from mastra_temporal._definition.step import Step
+from mastra_temporal._protocol.function_calls import EnterCall, EnterOutcome
+from mastra_temporal._protocol.keys import step_id_of
+from mastra_temporal.errors import SchemaValidationError, SerializationError
+from mastra_temporal.workflow import Workflow
+
+__all__ = [
+    "admit",
+    "admit_nested",
+    "admit_resume_data",
+    "admit_step_input",
+    "dumped",
+    "require_same_types",
+    "validated",
+]
+
+
+def validated(
+    schema: Schema | None, value: Any, message: str, code: str, *, owner: str | None = None, carries_issues: bool = True
+) -> Any:
+    """The value as the schema's type, defaults filled in.
+
+    Args:
+        schema: None lets every value through.
+        value: JSON data, or an instance of the type.
+        message: The first line of the error, without its colon: ``Step input validation failed``.
+        code: Mastra's error id.
+        owner: Whose data it is, where the first line does not tell: the last line of the error does.
+        carries_issues: Whether the recorded error has the issues as its cause, as some of Mastra's have.
+
+    Raises:
+        SchemaValidationError: The value does not match.
+    """
+    if schema is None:
+        return value
+    try:
+        return schema.validate(value)
+    except SchemaError as error:
+        text = f"{message}: \n{issues_text(error.issues)}" + ("" if owner is None else f"\n(of {owner})")
+        raise SchemaValidationError(text, code=code, issues=error.issues, carries_issues=carries_issues) from None
+
+
+def dumped(schema: Schema | None, value: Any, *, what: str) -> Any:
+    """A value as JSON data, as its declared type writes it.
+
+    Raises:
+        SerializationError: It holds something that JSON cannot.
+    """
+    return to_json(value, what=what) if schema is None else schema.dump(value, what=what)
+
+
+def require_same_types(given: Any, read: Any, *, what: str) -> None:
+    """Refuse a value that is read as something else than it was: one member of a union looks like another one.
+
+    Args:
+        given: What a user gave.
+        read: What is read from the data that it was written as.
+        what: What the value is, for the message.
+
+    Raises:
+        SerializationError: A model or dataclass in it changes its class.
+    """
+    other = next(_changed_types(given, read, ""), None)
+    if other is not None:
+        path, was, becomes = other
+        where = f"`{path.removeprefix('.')}`" if path else "it"
+        raise SerializationError(
+            f"{what} cannot be written as JSON: {where} is a {was.__name__} and would be read as a {becomes.__name__}. "
+            "Tell the members of the union apart: give them a discriminator."
+        )
+
+
+def _changed_types(given: Any, read: Any, path: str) -> Iterator[tuple[str, type, type]]:
+    if _has_fields(given) and _has_fields(read):
+        if not isinstance(given, type(read)):
+            yield path, type(given), type(read)
+        given, read = cast("Any", vars(given)), cast("Any", vars(read))
+    if is_object(given) and is_object(read):
+        for key in given.keys() & read.keys():
+            yield from _changed_types(given[key], read[key], f"{path}.{key}")
+    elif isinstance(given, (list, tuple)) and isinstance(read, (list, tuple)):
+        pairs = zip(cast("Sequence[Any]", given), cast("Sequence[Any]", read), strict=False)
+        for index, (one, other) in enumerate(pairs):
+            yield from _changed_types(one, other, f"{path}[{index}]")
+
+
+def _has_fields(value: Any) -> bool:
+    return isinstance(value, BaseModel) or (is_dataclass(value) and not isinstance(value, type))
+
+
+def admit(
+    workflow: Workflow[Any, Any, Any], input_data: Any, initial_state: Any, request_context: dict[str, Any]
+) -> tuple[Any, dict[str, Any]]:
+    """The validated input and initial state of a start, as JSON data with the schemas' defaults.
+
+    Raises:
+        SchemaValidationError: Something does not match; nothing was started.
+    """
+    owner = f"workflow `{workflow.id}`"
+    given, what = input_data, f"The input of {owner}"
+    input_data = to_json(given, what=what)
+    state = to_json(initial_state or {}, what=f"The initial state of {owner}")
+    if not workflow.options.validate_inputs:
+        return input_data, state
+    code = "WORKFLOW_SCHEMA_VALIDATION_FAILED"
+    _check_request_context(workflow, request_context)
+    read = validated(workflow.input_schema, input_data, "Invalid input data", code, owner=owner)
+    require_same_types(given, read, what=what)
+    return (
+        dumped(workflow.input_schema, read, what=what),
+        _dumped(workflow.state_schema, state, "Invalid initial data", code, owner),
+    )
+
+
+def admit_nested(workflow: Workflow[Any, Any, Any], call: EnterCall) -> EnterOutcome:
+    """The validated input and state of a nested workflow: to its parent it is a step."""
+    owner = f"workflow `{workflow.id}`"
+    validated(
+        workflow.request_context_schema,
+        call.request_context or {},
+        f"Step request context validation failed for step '{workflow.id}'",
+        "WORKFLOW_STEP_REQUEST_CONTEXT_VALIDATION_FAILED",
+        carries_issues=False,
+    )
+    return EnterOutcome(
+        input_data=_dumped(
+            workflow.input_schema,
+            call.input_data,
+            "Step input validation failed",
+            "WORKFLOW_STEP_INPUT_VALIDATION_FAILED",
+            owner,
+        ),
+        state=_dumped(
+            workflow.state_schema,
+            call.state or {},
+            "Invalid initial data",
+            "WORKFLOW_SCHEMA_VALIDATION_FAILED",
+            owner,
+            carries_issues=False,
+        ),
+    )
+
+
+def admit_step_input(workflow: Workflow[Any, Any, Any], path: list[str], input_data: Any) -> Any:
+    """The validated data for the step that a time travel goes to, as JSON data with the schema's defaults.
+
+    Raises:
+        SchemaValidationError: They do not match the step's input schema.
+    """
+    owner, step = f"workflow `{workflow.id}`", _step_at(workflow, path)
+    data = to_json(input_data, what=f"The input of step `{'.'.join(path)}` of {owner}")
+    schema = step.input_schema if step is not None and "[" not in path[-1] else None
+    if data is None or not workflow.options.validate_inputs:
+        return data
+    return _dumped(schema, data, "Invalid inputData", "WORKFLOW_SCHEMA_VALIDATION_FAILED", owner)
+
+
+def admit_resume_data(workflow: Workflow[Any, Any, Any], path: list[str], resume_data: Any) -> Any:
+    """The validated data for the suspended step that a time travel goes to, as JSON data.
+
+    Raises:
+        SchemaValidationError: They do not match the step's resume schema.
+    """
+    step = _step_at(workflow, path)
+    data = to_json(resume_data, what=f"The resume data of step `{'.'.join(path)}` of workflow `{workflow.id}`")
+    if data is not None and isinstance(step, Step) and workflow.options.validate_inputs:
+        owner = f"step `{'.'.join(path)}` of workflow `{workflow.id}`"
+        validated(step.resume_schema, data, "Invalid resume data", "WORKFLOW_SCHEMA_VALIDATION_FAILED", owner=owner)
+    return data
+
+
+def _step_at(workflow: Workflow[Any, Any, Any], path: list[str]) -> Step[Any, Any] | Workflow[Any, Any, Any] | None:
+    """The step, or nested workflow, that a path leads to."""
+    found: Step[Any, Any] | Workflow[Any, Any, Any] | None = workflow
+    for key in path:
+        found = found.steps.get(step_id_of(key)) if isinstance(found, Workflow) else None
+    return found
+
+
+def _check_request_context(workflow: Workflow[Any, Any, Any], request_context: dict[str, Any]) -> None:
+    validated(
+        workflow.request_context_schema,
+        request_context,
+        f"Request context validation failed for workflow '{workflow.id}'",
+        "WORKFLOW_REQUEST_CONTEXT_VALIDATION_FAILED",
+        carries_issues=False,
+    )
+
+
+def _dumped(
+    schema: Schema | None, value: Any, message: str, code: str, owner: str, *, carries_issues: bool = True
+) -> Any:
+    parsed = validated(schema, value, message, code, owner=owner, carries_issues=carries_issues)
+    return dumped(schema, parsed, what=f"The data of {owner}")

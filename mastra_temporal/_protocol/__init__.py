@@ -1,0 +1,1 @@
+"""What several rooms speak: envelopes, names, limits, results. Imports none of the rooms."""

@@ -1,0 +1,50 @@
+"""The span of a run that was refused before it was started: Mastra shows it, too, and Temporal never hears of it."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from temporalio.client import Client
+
+from mastra_temporal._tracing.attributes import data_attribute, metadata_attributes
+from mastra_temporal._tracing.headers import outgoing
+from mastra_temporal._tracing.interceptor import TracingHeaders
+from mastra_temporal._tracing.options import TracingOptions, run_metadata
+from mastra_temporal.errors import MastraError
+
+__all__ = ["record_refusal"]
+
+
+def record_refusal(
+    client: Client, error: MastraError, *, workflow_id: str, run_id: str, resource_id: str | None, input_data: Any
+) -> None:
+    """Record the error that a call was refused with, where this process traces."""
+    interceptors = client.config(active_config=True)["interceptors"]
+    ours = next((each for each in interceptors if isinstance(each, TracingHeaders)), None)
+    carry = outgoing.get()
+    if ours is None or ours.tracing is None or carry is None:
+        return
+    tracing, (header, carrier) = ours.tracing, carry()
+    options = header.parsed_options() or TracingOptions()
+    parent = tracing.named(carrier) or tracing.current()
+    trace_id = secrets.randbits(128)
+    if options.trace_id is not None:
+        trace_id, parent = int(options.trace_id, 16), None
+    if options.parent_span_id is not None:
+        parent = tracing.remote(trace_id, int(options.parent_span_id, 16))
+    span = tracing.start(
+        options.root_span_name or f"workflow run: '{workflow_id}'",
+        parent=parent,
+        trace_id=trace_id,
+        span_id=secrets.randbits(64),
+        attributes={
+            "mastra.span.type": "workflow_run",
+            "mastra.entity.type": "workflow_run",
+            "mastra.entity.id": workflow_id,
+            **metadata_attributes(run_metadata(options, run_id, resource_id, {})),
+            **({} if options.hide_input else data_attribute("workflow_run", "input", input_data)),
+        },
+    )
+    tracing.record_error(span, error.wire_name, str(error))
+    span.end()

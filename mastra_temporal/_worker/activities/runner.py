@@ -1,0 +1,356 @@
+"""A step's activity: validates, runs the body, reports what came of it, and counts the step's own failures.
+
+Temporal retries an activity without limit, because a crash is not a failure of the step. So the limit of ``retries`` is
+kept here: failures are counted in the heartbeat's details, which survive a killed worker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import Executor
+from copy import deepcopy
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from mastra_temporal._data.gate import to_json
+from mastra_temporal._data.path import is_object
+from mastra_temporal._definition.step import Step
+from mastra_temporal._definition.validation import dumped, require_same_types, validated
+from mastra_temporal._protocol.names import FAILED_STEP
+from mastra_temporal._protocol.step_calls import (
+    Checkpoint,
+    RequestContextChange,
+    RetryPlan,
+    StepCall,
+    StepFailure,
+    StepOutcome,
+)
+from mastra_temporal._tracing.attempt import current_span
+from mastra_temporal._tracing.context import TracingContext
+from mastra_temporal._worker.activities import body
+from mastra_temporal._worker.activities.body import AttemptGivenUp
+from mastra_temporal._worker.activities.boundary import user_code
+from mastra_temporal._worker.activities.channel import StepChannel
+from mastra_temporal._worker.activities.declared import Declared
+from mastra_temporal._worker.activities.failure import (
+    error_info,
+    is_retryable,
+    recorded_cause,
+    summary,
+    tripwire_info,
+    wanted_delay,
+)
+from mastra_temporal._worker.activities.heartbeat import AttemptLost, Heartbeat
+from mastra_temporal._worker.activities.lost_attempts import LostAttempts, effective_limit
+from mastra_temporal._worker.activities.sizes import size_error
+from mastra_temporal.context import (
+    BaseStepContext,
+    RequestContext,
+    StepContext,
+    StepEffects,
+    StepPorts,
+    SyncStepContext,
+)
+from mastra_temporal.errors import PayloadTooLargeError, SerializationError
+from mastra_temporal.workflow import Workflow
+
+if TYPE_CHECKING:
+    from mastra_temporal.mastra import Mastra
+
+__all__ = ["StepRunner"]
+
+LONGEST_DELAY_MS = 100 * 365 * 24 * 3_600_000
+"""What a growing delay comes to where it has no limit: a hundred years can still be written."""
+
+
+class StepRunner:
+    """Runs one step whenever its activity is called."""
+
+    def __init__(
+        self, mastra: Mastra, workflow: Workflow[Any, Any, Any], step: Step[Any, Any], threads: Executor
+    ) -> None:
+        """Create the runner of a step.
+
+        Args:
+            mastra: The registry.
+            workflow: The step's workflow.
+            step: The step.
+            threads: Where it runs if it is not async.
+        """
+        self.mastra = mastra
+        self.workflow = workflow
+        self.step = step
+        self.threads = threads
+
+    async def run(self, call: StepCall) -> StepOutcome:
+        """The activity."""
+        limit = effective_limit(call.max_lost_attempts, self.mastra.max_lost_attempts)
+        lost = await LostAttempts.before_this_one(call.carried, limit=limit)
+        attempt = Attempt(self, call, lost)
+        try:
+            if lost.was_overdue:
+                raise body.overdue(attempt.owner, call.timeout_ms)
+            async with attempt.heartbeat, attempt.channel:
+                return await attempt.run(self.threads)
+        except (AttemptGivenUp, AttemptLost):
+            raise
+        except Exception as error:
+            failure = attempt.failure(error)
+        # Not in the handler: there Temporal would find the user's error as the context of ours.
+        raise failure
+
+
+class Attempt:
+    """One attempt of a step."""
+
+    def __init__(self, runner: StepRunner, call: StepCall, lost: LostAttempts) -> None:
+        """Prepare an attempt."""
+        self.mastra = runner.mastra
+        self.step = step = runner.step
+        self.call = call
+        self.owner = f"step `{step.id}` of workflow `{call.workflow_id}`"
+        self.workflow = runner.workflow
+        self.declared = Declared(runner.workflow, call.validate_inputs, call.validate_outputs)
+        self.channel = StepChannel(call)
+        self.heartbeat = Heartbeat(self.owner, lost)
+        self.effects = StepEffects()
+        self.request_context = RequestContext(deepcopy(call.request_context))
+        self.payload: Any = None
+        self.resume_payload: Any = None
+
+    async def run(self, threads: Executor) -> StepOutcome:
+        """Validate, run the body, and say what came of it."""
+        with user_code(self.owner):
+            context = self._context(self._input())
+        calling = body.call(
+            self.step.body,
+            context.input_data,
+            context,
+            owner=self.owner,
+            executor=threads,
+            heartbeat=self.heartbeat,
+        )
+        output = await body.supervise(
+            asyncio.create_task(calling, name=self.owner),
+            self.heartbeat,
+            owner=self.owner,
+            timeout_ms=self.call.timeout_ms,
+            grace_ms=self.call.cancel_grace_ms,
+        )
+        with user_code(self.owner):
+            outcome = self._outcome(output)
+            too_large = size_error(outcome, f"The result of {self.owner}")
+        if too_large is not None:
+            raise PayloadTooLargeError(too_large["message"])
+        return outcome
+
+    def failure(self, error: Exception) -> ApplicationError:
+        """The error to report, with the verdict whether Temporal may try again."""
+        failures = self.heartbeat.recorded.failures + 1
+        retry = self.call.retry
+        retryable = (
+            is_retryable(error, retry.non_retryable_error_types or [])
+            and failures <= retry.retries
+            and not self.effects.aborted
+            and not self.heartbeat.given_up.done()
+        )
+        if retryable:
+            self.heartbeat.count_failure()
+            labels = {"workflow_id": self.call.workflow_id, "step_id": self.step.id}
+            activity.metric_meter().create_counter("mastra_step_retries", "Failures that are retried").add(1, labels)
+        details = self._details(error)
+        failure = ApplicationError(
+            summary(details.error),
+            details,
+            type=FAILED_STEP,
+            non_retryable=not retryable,
+            next_retry_delay=_delay(error, retry, failures),
+        )
+        failure.__cause__ = recorded_cause(error)
+        return failure
+
+    def _details(self, error: Exception) -> StepFailure:
+        """What is recorded of a failure. Of data that cannot be recorded with it nothing is said: the error matters."""
+        types = self.call.retry.non_retryable_error_types or []
+        details = StepFailure(
+            error=error_info(error),
+            tripwire=tripwire_info(error),
+            non_retryable=None if is_retryable(error, types) else True,
+            aborted=self.effects.aborted or None,
+        )
+        try:
+            with user_code(self.owner):
+                data = {"payload": self.payload, "request_context": self._request_context_change()}
+                whole = details.model_copy(update=data)
+                return whole if size_error(whole, "error") is None else details
+        except Exception:
+            return details
+
+    def _input(self) -> Any:
+        step, call = self.step, self.call
+        if not call.validate_inputs:
+            return call.input_data
+        validated(
+            step.request_context_schema,
+            call.request_context or {},
+            f"Step request context validation failed for step '{step.id}'",
+            "WORKFLOW_STEP_REQUEST_CONTEXT_VALIDATION_FAILED",
+            carries_issues=False,
+        )
+        value = validated(
+            step.input_schema,
+            call.input_data,
+            "Step input validation failed",
+            "WORKFLOW_STEP_INPUT_VALIDATION_FAILED",
+            owner=self.owner,
+        )
+        if step.input_schema is not None:
+            payload = step.input_schema.dump(value, what=f"The input of {self.owner}")
+            self.payload = payload if payload != call.input_data else None
+        return value
+
+    def _resume_data(self) -> Any:
+        step, call = self.step, self.call
+        if not call.resumed or call.resume_data is None or step.resume_schema is None or not call.validate_inputs:
+            return call.resume_data
+        value = validated(
+            step.resume_schema, call.resume_data, "Step resume data validation failed",
+            "WORKFLOW_STEP_RESUME_DATA_VALIDATION_FAILED", carries_issues=False,
+        )  # fmt: skip
+        data = step.resume_schema.dump(value, what=f"The resume data of {self.owner}")
+        self.resume_payload = data if data != call.resume_data else None
+        return value
+
+    async def _lookup(self, step_id: str | None) -> Any:
+        return self.declared.found(step_id, await self.channel.lookup(step_id))
+
+    def _context(self, input_data: Any) -> BaseStepContext:
+        call = self.call
+        kind = StepContext if self.step.body.is_async else SyncStepContext
+        return kind(
+            input_data=input_data,
+            run_id=call.run_id,
+            workflow_id=call.workflow_id,
+            step_id=self.step.id,
+            resource_id=call.resource_id,
+            read_state=lambda: self.declared.state_in_step(self.step, dict(call.state or {})),
+            request_context=self.request_context,
+            retry_count=self.heartbeat.recorded.failures,
+            mastra=self.mastra,
+            resume_data=self._resume_data(),
+            read_suspend_data=lambda: self.declared.suspend_data(self.step, call.suspend_data),
+            idempotency_key=call.idempotency_key,
+            last_checkpoint=self.heartbeat.recorded.value,
+            restart=self.heartbeat.lost.is_restart or bool(self.call.restarted),
+            abort_signal=self.heartbeat.abort_signal,
+            tracing_context=TracingContext(current_span()),
+            effects=self.effects,
+            ports=StepPorts(
+                lookup=self._lookup,
+                checkpoint=self._checkpoint,
+                write=self.channel.write,
+                loop=asyncio.get_running_loop(),
+            ),
+        )
+
+    def _checkpoint(self, value: Any) -> None:
+        what = f"The checkpoint of {self.owner}"
+        checkpoint = Checkpoint(value=to_json(value, what=what))
+        too_large = size_error(checkpoint, what)
+        if too_large is not None:
+            raise PayloadTooLargeError(too_large["message"])
+        self.heartbeat.save(checkpoint.value)
+
+    def _outcome(self, returned: Any) -> StepOutcome:
+        effects = self.effects
+        common: dict[str, Any] = {
+            "payload": self.payload,
+            "resume_payload": self.resume_payload,
+            "state": self._staged_state(),
+            "request_context": self._request_context_change(),
+            "aborted": effects.aborted or None,
+        }
+        if effects.suspended:
+            return StepOutcome(
+                status="suspended",
+                suspend_payload=self._suspend_payload(),
+                suspend_output=None
+                if effects.bailed or not returned
+                else to_json(returned, what=f"What {self.owner} gave"),
+                resume_labels=effects.resume_labels or None,
+                **common,
+            )
+        what = f"The result of {self.owner}"
+        if effects.bailed:
+            return StepOutcome(status="bailed", output=to_json(returned, what=what), **common)
+        output = dumped(self.step.output_schema, returned, what=what)
+        if self.call.validate_outputs:
+            read = validated(
+                self.step.output_schema,
+                output,
+                f"Step output validation failed for step '{self.step.id}'",
+                "WORKFLOW_STEP_OUTPUT_VALIDATION_FAILED",
+            )
+            require_same_types(returned, read, what=what)
+        return StepOutcome(output=output, **common)
+
+    def _suspend_payload(self) -> Any:
+        schema = self.step.suspend_schema
+        payload = dumped(schema, self.effects.suspend_payload, what=f"The suspend payload of {self.owner}")
+        if not payload or schema is None or not self.call.validate_inputs:
+            return payload
+        value = validated(
+            schema, payload, "Step suspend data validation failed", "WORKFLOW_STEP_SUSPEND_DATA_VALIDATION_FAILED",
+            carries_issues=False,
+        )  # fmt: skip
+        return schema.dump(value, what=f"The suspend payload of {self.owner}")
+
+    def _staged_state(self) -> dict[str, Any] | None:
+        if not self.effects.state:
+            return None
+        schema = self.step.state_schema
+        state = dumped(schema or self.workflow.state_schema, self.effects.state, what=f"The state set by {self.owner}")
+        if not is_object(state):
+            kind = type(self.effects.state).__name__
+            raise SerializationError(
+                f"{self.owner}: set_state() takes an object with the values to change, got {kind}."
+            )
+        if schema is None or not self.call.validate_inputs:
+            return state
+        value = validated(
+            schema, state, "Step state data validation failed", "WORKFLOW_STEP_STATE_VALIDATION_FAILED",
+            carries_issues=False,
+        )  # fmt: skip
+        return schema.dump(value, what=f"The state set by {self.owner}")
+
+    def _request_context_change(self) -> RequestContextChange | None:
+        what = f"The request context of {self.owner}"
+        return request_context_change(self.call.request_context or {}, self.request_context, what=what)
+
+
+def request_context_change(before: dict[str, Any], after: RequestContext, *, what: str) -> RequestContextChange | None:
+    """What user code did to the request context; None when nothing.
+
+    Raises:
+        SerializationError: It has set what cannot be written.
+    """
+    now = after.to_json(what=what)
+    changed = {key: value for key, value in now.items() if key not in before or before[key] != value}
+    deleted = [key for key in before if key not in after]
+    return RequestContextChange(set=changed or None, deleted=deleted or None) if changed or deleted else None
+
+
+def _delay(error: Exception, retry: RetryPlan, failures: int) -> timedelta:
+    wanted = wanted_delay(error)
+    if wanted is not None:
+        return wanted
+    longest = LONGEST_DELAY_MS if retry.maximum_interval_ms is None else retry.maximum_interval_ms
+    try:
+        milliseconds = min(retry.delay_ms * (retry.backoff_coefficient or 1) ** (failures - 1), longest)
+    except OverflowError:
+        milliseconds = longest
+    # Zero would mean "not set" to Temporal.
+    return timedelta(milliseconds=max(milliseconds, 1))

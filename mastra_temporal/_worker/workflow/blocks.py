@@ -1,0 +1,106 @@
+"""``.parallel()`` and ``.branch()``: several bodies at once on the same input."""
+
+from __future__ import annotations
+
+import asyncio
+
+from temporalio import workflow
+
+from mastra_temporal._definition.predicate import evaluate_predicate
+from mastra_temporal._protocol.graph import Body, ConditionalEntry, ParallelEntry, body_id
+from mastra_temporal._protocol.results import StepResult
+from mastra_temporal._worker.workflow.completion import Ending, ending_of, suspended_paths
+from mastra_temporal._worker.workflow.engine import Engine, unfinished
+from mastra_temporal._worker.workflow.function_calls import call_functions
+from mastra_temporal._worker.workflow.scope import EntryData, Progress, Scope
+from mastra_temporal._worker.workflow.spans import CONDITION, here
+
+__all__ = ["execute_conditional", "execute_parallel"]
+
+
+async def execute_parallel(engine: Engine, scope: Scope, progress: Progress, entry: ParallelEntry) -> Ending:
+    """Run all bodies. A failure does not stop the others."""
+    return await _run_together(engine, scope, progress, entry.steps)
+
+
+async def execute_conditional(engine: Engine, scope: Scope, progress: Progress, entry: ConditionalEntry) -> Ending:
+    """Run every body whose condition is true. The conditions are evaluated once, whatever happens afterwards."""
+    if progress.selected is None:
+        progress.selected = await _select(engine, scope, progress, entry)
+        here().note(
+            truthy_indexes=progress.selected,
+            selected_steps=[body_id(entry.steps[index]) for index in progress.selected],
+        )
+    return await _run_together(engine, scope, progress, [entry.steps[index] for index in progress.selected])
+
+
+async def _select(engine: Engine, scope: Scope, progress: Progress, entry: ConditionalEntry) -> list[int]:
+    conditions = [info.function for info in entry.serialized_conditions]
+    predicates = entry.predicates or [None] * len(entry.steps)
+    spans = [
+        engine.told.trace.span(
+            scope, CONDITION, f"condition '{index}'", input_data=progress.input_data, condition_index=index
+        )
+        for index in range(len(predicates))
+    ]
+    data = EntryData(scope, engine.run, progress.input_data)
+    truths = [predicate is not None and evaluate_predicate(predicate, data) for predicate in predicates]
+    failed: set[int] = set()
+    functions = {index: function for index, function in enumerate(conditions) if function is not None}
+    if functions:
+        outcomes = await call_functions(engine, scope, list(functions.values()), progress.input_data)
+        for (index, function), outcome in zip(functions.items(), outcomes, strict=True):
+            truths[index] = bool(outcome.value)
+            if outcome.error is not None:
+                failed.add(index)
+                spans[index].fail(outcome.error)
+                workflow.logger.warning(
+                    "`%s` of workflow `%s` raised and counts as false: %s",
+                    function.id, scope.workflow_id, outcome.error.get("message"),
+                )  # fmt: skip
+    for index, (span, true) in enumerate(zip(spans, truths, strict=True)):
+        if index not in failed:
+            span.note(result=true)
+            span.output(true)
+        span.end()
+    return [index for index, true in enumerate(truths) if true]
+
+
+async def _run_together(engine: Engine, scope: Scope, progress: Progress, bodies: list[Body]) -> Ending:
+    if engine.run.per_step:
+        finished = [body for body in bodies if _has_result(progress, body)]
+        bodies = finished + [body for body in bodies if body not in finished][:1]
+    results = await asyncio.gather(*(engine.run_body(scope, progress, body, progress.input_data) for body in bodies))
+    by_id = {body_id(body): result for body, result in zip(bodies, results, strict=True)}
+    progress.results = {**by_id, **progress.results}  # in the order of definition, not of completion
+    return _ending(by_id)
+
+
+def _has_result(progress: Progress, body: Body) -> bool:
+    result = progress.results.get(body_id(body))
+    return result is not None and not unfinished(result) and body_id(body) not in progress.resuming
+
+
+def _ending(results: dict[str, StepResult]) -> Ending:
+    for step_id, result in results.items():
+        if result.status == "failed":
+            return ending_of(step_id, result)
+    if any(result.status == "running" for result in results.values()):
+        return Ending("moved")
+    suspended = [
+        path
+        for step_id, result in results.items()
+        if result.status == "suspended"
+        for path in suspended_paths(step_id, result)
+    ]
+    if suspended:
+        return Ending("suspended", suspended=suspended)
+    for status in ("canceled", "paused"):
+        if any(result.status == status for result in results.values()):
+            return Ending(status)
+    # A branch that was not taken has no key, as it is undefined in JavaScript: a default of the next schema applies.
+    return Ending(
+        "success",
+        output={step_id: result.output for step_id, result in results.items()},
+        result={step_id: result.output for step_id, result in results.items() if result.status == "success"},
+    )

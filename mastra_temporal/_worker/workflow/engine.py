@@ -1,0 +1,144 @@
+"""What every handler of an entry works with, and how the bodies of entries are run."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from temporalio import workflow
+
+from mastra_temporal._protocol.graph import Entry, NestedEntry, StepEntry, body_id
+from mastra_temporal._protocol.results import StepResult
+from mastra_temporal._worker.workflow.attempts import Attempts
+from mastra_temporal._worker.workflow.completion import Ending
+from mastra_temporal._worker.workflow.invocation import Continuation, Occurrence
+from mastra_temporal._worker.workflow.reporter import Observation
+from mastra_temporal._worker.workflow.scope import Progress, RunState, Scope, milliseconds_now
+from mastra_temporal._worker.workflow.takeover import Takeover
+
+__all__ = ["Engine", "settle_bail", "unfinished"]
+
+ONLY_ONCE = Occurrence()
+"""Of a body that is neither in a loop nor in a foreach."""
+
+
+@dataclass
+class Engine:
+    """One run under execution."""
+
+    run: RunState
+    attempts: Attempts
+    takeover: Takeover
+    told: Observation
+    walk: Callable[[Engine, Scope, list[Entry]], Awaitable[Ending]]
+    """Executes a workflow from where its scope stands: nested workflows come back to it."""
+    step: Callable[[Engine, Scope, StepEntry, Occurrence, Any, Continuation | None], Awaitable[StepResult]]
+    nested: Callable[
+        [Engine, Scope, Progress, NestedEntry, Occurrence, Any, Continuation | None], Awaitable[StepResult]
+    ]
+
+    def abort(self) -> None:
+        """Cancel the run: nothing further is started, steps in flight get their abort signal."""
+        self.run.aborted = True
+        self.attempts.abort()
+
+    def must_move(self) -> bool:
+        """Whether nothing further may be started here, because the run is about to go on in a new execution."""
+        if self.attempts.arrivals.history_is_long and not self.run.aborted and not self.run.stays:
+            self.run.moving = True
+        return self.run.moving
+
+    async def delay_retry(self, scope: Scope, body: str) -> bool:
+        """Wait before a nested workflow or a mapping is tried again.
+
+        Returns:
+            Whether it is to be: not when the run is canceled meanwhile.
+        """
+        with contextlib.suppress(asyncio.TimeoutError):
+            await workflow.wait_condition(
+                lambda: self.run.aborted,
+                # Without a delay there is a timer, too, as it is in recorded histories.
+                timeout=timedelta(milliseconds=max(scope.plan.retry_delay, 1)),
+                timeout_summary=f"retry {body}",
+            )
+        await self.hold()
+        return not self.run.aborted
+
+    async def hold(self) -> None:
+        """Go no further when the run travels in time: it is about to be ended."""
+        if self.run.leaving:
+            await workflow.wait_condition(lambda: not self.run.leaving)
+
+    async def run_body(
+        self,
+        scope: Scope,
+        progress: Progress,
+        body: StepEntry | NestedEntry,
+        input_data: object,
+        occurrence: Occurrence = ONLY_ONCE,
+    ) -> StepResult:
+        """Run the step or nested workflow of an entry, unless this entry has its result already."""
+        key = occurrence.key(body_id(body))
+        result = progress.results.get(key)
+        if result is None or unfinished(result) or key in progress.resuming:
+            resume = _continuation(scope, progress, key, result, input_data)
+            scope.active[key] = _running(result, input_data)
+            with self.told.body(scope, progress, body, occurrence, input_data, resume) as ended:
+                if isinstance(body, StepEntry):
+                    result = await self.step(self, scope, body, occurrence, input_data, resume)
+                else:
+                    result = await self.nested(self, scope, progress, body, occurrence, input_data, resume)
+                if occurrence.iteration is not None:
+                    result = _of_iteration(result, occurrence.iteration, scope.steps.get(body_id(body)))
+                ended(result)
+            del scope.active[key]
+            progress.results[key] = result
+            # Not before: if the execution is closed under the step, the next one must not ask again.
+            progress.resuming.pop(key, None)
+            scope.answers.pop(key, None)
+        if occurrence.index is None:
+            scope.steps[body_id(body)] = result
+        return result
+
+
+def _continuation(
+    scope: Scope, progress: Progress, key: str, result: StepResult | None, input_data: Any
+) -> Continuation | None:
+    if result is not None and key in progress.resuming:
+        return Continuation(result, progress.resuming[key])
+    if key in scope.answers:
+        return Continuation(scope.steps[key].model_copy(update={"payload": input_data}), scope.answers[key])
+    return None
+
+
+def _of_iteration(result: StepResult, iteration: int, before: StepResult | None) -> StepResult:
+    """In a loop the data of a resume stays visible in the iterations after it, as in Mastra."""
+    update: dict[str, Any] = {"metadata": {"iterationCount": iteration}}
+    if result.resumed_at is None and before is not None and before.resumed_at is not None:
+        update |= {"resume_payload": before.resume_payload, "resumed_at": before.resumed_at}
+    return result.model_copy(update=update)
+
+
+def settle_bail(engine: Engine, scope: Scope, step_id: str) -> None:
+    """A step that ends its workflow by ``bail()`` has succeeded.
+
+    It stays ``bailed`` in parallel and branch, and where the run was canceled: it ended nothing there.
+    """
+    result = scope.steps[step_id]
+    if result.status == "bailed" and not engine.run.aborted:
+        scope.steps[step_id] = result.model_copy(update={"status": "success"})
+
+
+def _running(before: StepResult | None, input_data: object) -> StepResult:
+    if before is not None:  # it is resumed
+        return before.model_copy(update={"status": "running"})
+    return StepResult(status="running", payload=input_data, started_at=milliseconds_now())
+
+
+def unfinished(result: StepResult) -> bool:
+    """Whether there is more to do for a body that has this result."""
+    return result.status in ("running", "paused")

@@ -1,0 +1,205 @@
+"""What a run tells those who watch it: Mastra's events, in Mastra's order, in the run's `WorkflowStream`.
+
+The log is the workflow's memory, not its history: replay makes it again. What steps write comes into it by signals, and
+before the step's result, because a step sends all that it has written before it reports.
+"""
+
+from __future__ import annotations
+
+import base64
+import uuid
+from bisect import bisect_right
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from temporalio import workflow
+from temporalio.contrib.workflow_streams import PublishInput, WorkflowStream, WorkflowStreamState
+
+from mastra_temporal._protocol.messages import StreamItem, StreamQuery, StreamReply
+from mastra_temporal._protocol.names import STREAM_TOPIC
+from mastra_temporal._protocol.results import NO_USAGE, StepResult, WorkflowResult
+from mastra_temporal._worker.workflow.scope import Progress, RunState, Scope
+
+__all__ = ["Events", "RunStream", "StepEvents"]
+
+MESSAGE = 1024 * 1024
+"""Bytes of events in the answer to one query."""
+RETAINED = 4 * 1024 * 1024
+"""Bytes of events that a worker keeps of each run. Older ones are made again from the history."""
+
+STEP_FIELDS = [
+    (name, field.alias or name) for name, field in StepResult.model_fields.items() if name != "resume_labels"
+]
+
+
+class RunStream(WorkflowStream):
+    """The log of a run, bounded in memory."""
+
+    retained: int | None = RETAINED
+    """None keeps everything."""
+
+    def __init__(self, prior_state: WorkflowStreamState | None = None) -> None:
+        """Create the log. Only in the ``__init__`` of a workflow.
+
+        Args:
+            prior_state: What `carried` gave before the run continued as new.
+        """
+        super().__init__(prior_state)
+        self._tasks: list[int] = []
+        """For each item of the log the workflow task that added it, as the length of the history in it."""
+        self._size = 0
+        self._engine_events = self.topic(STREAM_TOPIC)
+
+    @property
+    def end(self) -> int:
+        """The offset of the next event."""
+        return self._base_offset + len(self._log)
+
+    def append(self, event_type: str, payload: dict[str, Any]) -> None:
+        """Add an event of the engine."""
+        self._engine_events.publish({"type": event_type, "payload": payload})
+        self._added()
+
+    def read(self, query: StreamQuery, *, limit: int | None = MESSAGE) -> StreamReply:
+        """What the log holds from an offset on.
+
+        Args:
+            query: From where on, and up to which workflow task. A worker can be asked when it has seen more than its
+                workflow tasks have reported; if it dies, that may happen again in another order.
+            limit: Bytes of items to give at once.
+        """
+        end = self._base_offset + bisect_right(self._tasks, query.settled)
+        reply, size = StreamReply(end=end), 0
+        for offset in range(max(query.offset, self._base_offset), end):
+            item = self._log[offset - self._base_offset]
+            size += len(item.data.data)
+            if limit is not None and size > limit and reply.items:
+                break
+            data = base64.b64encode(item.data.SerializeToString()).decode()
+            reply.items.append(StreamItem(offset=offset, topic=item.topic, data=data))
+        return reply
+
+    def carried(self) -> WorkflowStreamState:
+        """What a run takes along when it continues as new: where the log stands, not what is in it.
+
+        The events so far stay readable in the history of the execution that ends.
+        """
+        state = self.get_state()
+        state.log, state.base_offset = [], self.end
+        return state
+
+    def _on_publish(self, payload: PublishInput) -> None:
+        super()._on_publish(payload)
+        self._added()
+
+    def _added(self) -> None:
+        added = self._log[len(self._tasks) :]
+        self._tasks += [workflow.info().get_current_history_length()] * len(added)
+        self._size += sum(len(item.data.data) for item in added)
+        dropped = 0
+        while self.retained is not None and self._size > self.retained:
+            self._size -= len(self._log[dropped].data.data)
+            dropped += 1
+        if dropped:
+            self.truncate(self._base_offset + dropped)
+            del self._tasks[:dropped]
+
+
+class Events:
+    """Publishes what the interpreter does. Costs no command and no event of the history."""
+
+    def __init__(self, stream: RunStream, run: RunState) -> None:
+        """Publish the events of a run."""
+        self._stream = stream
+        self._run = run
+
+    def begin(self, workflow_id: str) -> None:
+        """The run starts, or is resumed."""
+        self._stream.append("workflow-start", {"workflowId": workflow_id})
+
+    def finish(self, result: WorkflowResult[Any]) -> None:
+        """The run has ended, or is suspended or paused."""
+        payload: dict[str, Any] = {"workflowStatus": result.status, "metadata": {}, "output": {"usage": NO_USAGE}}
+        if result.result is not None:
+            payload["finalWorkflowResult"] = result.result
+        if result.tripwire is not None:
+            payload["tripwire"] = result.tripwire
+        self._stream.append("workflow-finish", payload)
+
+    def stopped(self, scope: Scope, status: str) -> None:
+        """A workflow has stopped between two entries: ``canceled`` or ``paused``."""
+        if not self._inside_foreach(scope):
+            self._stream.append(f"workflow-{status}", {})
+
+    def started(
+        self, scope: Scope, progress: Progress, step_id: str, step: StepResult, *, called: bool = True
+    ) -> StepEvents:
+        """A step, mapping or foreach starts, unless it did so before the run went on in a new execution.
+
+        Args:
+            scope: The workflow of the step.
+            progress: The entry of the step.
+            step_id: The step.
+            step: What is known of it.
+            called: A foreach is no call of a step, and has no id as such.
+        """
+        again = step_id in progress.calls
+        if not again:
+            progress.calls[step_id] = self._call_id() if called else ""
+        events = self.of(scope, step_id)
+        call_id = {"stepCallId": progress.calls[step_id]} if called else {}
+        events = StepEvents(events.stream, step_id, {**events.base, **call_id}, progress)
+        if not again:
+            events.publish("workflow-step-start", told(step))
+        return events
+
+    def of(self, scope: Scope, step_id: str) -> StepEvents:
+        """The events of one step. The items of a foreach have none: its progress stands for them."""
+        return StepEvents(
+            None if self._inside_foreach(scope) else self._stream, step_id, {"id": self._address(scope, step_id)}
+        )
+
+    def none(self) -> StepEvents:
+        """The events of what is not told."""
+        return StepEvents(None, "", {})
+
+    def _address(self, scope: Scope, step_id: str) -> str:
+        around = (self._run.scopes[scope.path[:depth]].workflow_id for depth in range(1, len(scope.path) + 1))
+        return ".".join((*around, step_id))
+
+    def _inside_foreach(self, scope: Scope) -> bool:
+        return scope.run_id != self._run.run_id
+
+    def _call_id(self) -> str:
+        # Not workflow.uuid4(): it would shift the random ids of runs that were recorded without events.
+        return str(uuid.uuid5(uuid.UUID(workflow.info().first_execution_run_id), str(self._stream.end)))
+
+
+@dataclass(frozen=True)
+class StepEvents:
+    """The events of one execution of a step."""
+
+    stream: RunStream | None
+    step_id: str
+    base: dict[str, Any]
+    progress: Progress | None = None
+
+    def publish(self, event_type: str, payload: dict[str, Any]) -> None:
+        """Add an event of this step."""
+        if self.stream is not None:
+            self.stream.append(event_type, {**self.base, **payload})
+
+    def ended(self, result: StepResult, *, only: Collection[str] | None = None) -> None:
+        """The step has a result, or is suspended. ``only`` are the fields to tell."""
+        if result.status == "running":
+            return  # it goes on in a new execution
+        if self.progress is not None:
+            self.progress.calls.pop(self.step_id, None)
+        kind = "workflow-step-suspended" if result.status == "suspended" else "workflow-step-result"
+        self.publish(kind, {name: value for name, value in told(result).items() if only is None or name in only})
+
+
+def told(result: StepResult) -> dict[str, Any]:
+    """A step's result as an event shows it. Shallow: it is written as JSON right away."""
+    return {alias: value for name, alias in STEP_FIELDS if (value := getattr(result, name)) is not None}

@@ -1,0 +1,152 @@
+"""The short calls into user code and schemas: local activities that are over in the same workflow task.
+
+A worker that does not have what is called, because the run was started on another version of its workflow, says so.
+Then the call is made once more, as an activity that waits for a worker which has it.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import ActivityError, ApplicationError, FailureError
+
+from mastra_temporal._protocol.function_calls import (
+    CallbackCall,
+    EnterCall,
+    EnterOutcome,
+    FunctionCall,
+    FunctionOutcome,
+)
+from mastra_temporal._protocol.graph import FunctionRef
+from mastra_temporal._protocol.limits import size_error
+from mastra_temporal._protocol.model import CamelModel
+from mastra_temporal._protocol.names import ACTIVITY_CALLBACK, ACTIVITY_ENTER, ACTIVITY_FUNCTION
+from mastra_temporal._protocol.results import ErrorInfo
+from mastra_temporal._worker.workflow.attempts import ActivityPlan
+from mastra_temporal._worker.workflow.engine import Engine
+from mastra_temporal._worker.workflow.scope import Scope
+
+__all__ = ["call_function", "call_functions", "check_output", "enter", "run_callback"]
+
+T = TypeVar("T")
+
+LIMIT = timedelta(minutes=5)
+CALLBACK_LIMIT = timedelta(hours=1)
+ONCE = RetryPolicy(maximum_attempts=1)
+
+
+async def call_functions(
+    engine: Engine,
+    scope: Scope,
+    functions: list[FunctionRef],
+    input_data: Any,
+    *,
+    iteration_count: int | None = None,
+    retry_count: int = 0,
+) -> list[FunctionOutcome]:
+    """Evaluate user functions concurrently, in one local activity. What they raise is an outcome, too."""
+    call = FunctionCall(
+        workflow_id=scope.workflow_id,
+        functions=functions,
+        run_id=scope.run_id,
+        resource_id=engine.run.resource_id,
+        input_data=input_data,
+        init_data=scope.init_data,
+        state=scope.state,
+        request_context=engine.run.request_context,
+        outputs=scope.outputs(),
+        iteration_count=iteration_count,
+        retry_count=retry_count,
+        validate_inputs=scope.validate_inputs,
+        validate_outputs=scope.plan.validate_outputs,
+        taken_over=engine.takeover.ask() or None,
+        max_lost_attempts=scope.plan.max_lost_attempts,
+    )
+    summary = ", ".join(function.id for function in functions)
+    try:
+        outcomes = await _call_here(engine, ACTIVITY_FUNCTION, call, list[FunctionOutcome], summary)
+        if any(outcome.missing for outcome in outcomes):
+            name = ".".join((*scope.path, functions[0].id))
+            outcomes = await _call_anywhere(engine, name, ACTIVITY_FUNCTION, call, list[FunctionOutcome], summary)
+    except FailureError as failure:
+        error = _error(failure, f"function `{functions[0].id}` of workflow `{scope.workflow_id}`")
+        return [FunctionOutcome(error=error)] * len(functions)
+    for outcome in outcomes:
+        engine.run.change_request_context(outcome.request_context)
+    return outcomes
+
+
+async def call_function(
+    engine: Engine, scope: Scope, function: FunctionRef, input_data: Any, *, iteration_count: int | None = None
+) -> FunctionOutcome:
+    """Evaluate one user function."""
+    [outcome] = await call_functions(engine, scope, [function], input_data, iteration_count=iteration_count)
+    return outcome
+
+
+async def enter(engine: Engine, call: EnterCall) -> EnterOutcome:
+    """Admit data into a workflow: validate it, fill in defaults; for a run without a graph also fetch that."""
+    call = call.model_copy(update={"taken_over": engine.takeover.ask() or None})
+    summary = f"validate {call.workflow_id} ({call.kind})"
+    outcome = await _call_here(engine, ACTIVITY_ENTER, call, EnterOutcome, summary)
+    if not outcome.missing:
+        return outcome
+    try:
+        return await _call_anywhere(engine, call.workflow_id, ACTIVITY_ENTER, call, EnterOutcome, summary)
+    except FailureError as failure:
+        return EnterOutcome(error=_error(failure, f"workflow `{call.workflow_id}`"))
+
+
+async def check_output(engine: Engine, workflow_id: str, output: Any) -> ErrorInfo | None:
+    """Check a workflow's result against its schema."""
+    outcome = await enter(engine, EnterCall(workflow_id=workflow_id, input_data=output, kind="output"))
+    return outcome.error
+
+
+async def _call_here(engine: Engine, activity: str, call: CamelModel, result_type: type[T], summary: str) -> T:
+    await engine.attempts.arrivals.count_local_activity()
+    return await workflow.execute_local_activity(
+        activity, call, result_type=result_type, start_to_close_timeout=LIMIT, retry_policy=ONCE, summary=summary
+    )
+
+
+async def _call_anywhere(
+    engine: Engine, name: str, activity: str, call: CamelModel, result_type: type[T], summary: str
+) -> T:
+    too_large = size_error(call, f"What `{summary}` needs to know", engine.run.stored_from)
+    if too_large is not None:
+        raise ApplicationError(too_large["message"], type=too_large["name"])
+    plan = ActivityPlan(
+        activity_type=activity,
+        summary=summary,
+        start_to_close_timeout=LIMIT,
+        heartbeat_timeout=timedelta(seconds=30),
+    )
+    return await engine.attempts.perform(name, call, result_type, plan)
+
+
+def _error(failure: FailureError, owner: str) -> ErrorInfo:
+    cause = failure.cause if isinstance(failure, ActivityError) else failure
+    return {"name": type(cause).__name__, "message": f"{owner}: {cause}"}
+
+
+async def run_callback(engine: Engine, call: CallbackCall) -> ErrorInfo | None:
+    """Run ``on_start``, ``on_finish`` or ``on_error`` on a worker, as an activity that survives crashes.
+
+    Returns:
+        What the callback raised.
+    """
+    plan = ActivityPlan(
+        activity_type=ACTIVITY_CALLBACK,
+        summary=f"{call.callback} of {call.workflow_id}",
+        start_to_close_timeout=CALLBACK_LIMIT,
+        heartbeat_timeout=timedelta(seconds=30),
+        abortable=False,
+    )
+    outcome: FunctionOutcome = await engine.attempts.perform(
+        f"{call.workflow_id}.{call.callback}", call, FunctionOutcome, plan
+    )
+    return outcome.error

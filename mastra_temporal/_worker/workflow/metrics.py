@@ -1,0 +1,48 @@
+"""What a run counts and measures, through the SDK's own meter: replays count nothing twice.
+
+They appear wherever the worker's ``Runtime`` sends its metrics (Prometheus or OpenTelemetry), beside Temporal's own and
+with its labels ``namespace``, ``task_queue`` and ``workflow_type``. Times are in seconds.
+"""
+
+from __future__ import annotations
+
+from temporalio import workflow
+
+from mastra_temporal._protocol.results import RunStatus, StepResult
+
+__all__ = ["count_restart", "count_run", "measure_step", "measure_suspension"]
+
+
+def count_run(workflow_id: str, status: RunStatus) -> None:
+    """A run ended, or is suspended."""
+    counter = workflow.metric_meter().create_counter("mastra_runs", "Ends and suspensions of runs, by status")
+    counter.add(1, {"workflow_id": workflow_id, "status": status})
+
+
+def measure_step(workflow_id: str, step_id: str, result: StepResult) -> None:
+    """A step ended or was suspended: from when it was scheduled, retries included."""
+    ended = result.suspended_at if result.status == "suspended" else result.ended_at
+    if ended is None:
+        return
+    began = result.resumed_at if result.resumed_at is not None else result.started_at
+    histogram = workflow.metric_meter().create_histogram_float(
+        "mastra_step_duration", "Time from the scheduling of a step to its result", "s"
+    )
+    labels = {"workflow_id": workflow_id, "step_id": step_id, "status": result.status}
+    histogram.record((ended - began) / 1000, labels)
+
+
+def count_restart(workflow_id: str, steps: int) -> None:
+    """A restart scheduled steps again whose workers were gone."""
+    if steps:
+        workflow.metric_meter().create_counter("mastra_restarts", "Restarts that scheduled steps again").add(
+            1, {"workflow_id": workflow_id}
+        )
+
+
+def measure_suspension(workflow_id: str, milliseconds: int) -> None:
+    """A suspended run was resumed."""
+    histogram = workflow.metric_meter().create_histogram_float(
+        "mastra_run_suspended_time", "Time from a suspension to its resume", "s"
+    )
+    histogram.record(milliseconds / 1000, {"workflow_id": workflow_id})

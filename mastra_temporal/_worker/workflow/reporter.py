@@ -1,0 +1,75 @@
+"""What is told of a body while it runs: to the Temporal UI, to those who watch the run, to traces and to metrics."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Generator
+from typing import Any
+
+from mastra_temporal._protocol.graph import NestedEntry, StepEntry, body_id
+from mastra_temporal._protocol.results import StepResult
+from mastra_temporal._worker.workflow.attempts import Attempts
+from mastra_temporal._worker.workflow.events import Events, StepEvents
+from mastra_temporal._worker.workflow.invocation import Continuation, Occurrence
+from mastra_temporal._worker.workflow.metrics import measure_step
+from mastra_temporal._worker.workflow.scope import Progress, Scope, milliseconds_now
+from mastra_temporal._worker.workflow.suspension import resumed
+from mastra_temporal._worker.workflow.trace import RunTrace
+from mastra_temporal._worker.workflow.ui_details import Shown
+
+__all__ = ["Observation"]
+
+
+class Observation:
+    """Tells what the interpreter does. Nothing of it is a command or changes what is executed."""
+
+    def __init__(self, attempts: Attempts, trace: RunTrace, shown: Shown, events: Events) -> None:
+        """Tell of one run."""
+        self.trace = trace
+        self.shown = shown
+        self.events = events
+        self._attempts = attempts
+
+    @contextlib.contextmanager
+    def body(
+        self,
+        scope: Scope,
+        progress: Progress,
+        body: StepEntry | NestedEntry,
+        occurrence: Occurrence,
+        input_data: Any,
+        resume: Continuation | None,
+    ) -> Generator[Callable[[StepResult], None]]:
+        """A body runs; the function that is given takes its result."""
+        step_id = body_id(body)
+        path, name = (".".join((*scope.path, part(step_id))) for part in (occurrence.path, occurrence.key))
+        before = self._attempts.scheduled(name)
+        self.shown.step(path, scope.active[occurrence.key(step_id)])
+        events = self._started(scope, progress, step_id, occurrence, input_data, resume)
+        with self.trace.step(scope, step_id, input_data, execution=occurrence.path(step_id)) as span:
+
+            def ended(result: StepResult) -> None:
+                span.result(result)
+                measure_step(scope.workflow_id, step_id, result)
+                self.shown.step(path, result, self._attempts.scheduled(name) - before)
+                events.ended(result)
+
+            yield ended
+
+    def _started(
+        self,
+        scope: Scope,
+        progress: Progress,
+        step_id: str,
+        occurrence: Occurrence,
+        input_data: Any,
+        resume: Continuation | None,
+    ) -> StepEvents:
+        if occurrence.index is not None:
+            return self.events.none()  # the progress of the foreach tells of its items
+        result = StepResult(status="running", payload=input_data, started_at=milliseconds_now())
+        if resume is not None:
+            result = resumed(resume.prior, resume.data)
+        if occurrence.iteration is not None:
+            result = result.model_copy(update={"metadata": {"iterationCount": occurrence.iteration}})
+        return self.events.started(scope, progress, step_id, result)

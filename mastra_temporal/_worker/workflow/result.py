@@ -1,0 +1,108 @@
+"""The result of a run, assembled from its scope."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from temporalio.exceptions import ApplicationError
+
+from mastra_temporal._protocol.limits import LIMIT, compact, sent_size
+from mastra_temporal._protocol.messages import FailedStep
+from mastra_temporal._protocol.model import CamelModel
+from mastra_temporal._protocol.names import FAILED_RUN
+from mastra_temporal._protocol.results import RunStatus, StepResult, WorkflowResult
+from mastra_temporal._worker.workflow.completion import Ending
+from mastra_temporal._worker.workflow.scope import RunState, Scope
+from mastra_temporal._worker.workflow.suspension import labels, suspend_data
+
+__all__ = ["assemble", "failure_of", "run_status", "visible_steps"]
+
+
+def run_status(ending: Ending) -> RunStatus:
+    """The run's status: an early success by ``bail()`` is a success."""
+    if ending.status == "moved":
+        return "running"
+    return "success" if ending.status == "bailed" else ending.status
+
+
+def assemble(run: RunState, scope: Scope, ending: Ending) -> WorkflowResult[Any]:
+    """The result of a run that ended, or is suspended."""
+    suspended = ending.status == "suspended"
+    return WorkflowResult(
+        status=run_status(ending),
+        steps=visible_steps(scope),
+        input=scope.init_data,
+        step_execution_path=scope.step_execution_path,
+        result=ending.result if ending.status in ("success", "bailed") else None,
+        error=ending.error,
+        tripwire=ending.tripwire,
+        suspended=ending.suspended if suspended else None,
+        suspend_payload=_suspend_payloads(scope) if suspended else None,
+        resume_labels=_resume_labels(scope) if suspended else None,
+        state=scope.state,
+        run_id=run.run_id,
+    )
+
+
+def failure_of(run: RunState, scope: Scope | None, result: WorkflowResult[Any]) -> ApplicationError:
+    """How a failed run ends in Temporal: its message names the step, its details are the result and the step's input.
+
+    No payload codec covers a message, so data have no place in it.
+    """
+    error = result.error or {"message": (result.tripwire or {}).get("reason")}
+    path, step = ([], None) if scope is None else _failed_step(run, scope)
+    workflow = f"workflow `{'' if scope is None else scope.workflow_id}`"
+    where = workflow if step is None else f"step `{'.'.join(path)}` of {workflow}"
+    details: list[CamelModel] = [compact(result, run.stored_from)]
+    if step is not None:
+        blamed = FailedStep(step=".".join(path), input=step.payload)
+        if sum(sent_size(detail, run.stored_from) for detail in (*details, blamed)) <= LIMIT:
+            details.append(blamed)
+    return ApplicationError(f"{where}: {error.get('message')}", *details, type=FAILED_RUN, non_retryable=True)
+
+
+def _failed_step(run: RunState, scope: Scope) -> tuple[list[str], StepResult | None]:
+    """The innermost failed step, and the way to it."""
+    for step_id, step in scope.steps.items():
+        if step.status != "failed":
+            continue
+        for path, child in run.scopes.items():
+            if path[:-1] == scope.path and path and re.sub(r"(\[\d+\]|#\d+)$", "", path[-1]) == step_id:
+                inside, failed = _failed_step(run, child)
+                if failed is not None:
+                    return [path[-1], *inside], failed
+        return [step_id], step
+    return [], None
+
+
+def visible_steps(scope: Scope) -> dict[str, StepResult]:
+    """The results of the steps, without payloads that only repeat the output of the step before, as in Mastra."""
+    steps = {
+        key: result.model_copy(update={"resume_labels": None})
+        for key, result in scope.steps.items()
+        if result.status not in ("running", "skipped")
+    }
+    before = scope.init_data
+    for step_id in scope.step_execution_path:
+        result = steps.get(step_id)
+        if result is None:
+            continue
+        if result.payload is not None and result.payload == before and result.output is not None:
+            steps[step_id] = result.model_copy(update={"payload": None})
+        if result.status == "success":
+            before = result.output
+    return steps
+
+
+def _suspend_payloads(scope: Scope) -> dict[str, Any]:
+    payloads: dict[str, Any] = {}
+    for step_id, result in scope.steps.items():
+        if result.status == "suspended":
+            payload = suspend_data(result)
+            payloads[step_id] = {} if payload is None else payload
+    return payloads
+
+
+def _resume_labels(scope: Scope) -> dict[str, dict[str, Any]]:
+    return {label: step.address for label, step in labels(scope).items()}

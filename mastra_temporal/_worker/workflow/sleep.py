@@ -1,0 +1,119 @@
+"""``.sleep()`` and ``.sleep_until()``: durable timers that keep their deadline through every crash."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from temporalio import workflow
+
+from mastra_temporal._protocol.graph import SleepEntry, SleepUntilEntry
+from mastra_temporal._protocol.results import ErrorInfo, StepResult
+from mastra_temporal._worker.workflow.completion import Ending
+from mastra_temporal._worker.workflow.engine import Engine
+from mastra_temporal._worker.workflow.events import told
+from mastra_temporal._worker.workflow.function_calls import call_function
+from mastra_temporal._worker.workflow.scope import Progress, Scope, milliseconds_now
+from mastra_temporal._worker.workflow.spans import here
+
+__all__ = ["execute"]
+
+SHOWN_SLEEP = 60_000
+"""Milliseconds from which on a sleep is worth the two events of showing that the run waits."""
+
+LONGEST = 100 * 365 * 24 * 3_600_000
+"""Milliseconds that a sleep may take: a hundred years."""
+
+
+async def execute(engine: Engine, scope: Scope, progress: Progress, entry: SleepEntry | SleepUntilEntry) -> Ending:
+    """Sleep until the deadline, or until the run is canceled. The output is the input."""
+    started_at = milliseconds_now()
+    result = StepResult(status="waiting", payload=progress.input_data, started_at=started_at)
+    if progress.deadline is not None:
+        result = scope.steps[entry.id]
+    scope.steps[entry.id] = result
+    path = ".".join((*scope.path, entry.id))
+    engine.told.shown.step(path, result)
+    events = engine.told.events.of(scope, entry.id)
+    if progress.deadline is None:
+        events.publish("workflow-step-waiting", told(result))
+        scope.step_execution_path.append(entry.id)
+        progress.deadline, error = await _deadline(engine, scope, progress, entry, started_at)
+        if error is not None:
+            scope.steps[entry.id] = result = result.model_copy(
+                update={"status": "failed", "error": error, "ended_at": milliseconds_now()}
+            )
+            events.ended(result)
+            return Ending("failed", error=error)
+    if entry.fn is not None:
+        here().note(duration_ms=max(0, progress.deadline - started_at))
+    await _sleep(engine, entry.id, progress.deadline - milliseconds_now())
+    await engine.hold()
+    if engine.run.aborted:
+        return Ending("canceled")
+    if progress.deadline > milliseconds_now():
+        return Ending("moved")
+    ended: dict[str, Any] = {"status": "success", "output": progress.input_data, "ended_at": milliseconds_now()}
+    scope.steps[entry.id] = result = result.model_copy(update=ended)
+    engine.told.shown.step(path, result)
+    events.publish("workflow-step-result", {"status": "success", "output": result.output, "endedAt": result.ended_at})
+    return Ending("success", output=progress.input_data, result=progress.input_data)
+
+
+async def _sleep(engine: Engine, entry_id: str, milliseconds: int) -> None:
+    if milliseconds <= 0:
+        return
+    engine.run.sleeping += 1
+    if milliseconds >= SHOWN_SLEEP and not engine.attempts.any_in_flight:
+        engine.told.shown.status("waiting")
+    try:
+        await workflow.wait_condition(
+            lambda: engine.run.aborted or engine.run.moving,
+            timeout=timedelta(milliseconds=milliseconds),
+            timeout_summary=entry_id,
+        )
+    except asyncio.TimeoutError:
+        engine.attempts.arrivals.note()
+    finally:
+        engine.run.sleeping -= 1
+    if not engine.run.aborted:
+        engine.told.shown.status("running")
+
+
+async def _deadline(
+    engine: Engine, scope: Scope, progress: Progress, entry: SleepEntry | SleepUntilEntry, now: int
+) -> tuple[int, ErrorInfo | None]:
+    """When to wake, in milliseconds since the epoch."""
+    value: Any = entry.duration if isinstance(entry, SleepEntry) else entry.date
+    if entry.function is not None:
+        outcome = await call_function(engine, scope, entry.function, progress.input_data)
+        if outcome.error is not None:
+            return now, outcome.error
+        value = outcome.value
+    if isinstance(entry, SleepEntry):
+        number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+        deadline = now + round(value) if number else now
+    else:
+        deadline = _milliseconds_of(value) if isinstance(value, str) else now
+    if deadline is None or deadline - now > LONGEST:
+        return now, _no_time(scope, entry.id, value)
+    return deadline, None
+
+
+def _milliseconds_of(date: str) -> int | None:
+    try:
+        parsed = datetime.fromisoformat(date.replace("Z", "+00:00"))
+    except ValueError:
+        return None
+    aware = parsed if parsed.tzinfo else parsed.replace(tzinfo=timezone.utc)
+    return round(aware.timestamp() * 1000)
+
+
+def _no_time(scope: Scope, entry_id: str, value: Any) -> ErrorInfo:
+    return {
+        "name": "Error",
+        "message": f"`{entry_id}` of workflow `{scope.workflow_id}` cannot wait for {str(value)[:100]!r}: "
+        "give milliseconds or a date, within the next hundred years.",
+    }

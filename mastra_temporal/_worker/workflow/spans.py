@@ -1,0 +1,247 @@
+"""One span of a run, as workflow code holds it."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from temporalio import workflow
+from temporalio.exceptions import ApplicationError
+from typing_extensions import Self
+
+from mastra_temporal._protocol.results import ErrorInfo, StepResult
+from mastra_temporal._tracing.attributes import data_attribute, named_attributes
+from mastra_temporal._tracing.headers import OpenSpan
+from mastra_temporal._worker.workflow.completion import Ending
+from mastra_temporal._worker.workflow.scope import Scope
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Span, SpanContext
+
+    from mastra_temporal._tracing.otel import Tracing
+    from mastra_temporal._worker.workflow.trace import RunTrace
+
+__all__ = [
+    "CONDITION",
+    "CONDITIONAL",
+    "LOOP",
+    "NO_SPAN",
+    "PARALLEL",
+    "RUN",
+    "SLEEP",
+    "STEP",
+    "Leg",
+    "OpenedSpan",
+    "Place",
+    "RunSpan",
+    "here",
+]
+
+RUN = "workflow_run"
+STEP = "workflow_step"
+CONDITIONAL = "workflow_conditional"
+CONDITION = "workflow_conditional_eval"
+PARALLEL = "workflow_parallel"
+LOOP = "workflow_loop"
+SLEEP = "workflow_sleep"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where in which trace a span is."""
+
+    parent: SpanContext | None = None
+    trace_id: int | None = None
+    """For a span without a parent."""
+    span_id: int | None = None
+    """Of a span that goes on from an execution before this one."""
+    start_time: int | None = None
+    links: tuple[SpanContext, ...] = ()
+
+
+class RunSpan:
+    """A span around workflow code. This one is without effect: nobody traces."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        pass
+
+    def note(self, **attributes: Any) -> None:
+        """Add ``mastra.<name>`` attributes."""
+
+    def input(self, value: Any) -> None:
+        """Record an input that is known only now."""
+
+    def output(self, value: Any) -> None:
+        """Record what came of it."""
+
+    def fail(self, error: ErrorInfo | None) -> None:
+        """Record an error."""
+
+    def result(self, result: StepResult) -> None:
+        """Record how a step ended."""
+        if result.status == "running":
+            self.move()
+            return
+        self.note(status=result.status)
+        if result.status == "failed":
+            self.fail(result.error)
+        elif result.status != "suspended":
+            self.output(result.output)
+
+    def ending(self, ending: Ending) -> None:
+        """Record how a workflow, or a mapping, ended."""
+        if ending.status == "moved":
+            self.move()
+            return
+        self.note(status="success" if ending.status == "bailed" else ending.status)
+        if ending.status in ("failed", "tripwire"):
+            self.fail(ending.error or ending.tripwire)
+        elif ending.status != "suspended":
+            self.output(ending.result)
+
+    def block(self, ending: Ending, scope: Scope) -> None:
+        """Record how a block of steps ended."""
+        if ending.status in ("failed", "tripwire"):
+            self.fail(ending.error or ending.tripwire)
+        elif ending.status == "suspended":
+            first = scope.steps.get(ending.suspended[0][0]) if ending.suspended else None
+            self.output({"status": "suspended", "suspendPayload": None if first is None else first.suspend_payload})
+        elif ending.status in ("success", "bailed"):
+            self.output(ending.result)
+        else:
+            self.output({"status": ending.status})
+
+    def end(self) -> None:
+        """End a span that has no block of its own."""
+
+    def move(self) -> None:
+        """Leave the span open: the run goes on in a new execution, and with it this span."""
+
+
+NO_SPAN = RunSpan()
+
+_here: ContextVar[RunSpan] = ContextVar("mastra_run_span", default=NO_SPAN)
+
+
+def here() -> RunSpan:
+    """The span of the entry that is being executed."""
+    return _here.get()
+
+
+class OpenedSpan(RunSpan):
+    """A span that is recorded. It is the current one within its block."""
+
+    def __init__(self, trace: RunTrace, key: str, type: str, span: Span, place: Place) -> None:
+        """Hold a span that was started."""
+        self._trace = trace
+        self._key = key
+        self._type = type
+        self._span = span
+        self._place = place
+        self._start_time = place.start_time or workflow.time_ns()
+        self._tracing: Tracing = trace.require_tracing()
+        self._moves = False
+
+    @property
+    def context(self) -> SpanContext:
+        """What names the span in its trace."""
+        return self._span.get_span_context()
+
+    def __enter__(self) -> Self:
+        self._token = self._tracing.attach(self._span)
+        self._here = _here.set(self)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if kind is GeneratorExit or not workflow.in_workflow():
+            # A cached run of a worker that shut down: its coroutines are collected, perhaps while another run is at
+            # work. This one goes on elsewhere.
+            return
+        self._tracing.detach(self._token)
+        _here.reset(self._here)
+        if self._moves:
+            self._trace.moved[self._key] = self
+        elif error is None or workflow.is_failure_exception(error):
+            if isinstance(error, ApplicationError):
+                self.fail({"name": error.type or "Error", "message": error.message})
+            self.end()
+
+    def end(self) -> None:
+        """Unless another worker did when this happened first."""
+        if self._trace.canceled:
+            self._span.set_attribute("mastra.status", "canceled")
+        self._span.end(workflow.time_ns())
+
+    def move(self) -> None:
+        """See base class."""
+        self._moves = True
+
+    def note(self, **attributes: Any) -> None:
+        """See base class."""
+        self._span.set_attributes(named_attributes(attributes))
+
+    def input(self, value: Any) -> None:
+        """See base class."""
+        if not self._trace.options.hide_input:
+            self._span.set_attributes(data_attribute(self._type, "input", value))
+
+    def output(self, value: Any) -> None:
+        """See base class."""
+        if not self._trace.options.hide_output and not self._trace.canceled:
+            self._span.set_attributes(data_attribute(self._type, "output", value))
+
+    def fail(self, error: ErrorInfo | None) -> None:
+        """See base class."""
+        if error is not None and not self._trace.canceled:
+            name, message = str(error.get("name", "Error")), str(error.get("message") or error.get("reason") or "")
+            stack = error.get("stack")
+            self._tracing.record_error(
+                self._span, name, message, stack=str(stack) if stack else None, at=workflow.time_ns()
+            )
+
+    def for_the_next_execution(self) -> OpenSpan:
+        """What the next execution needs to go on with this span."""
+        parent = self._place.parent
+        return OpenSpan(
+            span=self._tracing.carrier(self.context)["traceparent"],
+            parent=None if parent is None else self._tracing.carrier(parent)["traceparent"],
+            start_time=self._start_time,
+        )
+
+
+class Leg(RunSpan):
+    """A leg of the run with the restarted legs inside it: they end together, in the same way."""
+
+    def __init__(self, trace: RunTrace, span: OpenedSpan) -> None:
+        """Hold the span of the leg."""
+        self._trace = trace
+        self._span = span
+        self._ending: Ending | None = None
+
+    def __enter__(self) -> Self:
+        self._span.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if workflow.in_workflow() and (error is None or workflow.is_failure_exception(error)):
+            for restarted in self._trace.end_restarted():
+                if self._ending is not None and self._ending.status != "moved":
+                    restarted.ending(self._ending)
+                restarted.end()
+        self._span.__exit__(kind, error, traceback)
+
+    def ending(self, ending: Ending) -> None:
+        """See base class."""
+        self._ending = ending
+        self._span.ending(ending)

@@ -1,0 +1,339 @@
+"""The spans of a run, made by workflow code: one tree through replays, restarts, suspensions and killed workers.
+
+Ids and times follow from the history alone, so that every worker makes the same spans; only the one that first comes to
+the end of a span exports it. Where the worker does not trace, nothing is made; what arrived in headers still goes on.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from temporalio import workflow
+
+from mastra_temporal._tracing.attributes import json_text, metadata_attributes
+from mastra_temporal._tracing.headers import (
+    Carrier,
+    OpenSpan,
+    Received,
+    TracingHeader,
+    earlier_attempts,
+    outgoing,
+    received,
+)
+from mastra_temporal._tracing.ids import attempt_span_id, generated_id, trace_id_of
+from mastra_temporal._tracing.logs import LogFields, log_fields
+from mastra_temporal._tracing.options import TracingOptions, run_metadata
+from mastra_temporal._worker.workflow.scope import RunState, Scope
+from mastra_temporal._worker.workflow.spans import NO_SPAN, RUN, STEP, Leg, OpenedSpan, Place, RunSpan
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import SpanContext
+
+    from mastra_temporal._tracing.otel import Tracing
+
+__all__ = ["LostSpan", "RunTrace"]
+
+
+@dataclass(frozen=True)
+class LostSpan:
+    """An attempt whose worker is gone, and the trace context that its activity was given."""
+
+    activity_id: str
+    attempt: int
+    context: Carrier
+
+
+class RunTrace:
+    """The trace of one run: its options, and the legs that its calls are answered by (start, resume, restart)."""
+
+    def __init__(self, run: RunState) -> None:
+        """Create a trace that records nothing yet: what came with the start is known to `begin`."""
+        self._run = run
+        self._tracing: Tracing | None = None
+        self._seed: int | None = None
+        self.options = TracingOptions()
+        self._is_new_call = False
+        self._input: Any = None
+        self._came = Received()
+        self._leg: OpenedSpan | None = None
+        self._first: OpenedSpan | None = None
+        """The leg that the current walk is in; restarted legs are below it."""
+        self._restarted: list[OpenedSpan] = []
+        self._legs: set[int] = set()
+        self._of_leg: dict[str, Any] = {}
+        self._carried: dict[str, OpenSpan] = {}
+        self._carried_leg: dict[str, Any] = {}
+        self._follows: SpanContext | None = None
+        """The span of the execution before this one, when Temporal closed that without its say."""
+        self._numbers = Counter[str]()
+        self._fields = LogFields(run_id=run.run_id)
+        self.moved: dict[str, OpenedSpan] = {}
+        """What the next execution goes on with."""
+        self.canceled = False
+        """The run was canceled from outside: what is open ends as canceled, as in Mastra."""
+
+    # What arrives and what goes on
+
+    def begin(self, workflow_id: str, foreign_options: dict[str, Any] | None = None) -> None:
+        """Take over what came with the start. Call it first, in the task that runs the workflow.
+
+        Args:
+            workflow_id: The id of the workflow.
+            foreign_options: Tracing options in the argument of a client that is not ours.
+        """
+        came = received.get()
+        self._tracing = came.tracing
+        self._seed = workflow.random_seed()
+        self._carried, self._carried_leg = came.header.open or {}, came.header.leg or {}
+        if self._tracing is not None and came.header.run is not None and not self._carried:
+            self._follows = self._tracing.named({"traceparent": came.header.run})
+        self._fields.workflow_id = workflow_id
+        self._fields.trace_id = trace_id_of(came.context)
+        options = came.header.parsed_options() or TracingHeader(options=foreign_options).parsed_options()
+        self._adopt(came, options)
+        outgoing.set(self._content)
+        log_fields.set(self._fields)
+
+    def adopt(self, input_data: Any = None) -> None:
+        """Take over what came with the update that is being handled: for the rest of the run.
+
+        Args:
+            input_data: The input of the leg that the update begins.
+        """
+        if self._seed is not None:
+            self._input = input_data
+            came = received.get()
+            self._adopt(came, came.header.parsed_options())
+
+    def _adopt(self, came: Received, options: TracingOptions | None) -> None:
+        self._came = came
+        self._is_new_call = True
+        self.options = (options or TracingOptions()).over(self.options)
+
+    def _content(self, *, continuing: bool = False) -> tuple[TracingHeader, Carrier]:
+        header = TracingHeader(
+            options=self.options.to_wire() or None,
+            run=None if self._leg is None else self._carrier(self._leg.context).get("traceparent"),
+            earlier_attempts=earlier_attempts.get() or None,
+        )
+        if continuing:
+            header.open = {key: span.for_the_next_execution() for key, span in self.moved.items()} or None
+            header.leg = self._of_leg or None
+        parent = self._parent()
+        return header, self._came.context if parent is None else self._carrier(parent)
+
+    def _carrier(self, span: SpanContext) -> Carrier:
+        baggage = {name: value for name, value in self._came.context.items() if name == "baggage"}
+        return {**baggage, **self.require_tracing().carrier(span)}
+
+    @property
+    def records(self) -> bool:
+        """Whether this worker makes spans."""
+        return self._tracing is not None
+
+    def require_tracing(self) -> Tracing:
+        """How this worker traces, where it is known to."""
+        assert self._tracing is not None
+        return self._tracing
+
+    @property
+    def ids(self) -> dict[str, str]:
+        """The ids of the trace and of the run's span, as a result has them; nothing when the trace is not recorded."""
+        context = None if self._leg is None else self._leg.context
+        if context is None or not context.trace_flags.sampled:
+            return {}
+        return {"trace_id": f"{context.trace_id:032x}", "span_id": f"{context.span_id:016x}"}
+
+    # Legs
+
+    def leg(self, scope: Scope, *, resumed: bool, goes_on: bool = False) -> RunSpan:
+        """The span of the run, until it ends or is suspended.
+
+        Args:
+            scope: The run's scope.
+            resumed: The run was suspended before.
+            goes_on: The run began in another execution.
+        """
+        if self._tracing is None:
+            return NO_SPAN
+        before = self._leg
+        self._of_leg = self._carried_leg
+        self._carried_leg = {}
+        resumed = resumed and (before is not None or bool(self._carried))
+        if resumed and before is not None:
+            self._of_leg = {"resumed": True, "resumedFromSpanId": f"{before.context.span_id:016x}"}
+        suffix = " (resumed)" if resumed else " (restarted)" if self._follows is not None else ""
+        self._first = self._open_leg(scope, suffix, self._follows if before is None else before.context)
+        self._first.input(self._input if resumed or goes_on else scope.init_data)
+        return Leg(self, self._first)
+
+    def restart(self, scope: Scope, lost: Iterable[LostSpan]) -> None:
+        """Open a leg for what follows a restart, linked to the attempts that were lost."""
+        links = [link for attempt in lost if (link := self._lost_span(attempt)) is not None]
+        if links and self._first is not None:
+            leg = self._open_leg(scope, " (restarted)", self._first.context, links)
+            self._restarted.append(leg)
+
+    def end_restarted(self) -> list[OpenedSpan]:
+        """The restarted legs, which end with the leg that they are part of."""
+        ended, self._restarted = self._restarted, []
+        return ended
+
+    def _lost_span(self, lost: LostSpan) -> SpanContext | None:
+        step = None if self._tracing is None else self._tracing.named(lost.context)
+        if step is None or self._tracing is None:
+            return None
+        return self._tracing.remote(step.trace_id, attempt_span_id(step.span_id, lost.activity_id, lost.attempt))
+
+    def _open_leg(
+        self, scope: Scope, suffix: str, before: SpanContext | None, links: Iterable[SpanContext] = ()
+    ) -> OpenedSpan:
+        options = self.options if self._is_new_call else TracingOptions()
+        name = f"{options.root_span_name or _run_name(scope)}{suffix}"
+        key = f"{RUN}{suffix}"
+        place = self._place(key, options, before, links)
+        info = workflow.info()
+        leg = self._start(scope, RUN, name, key=key, place=place, entity=(RUN, scope.workflow_id), attributes={
+            "temporalWorkflowID": info.workflow_id,
+            "temporalRunID": info.run_id,
+            **({"mastra.tags": json_text(options.tags)} if options.tags else {}),
+        })  # fmt: skip
+        self._is_new_call = False
+        self._leg = leg
+        self._legs.add(leg.context.span_id)
+        self._fields.trace_id = f"{leg.context.trace_id:032x}"
+        return leg
+
+    def _place(
+        self, key: str, options: TracingOptions, before: SpanContext | None, links: Iterable[SpanContext]
+    ) -> Place:
+        """In the trace of the run so far, or of the caller; the options' ids win over both."""
+        tracing = self.require_tracing()
+        goes_on = self._goes_on(key)
+        if goes_on is not None:
+            return goes_on
+        caller = tracing.named(self._came.context)
+        trace_id = None if options.trace_id is None else int(options.trace_id, 16)
+        elsewhere = options.parent_span_id is not None or (
+            trace_id is not None and (before is None or trace_id != before.trace_id)
+        )
+        if not elsewhere and before is not None:
+            return Place(before, links=(*links, *([caller] if caller and self._is_new_call else [])))
+        linked = (*links, *([before] if before else []))
+        if not elsewhere and caller is not None:
+            return Place(caller, links=linked)
+        trace_id = trace_id or generated_id(self._seed, "trace", self._numbers["trace"], bits=128)
+        self._numbers["trace"] += 1
+        if options.parent_span_id is not None:
+            return Place(tracing.remote(trace_id, int(options.parent_span_id, 16)), links=linked)
+        return Place(trace_id=trace_id, links=linked)
+
+    def _goes_on(self, key: str) -> Place | None:
+        """The place of a span that the execution before this one left open."""
+        open = self._carried.pop(key, None)
+        if open is None or self._tracing is None:
+            return None
+        span = self._tracing.named({"traceparent": open.span})
+        parent = self._tracing.named({"traceparent": open.parent or ""})
+        if span is None:
+            return None
+        return Place(parent, trace_id=span.trace_id, span_id=span.span_id, start_time=open.start_time)
+
+    # Spans below a leg
+
+    def step(
+        self, scope: Scope, step_id: str, input_data: Any, *, execution: str | None = None, **attributes: Any
+    ) -> RunSpan:
+        """The span of one execution of a step, a nested workflow or a mapping, retries and restarts included.
+
+        Args:
+            scope: The workflow that it is part of.
+            step_id: The step.
+            input_data: Its input.
+            execution: What tells this execution from others of the step, where there are any.
+            attributes: More of them.
+        """
+        name, entity = f"workflow step: '{step_id}'", (STEP, step_id)
+        return self.span(scope, STEP, name, key=execution, input_data=input_data, entity=entity, **attributes)
+
+    def nested(self, scope: Scope, *, resumed: bool) -> RunSpan:
+        """The span of a nested workflow, below that of the step that it is."""
+        name = f"{_run_name(scope)} (resumed)" if resumed else _run_name(scope)
+        return self.span(scope, RUN, name, input_data=scope.init_data)
+
+    def span(
+        self,
+        scope: Scope,
+        type: str,
+        name: str,
+        *,
+        key: str | None = None,
+        input_data: Any = None,
+        entity: tuple[str, str] | None = None,
+        **attributes: Any,
+    ) -> RunSpan:
+        """A span below the current one.
+
+        Args:
+            scope: The workflow that it is part of.
+            type: Mastra's type of span.
+            name: Its name.
+            key: What tells it from others of its entry, by default the name.
+            input_data: Its input.
+            entity: Type and id of what it is about, by default the workflow.
+            attributes: What belongs to its type.
+        """
+        if self._tracing is None:
+            return NO_SPAN
+        key = "/".join((*scope.path, str(scope.position), type, key or name))
+        entity = entity or (RUN, scope.workflow_id)
+        place = self._goes_on(key) or Place(self._parent())
+        span = self._start(scope, type, name, key=key, place=place, entity=entity)
+        span.note(**attributes)
+        span.input(input_data)
+        return span
+
+    def _parent(self) -> SpanContext | None:
+        """The current span; where that is a leg, the one that the run is in by now."""
+        current = None if self._tracing is None else self._tracing.current()
+        if self._leg is not None and (current is None or current.span_id in self._legs):
+            return self._leg.context
+        return current
+
+    def _start(
+        self,
+        scope: Scope,
+        type: str,
+        name: str,
+        *,
+        key: str,
+        place: Place,
+        entity: tuple[str, str],
+        attributes: dict[str, Any] | None = None,
+    ) -> OpenedSpan:
+        self._numbers[key] += 1
+        run = self._run
+        metadata = run_metadata(self.options, scope.run_id, run.resource_id, run.request_context) | self._of_leg
+        span = self.require_tracing().start(
+            name,
+            parent=place.parent,
+            trace_id=place.trace_id,
+            span_id=place.span_id or generated_id(self._seed, key, self._numbers[key]),
+            start_time=place.start_time or workflow.time_ns(),
+            attributes={
+                "mastra.span.type": type,
+                "mastra.entity.type": entity[0],
+                "mastra.entity.id": entity[1],
+                **metadata_attributes(metadata),
+                **(attributes or {}),
+            },
+            links=place.links,
+        )
+        return OpenedSpan(self, key, type, span, place)
+
+
+def _run_name(scope: Scope) -> str:
+    return f"workflow run: '{scope.workflow_id}'"

@@ -1,0 +1,156 @@
+"""Beginning a workflow, and cloning a finished one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeVar, cast, overload
+
+from mastra_temporal._data.gate import json_metadata, text_description
+from mastra_temporal._data.options import parse_options
+from mastra_temporal._data.schema import Schema
+from mastra_temporal._definition.ids import check_id
+from mastra_temporal._definition.options import RetryConfig, StepOptions, WorkflowOptions
+from mastra_temporal._definition.schedule import ScheduleInput, parse_schedules
+from mastra_temporal._definition.serialize import callbacks_of
+from mastra_temporal.workflow import Workflow
+
+__all__ = ["clone_workflow", "create_workflow"]
+
+InT = TypeVar("InT")
+OutT = TypeVar("OutT")
+CurrentT = TypeVar("CurrentT")
+
+
+@overload
+def create_workflow(
+    *,
+    id: str,
+    input_schema: type[InT],
+    output_schema: type[OutT],
+    state_schema: Any = None,
+    request_context_schema: Any = None,
+    description: str | None = None,
+    metadata: dict[str, Any] | None = None,
+    retry_config: RetryConfig | dict[str, Any] | None = None,
+    step_options: StepOptions | dict[str, Any] | None = None,
+    options: WorkflowOptions | dict[str, Any] | None = None,
+    schedule: ScheduleInput | Sequence[ScheduleInput] | None = None,
+) -> Workflow[InT, OutT, InT]: ...
+@overload
+def create_workflow(
+    *,
+    id: str,
+    input_schema: type[InT],
+    output_schema: Any = None,
+    state_schema: Any = None,
+    request_context_schema: Any = None,
+    description: str | None = None,
+    metadata: dict[str, Any] | None = None,
+    retry_config: RetryConfig | dict[str, Any] | None = None,
+    step_options: StepOptions | dict[str, Any] | None = None,
+    options: WorkflowOptions | dict[str, Any] | None = None,
+    schedule: ScheduleInput | Sequence[ScheduleInput] | None = None,
+) -> Workflow[InT, Any, InT]: ...
+@overload
+def create_workflow(
+    *,
+    id: str,
+    input_schema: Any = None,
+    output_schema: Any = None,
+    state_schema: Any = None,
+    request_context_schema: Any = None,
+    description: str | None = None,
+    metadata: dict[str, Any] | None = None,
+    retry_config: RetryConfig | dict[str, Any] | None = None,
+    step_options: StepOptions | dict[str, Any] | None = None,
+    options: WorkflowOptions | dict[str, Any] | None = None,
+    schedule: ScheduleInput | Sequence[ScheduleInput] | None = None,
+) -> Workflow[Any, Any, Any]: ...
+def create_workflow(
+    *,
+    id: str,
+    input_schema: Any = None,
+    output_schema: Any = None,
+    state_schema: Any = None,
+    request_context_schema: Any = None,
+    description: str | None = None,
+    metadata: dict[str, Any] | None = None,
+    retry_config: RetryConfig | dict[str, Any] | None = None,
+    step_options: StepOptions | dict[str, Any] | None = None,
+    options: WorkflowOptions | dict[str, Any] | None = None,
+    schedule: ScheduleInput | Sequence[ScheduleInput] | None = None,
+) -> Workflow[Any, Any, Any]:
+    """Begin a workflow. Mastra's ``createWorkflow``: https://mastra.ai/reference/workflows/workflow.
+
+    Args:
+        id: Also the Temporal workflow type that the UI shows.
+        input_schema: A pydantic model or any type that `pydantic.TypeAdapter` takes, like the other schemas.
+        output_schema: Checks the workflow's result; it is never replaced.
+        state_schema: Validates the initial state and fills in its defaults.
+        request_context_schema: Validates the request context of a start.
+        description: Shown in the graph and in the Temporal UI.
+        metadata: JSON-able data, shown in the graph.
+        retry_config: Retries of all steps that do not say otherwise.
+        step_options: Timeouts and the like for all steps that do not say otherwise.
+        options: Validation, callbacks, the limit of the whole run.
+        schedule: When Temporal starts runs by itself: a `ScheduleConfig` or a dictionary such as
+            ``{"cron": "0 9 * * *", "timezone": "Europe/Berlin"}``, or a list of them, each with an ``id``.
+
+    Raises:
+        DefinitionError: An argument is wrong; the message names it and the remedy.
+    """
+    owner = f"workflow `{check_id(id, kind='workflow')}`"
+
+    def of_data(name: str, annotation: Any) -> Schema | None:
+        schema = Schema.of(annotation, owner=owner)
+        return None if schema is None else schema.for_data(owner=owner, name=name)
+
+    workflow: Workflow[Any, Any, Any] = Workflow(
+        id=id,
+        input_schema=of_data("input_schema", input_schema),
+        output_schema=of_data("output_schema", output_schema),
+        state_schema=of_data("state_schema", state_schema),
+        request_context_schema=Schema.of(request_context_schema, owner=owner),
+        description=text_description(description, owner=owner),
+        metadata=json_metadata(metadata, owner=owner),
+        retry_config=parse_options(RetryConfig, retry_config, owner=owner),
+        step_options=None if step_options is None else parse_options(StepOptions, step_options, owner=owner),
+        options=parse_options(WorkflowOptions, options, owner=owner),
+    )
+    workflow.schedules = parse_schedules(
+        schedule,
+        workflow_id=id,
+        input_schema=workflow.input_schema if workflow.options.validate_inputs else None,
+        state_schema=workflow.state_schema if workflow.options.validate_inputs else None,
+        request_context_schema=workflow.request_context_schema if workflow.options.validate_inputs else None,
+    )
+    for name in callbacks_of(workflow.options):
+        workflow.callback(name)  # looked at now, so that a mistake shows now
+    return workflow
+
+
+def clone_workflow(original: Workflow[InT, OutT, CurrentT], *, id: str) -> Workflow[InT, OutT, CurrentT]:
+    """The same workflow under another id, with all its settings but its schedules. Mastra's ``cloneWorkflow``.
+
+    Raises:
+        DefinitionError: The original is not committed, or the id is not valid.
+    """
+    check_id(id, kind="workflow")
+    entries = original.graph.entries
+    clone: Workflow[InT, OutT, CurrentT] = Workflow(
+        id=id,
+        input_schema=original.input_schema,
+        output_schema=original.output_schema,
+        state_schema=original.state_schema,
+        request_context_schema=original.request_context_schema,
+        description=original.description,
+        metadata=original.metadata,
+        retry_config=original.retry_config,
+        step_options=original.step_options,
+        options=original.options,
+    )
+    clone.steps.update(original.steps)
+    clone.functions.by_id.update(original.functions.by_id)
+    clone._ids.update(original._ids)  # pyright: ignore[reportPrivateUsage]
+    clone._entries.extend(entries)  # pyright: ignore[reportPrivateUsage]
+    return cast(Any, clone).commit()

@@ -1,0 +1,312 @@
+"""`Mastra`: the registry of workflows that workers and clients share, and the connection to Temporal."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Executor
+from typing import Any
+from weakref import WeakValueDictionary
+
+from temporalio import activity
+from temporalio.client import Client
+from temporalio.envconfig import ClientConfig
+
+from mastra_temporal._client.records.listing import WorkflowRuns
+from mastra_temporal._client.records.reader import RunRecords
+from mastra_temporal._client.records.search_attributes import registered
+from mastra_temporal._client.recovery.bulk import Restarting, RestartReport
+from mastra_temporal._client.registry import Registry
+from mastra_temporal._client.rpc_errors import unreachable
+from mastra_temporal._client.run import Run
+from mastra_temporal._client.schedules.schedules import Schedules
+from mastra_temporal._client.time_travel.next_execution import Departures
+from mastra_temporal._definition.component import Agent, Tool, agent_of, tool_of
+from mastra_temporal._definition.ids import fault_of
+from mastra_temporal._definition.step import Step, with_tool
+from mastra_temporal._protocol.names import step_activity
+from mastra_temporal._protocol.step_calls import StepCall, StepOutcome
+from mastra_temporal._worker.activities.definitions import Definitions
+from mastra_temporal._worker.activities.functions import Calls
+from mastra_temporal._worker.activities.runner import StepRunner
+from mastra_temporal._worker.activities.threads import Threads
+from mastra_temporal._worker.workflow.compiler import compile_workflows
+from mastra_temporal.errors import ConfigurationError, DefinitionError, RunError, WorkflowNotFoundError
+from mastra_temporal.plugin import MastraPlugin
+from mastra_temporal.workflow import Workflow
+
+__all__ = ["Mastra"]
+
+
+class Mastra:
+    """The workflows of an application. Workers and clients import the same object.
+
+    Mastra's ``Mastra`` class: https://mastra.ai/reference/core/mastra-class
+    """
+
+    def __init__(
+        self,
+        *,
+        workflows: Iterable[Workflow[Any, Any, Any]] | Mapping[str, Workflow[Any, Any, Any]],
+        agents: Iterable[Agent | Any] | Mapping[str, Agent | Any] = (),
+        tools: Iterable[Tool | Any] | Mapping[str, Tool | Any] = (),
+        task_queue: str = "mastra",
+        max_lost_attempts: int | None = 10,
+    ) -> None:
+        """Register workflows, agents and tools: each as a list, or as a mapping whose keys are further names.
+
+        Args:
+            workflows: Committed workflows. Workflows nested in them come along and need to be listed only if they are
+                also started by themselves.
+            agents: The agents that workflows name by their id: ``.agent("writer")``.
+            tools: The tools that workflows name by their id: ``.tool("adder")``.
+            task_queue: The Temporal task queue of the runs and of their steps.
+            max_lost_attempts: Of the workers of this registry: how many attempts of a step, condition, mapping or
+                callback in a row may be lost, because their workers died or did not answer, before it fails; None for
+                any number. `StepOptions` can say otherwise for a step.
+
+        Raises:
+            DefinitionError: A workflow is not committed, two have one id, something is not of its kind, or the queue's
+                name is none.
+            ConfigurationError: ``max_lost_attempts`` is less than 1.
+        """
+        if (fault := fault_of(task_queue)) is not None:
+            raise DefinitionError(f"{ascii(task_queue)[:60]} cannot be the name of a task queue: {fault}.")
+        if max_lost_attempts is not None and max_lost_attempts < 1:
+            raise ConfigurationError(f"max_lost_attempts is 1 or more, or None for no limit; got {max_lost_attempts}.")
+        self.task_queue = task_queue
+        self.max_lost_attempts = max_lost_attempts
+        self._registered = Registry("Workflow", workflows, _workflow_id, error=WorkflowNotFoundError)
+        self._definitions = Definitions(self._registered.by_id.values())
+        self._agents = Registry("Agent", agents, _agent_id, error=ConfigurationError)
+        self._tools = Registry("Tool", tools, _tool_id, error=ConfigurationError)
+        self.schedules = Schedules(self)
+        """Runs that Temporal starts by itself."""
+        self.has_search_attributes = False
+        """Whether the server has the search attributes by which runs are found; known from `connect` on."""
+        self._client: Client | None = None
+        self._runs: WeakValueDictionary[tuple[str, str], Run[Any]] = WeakValueDictionary()
+        self._records: RunRecords | None = None
+        for workflow in self._workflows.values():
+            workflow.bind(self)
+
+    def get_workflow(self, key: str) -> Workflow[Any, Any, Any]:
+        """A registered workflow, by the key of the mapping that it was registered with, or by its id.
+
+        Raises:
+            WorkflowNotFoundError: There is none of that name.
+        """
+        return self._registered.get(key)
+
+    def get_workflow_by_id(self, workflow_id: str) -> Workflow[Any, Any, Any]:
+        """A registered workflow, by its id, or by its key.
+
+        Raises:
+            WorkflowNotFoundError: There is none of that id.
+        """
+        return self._registered.get_by_id(workflow_id)
+
+    def list_workflows(self) -> dict[str, Workflow[Any, Any, Any]]:
+        """The registered workflows by key; those of a list by id."""
+        return dict(self._registered.by_key)
+
+    def get_agent(self, key: str) -> Any:
+        """A registered agent, by its key, or by its id.
+
+        Raises:
+            ConfigurationError: There is none of that name.
+        """
+        return self._agents.get(key)
+
+    def get_agent_by_id(self, agent_id: str) -> Any:
+        """A registered agent, by its id, or by its key.
+
+        Raises:
+            ConfigurationError: There is none of that id.
+        """
+        return self._agents.get_by_id(agent_id)
+
+    def list_agents(self) -> dict[str, Any]:
+        """The registered agents by key; those of a list by id."""
+        return dict(self._agents.by_key)
+
+    def get_tool(self, key: str) -> Any:
+        """A registered tool, by its key, or by its id.
+
+        Raises:
+            ConfigurationError: There is none of that name.
+        """
+        return self._tools.get(key)
+
+    def get_tool_by_id(self, tool_id: str) -> Any:
+        """A registered tool, by its id, or by its key.
+
+        Raises:
+            ConfigurationError: There is none of that id.
+        """
+        return self._tools.get_by_id(tool_id)
+
+    def list_tools(self) -> dict[str, Any]:
+        """The registered tools by key; those of a list by id."""
+        return dict(self._tools.by_key)
+
+    async def connect(self, client: Client | None = None) -> Client:
+        """Connect to Temporal, once; later calls return the same client.
+
+        Args:
+            client: A client of your own. One without `MastraPlugin` is wrapped in one that has it. By default the
+                settings come from Temporal's environment variables and configuration file (`temporalio.envconfig`).
+
+        Raises:
+            ServerUnreachableError: No server answers at the address.
+            ConfigurationError: The environment's settings are wrong.
+        """
+        if client is not None:
+            self._client = self._with_plugin(client)
+        elif self._client is None:
+            self._client = await self._connect_from_environment()
+        else:
+            return self._client
+        self.has_search_attributes = await registered(self._client)
+        return self._client
+
+    @property
+    def client(self) -> Client:
+        """The Temporal client.
+
+        Raises:
+            ConfigurationError: `connect` was not called.
+        """
+        if self._client is None:
+            raise ConfigurationError("Mastra is not connected to Temporal: call `await mastra.connect()` first.")
+        return self._client
+
+    async def create_run(
+        self, workflow: Workflow[Any, Any, Any], *, run_id: str | None, resource_id: str | None
+    ) -> Run[Any]:
+        """See `Workflow.create_run`."""
+        if run_id is not None:
+            _check_run_id(run_id)
+        if resource_id and (fault := fault_of(resource_id)) is not None:
+            raise RunError(f"{ascii(resource_id)[:60]} cannot be a resource id: {fault}.")
+        run: Run[Any] = Run(self, workflow, run_id=run_id or str(uuid.uuid4()), resource_id=resource_id)
+        if run_id is not None and self._client is not None:
+            await run.fetch_status()
+        self._runs[workflow.id, run.run_id] = run
+        return run
+
+    async def list_active_workflow_runs(self) -> WorkflowRuns:
+        """The runs of all registered workflows that are running or waiting, the newest first.
+
+        Mastra's ``mastra.listActiveWorkflowRuns()``.
+
+        Raises:
+            ServerUnreachableError: No server answers.
+        """
+        return await self.records.list(list(self._workflows), statuses=("running", "waiting"))
+
+    @property
+    def records(self) -> RunRecords:
+        """The records of all runs; see the methods of `Workflow`."""
+        if self._records is None or self._records.client is not self.client:
+            self._records = RunRecords(self.client, self.task_queue, self._runs)
+        return self._records
+
+    async def restart_all_active_workflow_runs(self) -> RestartReport:
+        """Restart all runs of the registered workflows that lost their workers. To be called after an outage.
+
+        Runs that are well are left alone. Workflows with ``auto_restart_active_runs=False`` are skipped. Returns as
+        soon as each run is moving again; ``await report.wait()`` gives their results. Mastra's
+        ``restartAllActiveWorkflowRuns()``.
+        """
+        return await self._restart_all(self._workflows.values(), opted_out=False)
+
+    async def restart_all_runs_of(self, workflow: Workflow[Any, Any, Any]) -> RestartReport:
+        """See `Workflow.restart_all_active_workflow_runs`."""
+        return await self._restart_all([workflow], opted_out=True)
+
+    async def _restart_all(self, workflows: Iterable[Workflow[Any, Any, Any]], *, opted_out: bool) -> RestartReport:
+        restarting = Restarting(self, workflows, opted_out=opted_out)
+        await restarting.find()
+        return await restarting.restart()
+
+    # What the plugin registers
+
+    @property
+    def workflow_types(self) -> list[type]:
+        """The Temporal workflow types of the registered workflows."""
+        return compile_workflows(list(self._workflows), self._definitions.check_resume_data)
+
+    def activities(self, threads: Executor | None = None) -> list[Callable[..., Any]]:
+        """The activities of all steps, and those that the interpreter uses.
+
+        Args:
+            threads: Where the steps run that are not async; by default threads of their own.
+        """
+        threads = threads or Threads("mastra-step")
+        steps = [
+            _activity(StepRunner(self, workflow, self._with_tool(step), threads), step_activity(workflow.id, step.id))
+            for workflow in self._definitions.workflows.values()
+            for step in workflow.steps.values()
+            if isinstance(step, Step)
+        ]
+        return [*steps, *Calls(self, self._definitions).activities, Departures(self).start]
+
+    @property
+    def _workflows(self) -> dict[str, Workflow[Any, Any, Any]]:
+        return self._registered.by_id
+
+    def _with_tool(self, step: Step[Any, Any]) -> Step[Any, Any]:
+        """The step, with the tool that it names by id."""
+        if not step.by_id:
+            return step
+        try:
+            return with_tool(step, self.get_tool_by_id(str(step.component_id)))
+        except ConfigurationError:
+            return step  # its body says that the tool is missing
+
+    def _with_plugin(self, client: Client) -> Client:
+        config = client.config(active_config=True)
+        plugins = list(config.get("plugins", []))
+        if any(isinstance(plugin, MastraPlugin) and plugin.mastra is self for plugin in plugins):
+            return client
+        config["plugins"] = [*plugins, MastraPlugin(self)]
+        return Client(**config)
+
+    async def _connect_from_environment(self) -> Client:
+        try:
+            config = ClientConfig.load_client_connect_config()
+        except Exception as error:
+            raise ConfigurationError(f"Temporal's environment configuration cannot be read: {error}") from error
+        config.setdefault("target_host", "localhost:7233")
+        try:
+            return await Client.connect(**config, plugins=[MastraPlugin(self)])
+        except RuntimeError as error:
+            raise unreachable(str(config.get("target_host"))) from error
+
+
+def _workflow_id(workflow: object) -> str:
+    if not isinstance(workflow, Workflow):
+        raise DefinitionError(f"Mastra(workflows=...) takes workflows, got {workflow!r}.")
+    return workflow.id
+
+
+def _agent_id(agent: Any) -> Any:
+    return agent_of(agent, output_schema=None, agent_options=None).id
+
+
+def _tool_id(tool: Any) -> Any:
+    return tool_of(tool).id
+
+
+def _check_run_id(run_id: str) -> None:
+    if (fault := fault_of(run_id)) is not None:
+        raise RunError(f"{ascii(run_id)[:60]} cannot be a run id: {fault}.")
+
+
+def _activity(runner: StepRunner, name: str) -> Callable[..., Any]:
+    @activity.defn(name=name)
+    async def run_step(call: StepCall) -> StepOutcome:
+        return await runner.run(call)
+
+    return run_step
