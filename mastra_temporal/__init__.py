@@ -34,6 +34,7 @@ from mastra_temporal._client.recovery.bulk import RestartedRun, RestartReport
 from mastra_temporal._client.run import Run
 from mastra_temporal._client.schedules.schedules import Reconciliation, ScheduleRecord, Schedules
 from mastra_temporal._client.streams.stream import Watch, WorkflowEvent, WorkflowRunOutput
+from mastra_temporal._compat.module_names import publish as _publish
 from mastra_temporal._definition.component import Agent, AgentInput, AgentOutput, Tool
 from mastra_temporal._definition.mapping import map_variable
 from mastra_temporal._definition.options import OutputOptions, RetryConfig, StepOptions, WorkflowOptions
@@ -41,6 +42,7 @@ from mastra_temporal._definition.schedule import ScheduleConfig
 from mastra_temporal._definition.step import Step, clone_step, create_step, step
 from mastra_temporal._protocol.results import StepResult, WorkflowResult
 from mastra_temporal._tracing.context import TracingContext, TracingSpan
+from mastra_temporal._tracing.logs import MastraLogFilter
 from mastra_temporal._tracing.options import TracingOptions
 from mastra_temporal.context import (
     AbortSignal,
@@ -96,6 +98,7 @@ __all__ = [
     "MappingError",
     "Mastra",
     "MastraError",
+    "MastraLogFilter",
     "MastraPlugin",
     "NonRetryableError",
     "OutputOptions",
@@ -154,3 +157,5 @@ __all__ = [
     "run_worker",
     "step",
 ]
+
+_publish(__name__, globals(), __all__)

@@ -8,22 +8,20 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
-from concurrent.futures import Future, InvalidStateError
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol
+from typing import Any, Generic, Protocol
 
 from typing_extensions import TypeVar
 
+from mastra_temporal._context.abort_signal import AbortReason, AbortSignal
+from mastra_temporal._context.registry import Registry
+from mastra_temporal._context.request_context import RequestContext
 from mastra_temporal._data.gate import to_json
 from mastra_temporal._tracing.context import TracingContext
 from mastra_temporal.errors import SerializationError
-
-if TYPE_CHECKING:
-    from mastra_temporal.mastra import Mastra
 
 __all__ = [
     "AbortReason",
@@ -31,102 +29,12 @@ __all__ = [
     "CallbackInfo",
     "Context",
     "FunctionContext",
+    "Registry",
     "RequestContext",
     "StepContext",
     "StepWriter",
     "SyncStepContext",
 ]
-
-
-class RequestContext(MutableMapping[str, Any]):
-    """Values that travel with a run: a dictionary that steps may read and change.
-
-    What a step sets is seen by every step that starts after it has finished, and survives crashes. Values travel as
-    JSON data; what cannot be written is refused. Mastra's ``RequestContext``.
-    """
-
-    def __init__(self, values: dict[str, Any] | None = None) -> None:
-        """Create a request context holding ``values``."""
-        self._values: dict[str, Any] = dict(values or {})
-
-    def __getitem__(self, key: str) -> Any:
-        return self._values[key]
-
-    def __setitem__(self, key: str, value: Any) -> None:
-        self._values[key] = value
-
-    def __delitem__(self, key: str) -> None:
-        del self._values[key]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
-
-    def __len__(self) -> int:
-        return len(self._values)
-
-    def __repr__(self) -> str:
-        return f"RequestContext({self._values!r})"
-
-    def set(self, key: str, value: Any) -> None:
-        """Set a value: the same as ``context[key] = value``."""
-        self._values[key] = value
-
-    def has(self, key: str) -> bool:
-        """Whether the key is set: the same as ``key in context``."""
-        return key in self._values
-
-    def to_json(self, *, what: str = "The request context") -> dict[str, Any]:
-        """The values as JSON data: models, dates and the like are written, as in inputs.
-
-        Args:
-            what: Whose request context it is, for the message.
-
-        Raises:
-            SerializationError: A value cannot be written; the message names its key.
-        """
-        return to_json(self._values, what=what)
-
-
-AbortReason = Literal["canceled", "cut_off", "restarted", "timed_out", "worker_shutdown"]
-"""Why a step is to stop, see `AbortSignal.reason`."""
-
-
-class AbortSignal:
-    """Tells a step that it is to stop. The step is not interrupted at once; it decides itself how to end.
-
-    ``aborted`` and ``reason`` may be read from any thread.
-    """
-
-    def __init__(self) -> None:
-        """Create a signal that is not set."""
-        self._told = Future[AbortReason]()
-
-    @property
-    def aborted(self) -> bool:
-        """Whether the signal is set."""
-        return self._told.done()
-
-    @property
-    def reason(self) -> AbortReason | None:
-        """Why it is set; None while it is not.
-
-        * ``"canceled"``: the run was canceled or closed, or a step called ``abort()``.
-        * ``"timed_out"``: the attempt took longer than one of its timeouts.
-        * ``"cut_off"``: the server has not been in reach for most of the heartbeat timeout. Whatever the step does now,
-          another attempt decides.
-        * ``"restarted"``: ``restart()`` or a time travel gave the attempt up; another one is under way.
-        * ``"worker_shutdown"``: the worker shuts down; another one tries again.
-        """
-        return self._told.result() if self._told.done() else None
-
-    async def wait(self) -> None:
-        """Return when the signal is set."""
-        await asyncio.shield(asyncio.wrap_future(self._told))
-
-    def _set(self, reason: AbortReason) -> None:
-        """Set it, from any thread. The first reason stays."""
-        with contextlib.suppress(InvalidStateError):
-            self._told.set_result(reason)
 
 
 ResumeT = TypeVar("ResumeT", default=Any)
@@ -148,7 +56,7 @@ class Context(Generic[StateT]):
     request_context: RequestContext
     retry_count: int
     """How often this has failed before: 0 for the first attempt. Crashes are not counted."""
-    mastra: Mastra
+    mastra: Registry
     """The registry that the worker runs."""
 
     @cached_property
@@ -209,7 +117,7 @@ class StepEffects:
 
 
 @dataclass
-class StepPorts:
+class StepChannel:
     """How a step's context reaches the outside: set by the worker, replaceable in a unit test of a step."""
 
     lookup: Callable[[str | None], Awaitable[Any]]
@@ -237,7 +145,7 @@ class BaseStepContext(Context[StateT], Generic[ResumeT, StateT]):
     tracing_context: TracingContext
     """The span of this attempt: ``ctx.tracing_context.current_span.update(metadata={...})``."""
     effects: StepEffects = field(repr=False)
-    ports: StepPorts = field(repr=False)
+    ports: StepChannel = field(repr=False)
 
     @cached_property
     def suspend_data(self) -> Any:
@@ -271,7 +179,7 @@ class BaseStepContext(Context[StateT], Generic[ResumeT, StateT]):
 
     def _suspend(self, payload: Any, resume_label: str | list[str] | None) -> None:
         labels = [resume_label] if isinstance(resume_label, str) else resume_label or []
-        if not isinstance(labels, (list, tuple)) or not all(isinstance(label, str) for label in labels):  # pyright: ignore[reportUnnecessaryIsInstance] - users may not check types
+        if not isinstance(labels, (list, tuple)) or not all(isinstance(label, str) for label in labels):
             raise SerializationError(
                 f"Step `{self.step_id}` of workflow `{self.workflow_id}`: `resume_label` is text or a list of texts, "
                 f"got {resume_label!r}."
@@ -300,7 +208,7 @@ class StepWriter:
         Raises:
             SerializationError: It is no dictionary with a ``type``.
         """
-        if not isinstance(event, dict) or not isinstance(event.get("type"), str):  # pyright: ignore[reportUnnecessaryIsInstance] - users may not check types
+        if not isinstance(event, dict) or not isinstance(event.get("type"), str):
             raise SerializationError(
                 f"writer.custom() of step `{self._context.step_id}` takes a dictionary with a `type`, "
                 f'as in {{"type": "data-progress", "data": ...}}; got {type(event).__name__}.'
@@ -419,7 +327,7 @@ class CallbackInfo:
     read_init_data: Callable[[], Any] = field(repr=False)
     read_state: Callable[[], Any] = field(repr=False)
     request_context: RequestContext
-    mastra: Mastra
+    mastra: Registry
     status: str | None = None
     result: Any = None
     error: dict[str, Any] | None = None

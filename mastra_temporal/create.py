@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeVar, cast, overload
+from typing import Any, TypeVar, overload
 
 from mastra_temporal._data.gate import json_metadata, text_description
 from mastra_temporal._data.options import parse_options
@@ -12,6 +12,7 @@ from mastra_temporal._definition.ids import check_id
 from mastra_temporal._definition.options import RetryConfig, StepOptions, WorkflowOptions
 from mastra_temporal._definition.schedule import ScheduleInput, parse_schedules
 from mastra_temporal._definition.serialize import callbacks_of
+from mastra_temporal._definition.settings import WorkflowSettings
 from mastra_temporal.workflow import Workflow
 
 __all__ = ["clone_workflow", "create_workflow"]
@@ -88,7 +89,7 @@ def create_workflow(
         output_schema: Checks the workflow's result; it is never replaced.
         state_schema: Validates the initial state and fills in its defaults.
         request_context_schema: Validates the request context of a start.
-        description: Shown in the graph and in the Temporal UI.
+        description: UiDetails in the graph and in the Temporal UI.
         metadata: JSON-able data, shown in the graph.
         retry_config: Retries of all steps that do not say otherwise.
         step_options: Timeouts and the like for all steps that do not say otherwise.
@@ -100,33 +101,32 @@ def create_workflow(
         DefinitionError: An argument is wrong; the message names it and the remedy.
     """
     owner = f"workflow `{check_id(id, kind='workflow')}`"
+    parsed = parse_options(WorkflowOptions, options, owner=owner)
 
     def of_data(name: str, annotation: Any) -> Schema | None:
         schema = Schema.of(annotation, owner=owner)
         return None if schema is None else schema.for_data(owner=owner, name=name)
 
-    workflow: Workflow[Any, Any, Any] = Workflow(
-        id=id,
-        input_schema=of_data("input_schema", input_schema),
-        output_schema=of_data("output_schema", output_schema),
-        state_schema=of_data("state_schema", state_schema),
-        request_context_schema=Schema.of(request_context_schema, owner=owner),
-        description=text_description(description, owner=owner),
-        metadata=json_metadata(metadata, owner=owner),
-        retry_config=parse_options(RetryConfig, retry_config, owner=owner),
-        step_options=None if step_options is None else parse_options(StepOptions, step_options, owner=owner),
-        options=parse_options(WorkflowOptions, options, owner=owner),
+    schemas = {
+        "input_schema": of_data("input_schema", input_schema),
+        "state_schema": of_data("state_schema", state_schema),
+        "request_context_schema": Schema.of(request_context_schema, owner=owner),
+    }
+    unchecked = dict.fromkeys(schemas) if not parsed.validate_inputs else schemas
+    callbacks_of(parsed, owner)  # looked at now, so that a mistake shows now
+    return Workflow(
+        WorkflowSettings(
+            id=id,
+            **schemas,
+            output_schema=of_data("output_schema", output_schema),
+            description=text_description(description, owner=owner),
+            metadata=json_metadata(metadata, owner=owner),
+            retry_config=parse_options(RetryConfig, retry_config, owner=owner),
+            step_options=None if step_options is None else parse_options(StepOptions, step_options, owner=owner),
+            options=parsed,
+            schedules=parse_schedules(schedule, workflow_id=id, **unchecked),
+        )
     )
-    workflow.schedules = parse_schedules(
-        schedule,
-        workflow_id=id,
-        input_schema=workflow.input_schema if workflow.options.validate_inputs else None,
-        state_schema=workflow.state_schema if workflow.options.validate_inputs else None,
-        request_context_schema=workflow.request_context_schema if workflow.options.validate_inputs else None,
-    )
-    for name in callbacks_of(workflow.options):
-        workflow.callback(name)  # looked at now, so that a mistake shows now
-    return workflow
 
 
 def clone_workflow(original: Workflow[InT, OutT, CurrentT], *, id: str) -> Workflow[InT, OutT, CurrentT]:
@@ -135,22 +135,4 @@ def clone_workflow(original: Workflow[InT, OutT, CurrentT], *, id: str) -> Workf
     Raises:
         DefinitionError: The original is not committed, or the id is not valid.
     """
-    check_id(id, kind="workflow")
-    entries = original.graph.entries
-    clone: Workflow[InT, OutT, CurrentT] = Workflow(
-        id=id,
-        input_schema=original.input_schema,
-        output_schema=original.output_schema,
-        state_schema=original.state_schema,
-        request_context_schema=original.request_context_schema,
-        description=original.description,
-        metadata=original.metadata,
-        retry_config=original.retry_config,
-        step_options=original.step_options,
-        options=original.options,
-    )
-    clone.steps.update(original.steps)
-    clone.functions.by_id.update(original.functions.by_id)
-    clone._ids.update(original._ids)  # pyright: ignore[reportPrivateUsage]
-    clone._entries.extend(entries)  # pyright: ignore[reportPrivateUsage]
-    return cast(Any, clone).commit()
+    return original.cloned(check_id(id, kind="workflow"))

@@ -122,7 +122,7 @@ async def start_dev_server(
     settle_at_exit()
     try:
         with _banner_discarded():
-            environment = await WorkflowEnvironment.start_local(  # pyright: ignore[reportUnknownMemberType]
+            environment = await WorkflowEnvironment.start_local(
                 namespace=namespace,
                 ip=_HOST,
                 port=port,

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor
 from typing import Any
-from weakref import WeakValueDictionary
 
 from temporalio import activity
 from temporalio.client import Client
@@ -14,15 +12,14 @@ from temporalio.envconfig import ClientConfig
 
 from mastra_temporal._client.records.listing import WorkflowRuns
 from mastra_temporal._client.records.reader import RunRecords
-from mastra_temporal._client.records.search_attributes import registered
 from mastra_temporal._client.recovery.bulk import Restarting, RestartReport
-from mastra_temporal._client.registry import Registry
 from mastra_temporal._client.rpc_errors import unreachable
-from mastra_temporal._client.run import Run
 from mastra_temporal._client.schedules.schedules import Schedules
-from mastra_temporal._client.time_travel.next_execution import Departures
+from mastra_temporal._client.session import Session
+from mastra_temporal._client.time_travel.next_execution import NextExecutionStarter
 from mastra_temporal._definition.component import Agent, Tool, agent_of, tool_of
 from mastra_temporal._definition.ids import fault_of
+from mastra_temporal._definition.named import Named
 from mastra_temporal._definition.step import Step, with_tool
 from mastra_temporal._protocol.names import step_activity
 from mastra_temporal._protocol.step_calls import StepCall, StepOutcome
@@ -31,7 +28,7 @@ from mastra_temporal._worker.activities.functions import Calls
 from mastra_temporal._worker.activities.runner import StepRunner
 from mastra_temporal._worker.activities.threads import Threads
 from mastra_temporal._worker.workflow.compiler import compile_workflows
-from mastra_temporal.errors import ConfigurationError, DefinitionError, RunError, WorkflowNotFoundError
+from mastra_temporal.errors import ConfigurationError, DefinitionError, WorkflowNotFoundError
 from mastra_temporal.plugin import MastraPlugin
 from mastra_temporal.workflow import Workflow
 
@@ -74,21 +71,26 @@ class Mastra:
             raise DefinitionError(f"{ascii(task_queue)[:60]} cannot be the name of a task queue: {fault}.")
         if max_lost_attempts is not None and max_lost_attempts < 1:
             raise ConfigurationError(f"max_lost_attempts is 1 or more, or None for no limit; got {max_lost_attempts}.")
-        self.task_queue = task_queue
-        self.max_lost_attempts = max_lost_attempts
-        self._registered = Registry("Workflow", workflows, _workflow_id, error=WorkflowNotFoundError)
-        self._definitions = Definitions(self._registered.by_id.values())
-        self._agents = Registry("Agent", agents, _agent_id, error=ConfigurationError)
-        self._tools = Registry("Tool", tools, _tool_id, error=ConfigurationError)
-        self.schedules = Schedules(self)
+        self.max_lost_attempts: int | None = max_lost_attempts
+        self._registered = Named("Workflow", workflows, _workflow_id, error=WorkflowNotFoundError)
+        self._definitions = Definitions(workflow.definition for workflow in self._workflows.values())
+        self._agents = Named("Agent", agents, _agent_id, error=ConfigurationError)
+        self._tools = Named("Tool", tools, _tool_id, error=ConfigurationError)
+        self.session: Session = Session(task_queue)
+        """The connection that runs, records and schedules share."""
+        self.records: RunRecords = RunRecords(self.session)
+        """The records of all runs; see the methods of `Workflow`."""
+        self.schedules: Schedules = Schedules(
+            self.session, {id: item.definition for id, item in self._workflows.items()}
+        )
         """Runs that Temporal starts by itself."""
-        self.has_search_attributes = False
-        """Whether the server has the search attributes by which runs are found; known from `connect` on."""
-        self._client: Client | None = None
-        self._runs: WeakValueDictionary[tuple[str, str], Run[Any]] = WeakValueDictionary()
-        self._records: RunRecords | None = None
         for workflow in self._workflows.values():
-            workflow.bind(self)
+            workflow.bind(self.session, self.records)
+
+    @property
+    def task_queue(self) -> str:
+        """The Temporal task queue of the runs and of their steps."""
+        return self.session.task_queue
 
     def get_workflow(self, key: str) -> Workflow[Any, Any, Any]:
         """A registered workflow, by the key of the mapping that it was registered with, or by its id.
@@ -162,13 +164,10 @@ class Mastra:
             ConfigurationError: The environment's settings are wrong.
         """
         if client is not None:
-            self._client = self._with_plugin(client)
-        elif self._client is None:
-            self._client = await self._connect_from_environment()
-        else:
-            return self._client
-        self.has_search_attributes = await registered(self._client)
-        return self._client
+            await self.session.connect(self._with_plugin(client))
+        elif not self.session.is_connected:
+            await self.session.connect(await self._connect_from_environment())
+        return self.session.client
 
     @property
     def client(self) -> Client:
@@ -177,23 +176,7 @@ class Mastra:
         Raises:
             ConfigurationError: `connect` was not called.
         """
-        if self._client is None:
-            raise ConfigurationError("Mastra is not connected to Temporal: call `await mastra.connect()` first.")
-        return self._client
-
-    async def create_run(
-        self, workflow: Workflow[Any, Any, Any], *, run_id: str | None, resource_id: str | None
-    ) -> Run[Any]:
-        """See `Workflow.create_run`."""
-        if run_id is not None:
-            _check_run_id(run_id)
-        if resource_id and (fault := fault_of(resource_id)) is not None:
-            raise RunError(f"{ascii(resource_id)[:60]} cannot be a resource id: {fault}.")
-        run: Run[Any] = Run(self, workflow, run_id=run_id or str(uuid.uuid4()), resource_id=resource_id)
-        if run_id is not None and self._client is not None:
-            await run.fetch_status()
-        self._runs[workflow.id, run.run_id] = run
-        return run
+        return self.session.client
 
     async def list_active_workflow_runs(self) -> WorkflowRuns:
         """The runs of all registered workflows that are running or waiting, the newest first.
@@ -203,14 +186,7 @@ class Mastra:
         Raises:
             ServerUnreachableError: No server answers.
         """
-        return await self.records.list(list(self._workflows), statuses=("running", "waiting"))
-
-    @property
-    def records(self) -> RunRecords:
-        """The records of all runs; see the methods of `Workflow`."""
-        if self._records is None or self._records.client is not self.client:
-            self._records = RunRecords(self.client, self.task_queue, self._runs)
-        return self._records
+        return await self.records.list(list(self._workflows), status=("running", "waiting"))
 
     async def restart_all_active_workflow_runs(self) -> RestartReport:
         """Restart all runs of the registered workflows that lost their workers. To be called after an outage.
@@ -219,14 +195,8 @@ class Mastra:
         soon as each run is moving again; ``await report.wait()`` gives their results. Mastra's
         ``restartAllActiveWorkflowRuns()``.
         """
-        return await self._restart_all(self._workflows.values(), opted_out=False)
-
-    async def restart_all_runs_of(self, workflow: Workflow[Any, Any, Any]) -> RestartReport:
-        """See `Workflow.restart_all_active_workflow_runs`."""
-        return await self._restart_all([workflow], opted_out=True)
-
-    async def _restart_all(self, workflows: Iterable[Workflow[Any, Any, Any]], *, opted_out: bool) -> RestartReport:
-        restarting = Restarting(self, workflows, opted_out=opted_out)
+        workflows = [workflow.definition for workflow in self._workflows.values()]
+        restarting = Restarting(self.session, workflows, opted_out=False)
         await restarting.find()
         return await restarting.restart()
 
@@ -250,7 +220,7 @@ class Mastra:
             for step in workflow.steps.values()
             if isinstance(step, Step)
         ]
-        return [*steps, *Calls(self, self._definitions).activities, Departures(self).start]
+        return [*steps, *Calls(self, self._definitions).activities, NextExecutionStarter(self._definitions).start]
 
     @property
     def _workflows(self) -> dict[str, Workflow[Any, Any, Any]]:
@@ -297,11 +267,6 @@ def _agent_id(agent: Any) -> Any:
 
 def _tool_id(tool: Any) -> Any:
     return tool_of(tool).id
-
-
-def _check_run_id(run_id: str) -> None:
-    if (fault := fault_of(run_id)) is not None:
-        raise RunError(f"{ascii(run_id)[:60]} cannot be a run id: {fault}.")
 
 
 def _activity(runner: StepRunner, name: str) -> Callable[..., Any]:

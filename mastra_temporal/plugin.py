@@ -1,19 +1,16 @@
 """`MastraPlugin`: the one way in which a Temporal client or worker learns about Mastra workflows."""
 
-# pyright: reportUnknownMemberType=false
-# Some of the SDK's overloads are not fully typed.
-
 from __future__ import annotations
 
 import dataclasses
 import os
 import socket
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from datetime import timedelta
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from temporalio.contrib.pydantic import PydanticPayloadConverter
 from temporalio.converter import DataConverter, DefaultPayloadConverter
@@ -23,7 +20,6 @@ from temporalio.service import ConnectConfig, ServiceClient
 from temporalio.worker import WorkerConfig
 
 from mastra_temporal._tracing.interceptor import TracingHeaders
-from mastra_temporal._tracing.logs import mark_log_records
 from mastra_temporal._tracing.setup import set_up_tracing, warn_of_others
 from mastra_temporal.errors import ConfigurationError
 from mastra_temporal.shutdown_grace import settle_at_exit
@@ -32,7 +28,6 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
     from temporalio.contrib.opentelemetry import ReplaySafeTracerProvider
 
-    from mastra_temporal.mastra import Mastra
 
 __all__ = ["MastraPlugin", "heartbeating_runtime"]
 
@@ -41,6 +36,19 @@ HEARTBEAT_INTERVAL = timedelta(seconds=1)
 
 STICKY_TIMEOUT = timedelta(seconds=2)
 """How long a workflow task waits for the worker that has the run in memory: if that is dead, for nothing."""
+
+
+class WorkerRegistry(Protocol):
+    """What a worker registers: the `Mastra` object, seen from the plugin."""
+
+    @property
+    def workflow_types(self) -> Sequence[type]:
+        """The Temporal workflow types."""
+        ...
+
+    def activities(self, threads: Executor | None = None) -> Sequence[Callable[..., Any]]:
+        """The activities; steps that are not async run in these threads."""
+        ...
 
 
 class MastraPlugin(SimplePlugin):
@@ -53,7 +61,7 @@ class MastraPlugin(SimplePlugin):
     """
 
     def __init__(
-        self, mastra: Mastra, *, tracing: bool | TracerProvider | ReplaySafeTracerProvider | None = None
+        self, mastra: WorkerRegistry, *, tracing: bool | TracerProvider | ReplaySafeTracerProvider | None = None
     ) -> None:
         """Create the plugin of a registry.
 
@@ -88,7 +96,6 @@ class MastraPlugin(SimplePlugin):
 
     def configure_worker(self, config: WorkerConfig) -> WorkerConfig:
         """See base class."""
-        mark_log_records()
         config = super().configure_worker(config)
         activities = self.mastra.activities(_threads(config.get("activity_executor")))
         config["activities"] = [*(config.get("activities") or []), *activities]

@@ -4,9 +4,6 @@ All waiters share one update, because they send the same update id: the server k
 client share the polls as well, see `waiting.py`.
 """
 
-# pyright: reportUnknownMemberType=false
-# Some of the SDK's overloads are not fully typed.
-
 from __future__ import annotations
 
 import asyncio
@@ -16,6 +13,7 @@ from typing import Any
 
 from temporalio.client import (
     Client,
+    WorkflowExecutionDescription,
     WorkflowExecutionStatus,
     WorkflowFailureError,
     WorkflowHandle,
@@ -27,19 +25,23 @@ from temporalio.exceptions import ApplicationError, CancelledError, TerminatedEr
 from temporalio.service import RPCError, RPCStatusCode
 
 from mastra_temporal._client.busy import is_busy, unhurried
-from mastra_temporal._client.recovery.stuck import patiently
+from mastra_temporal._client.records.open_status import open_status
+from mastra_temporal._client.recovery.stuck import send_until_answered
 from mastra_temporal._client.replay import recorded_result
 from mastra_temporal._client.waiting import waiting
+from mastra_temporal._data.gate import to_json
+from mastra_temporal._data.schema import Schema, SchemaError
+from mastra_temporal._definition.options import OutputOptions
 from mastra_temporal._protocol.messages import OutcomeReply
 from mastra_temporal._protocol.names import (
     FAILED_RUN,
-    MEMO_GENERATION,
+    MEMO_RESUME_COUNT,
     MEMO_STATUS,
     REFUSED_RUN,
     UPDATE_OUTCOME,
     outcome_update_id,
 )
-from mastra_temporal._protocol.results import WorkflowResult
+from mastra_temporal._protocol.results import RunStatus, WorkflowResult
 from mastra_temporal.errors import RunRefusedError
 
 MOVE_SECONDS = 0.02
@@ -48,7 +50,7 @@ LOOK_SECONDS = 10
 """How long a waiter without a place may wait for an outcome that is there."""
 CLOSE_EVENT = WorkflowHistoryEventFilterType.CLOSE_EVENT
 
-__all__ = ["closed_result", "outcome_of_start", "wait_for_outcome"]
+__all__ = ["closed_result", "outcome_of_start", "present", "status_of", "wait_for_outcome"]
 
 
 async def outcome_of_start(
@@ -66,65 +68,65 @@ async def outcome_of_start(
         raise error
     answer = reply.result()
     handle = client.get_workflow_handle(run_id, result_type=WorkflowResult[Any])
-    return None if answer.moved else await _result_of(client, handle, answer)
+    return None if answer.continued_as_new else await _result_of(client, handle, answer)
 
 
-async def wait_for_outcome(client: Client, run_id: str, generation: int) -> WorkflowResult[Any]:
+async def wait_for_outcome(client: Client, run_id: str, resume_count: int) -> WorkflowResult[Any]:
     """Wait until a run has ended or is suspended.
 
     Args:
         client: The client.
         run_id: The run.
-        generation: How often the run has been resumed.
+        resume_count: How often the run has been resumed.
     """
     while True:
         outcome, shared = await waiting(client).share(
-            (run_id, generation), functools.partial(_wait_in_line, client, run_id, generation)
+            (run_id, resume_count), functools.partial(_wait_in_line, client, run_id, resume_count)
         )
         if isinstance(outcome, WorkflowResult):
             return outcome.model_copy(deep=True) if shared else outcome  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-        generation = outcome
+        resume_count = outcome
 
 
-async def _wait_in_line(client: Client, run_id: str, generation: int) -> WorkflowResult[Any] | int:
+async def _wait_in_line(client: Client, run_id: str, resume_count: int) -> WorkflowResult[Any] | int:
     """The outcome; or, when it is past and was not recorded, how often the run has been resumed since."""
     handle = client.get_workflow_handle(run_id, result_type=WorkflowResult[Any])
     places = waiting(client).outcomes
     while not await places.take():
         async with waiting(client).calls:
-            if await _is_there(handle, generation):
+            if await _is_there(handle, resume_count):
                 with contextlib.suppress(asyncio.TimeoutError):  # the outcome of a suspension needs a worker
-                    return await asyncio.wait_for(_wait(client, handle, generation), LOOK_SECONDS)
+                    return await asyncio.wait_for(_wait(client, handle, resume_count), LOOK_SECONDS)
     try:
-        return await _wait(client, handle, generation)
+        return await _wait(client, handle, resume_count)
     finally:
         places.give_back()
 
 
-async def _is_there(handle: WorkflowHandle[Any, Any], generation: int) -> bool:
+async def _is_there(handle: WorkflowHandle[Any, Any], resume_count: int) -> bool:
     """Whether the outcome is there: whoever waits for it then gets it at once."""
     description = await unhurried(handle.describe)
     if description.status != WorkflowExecutionStatus.RUNNING:
         return True
     memo = await description.memo()
-    resumed = int(memo.get(MEMO_GENERATION, 0))
-    return resumed > generation or (resumed == generation and memo.get(MEMO_STATUS) == "suspended")
+    resumed = int(memo.get(MEMO_RESUME_COUNT, 0))
+    return resumed > resume_count or (resumed == resume_count and memo.get(MEMO_STATUS) == "suspended")
 
 
-async def _wait(client: Client, handle: WorkflowHandle[Any, Any], generation: int) -> WorkflowResult[Any] | int:
-    update = asyncio.ensure_future(_outcome(handle, generation))
+async def _wait(client: Client, handle: WorkflowHandle[Any, Any], resume_count: int) -> WorkflowResult[Any] | int:
+    update = asyncio.ensure_future(_outcome(handle, resume_count))
     closed = asyncio.ensure_future(closed_result(client, handle))
     try:
         await asyncio.wait((update, closed), return_when=asyncio.FIRST_COMPLETED)
         if closed.done():
             return await closed
         if _is_gone(update.exception()):
-            return generation if await _goes_on(handle) else await closed
+            return resume_count if await _goes_on(handle) else await closed
         reply = update.result()
-        if reply.moved:
+        if reply.continued_as_new:
             await asyncio.sleep(MOVE_SECONDS)
-            return generation
-        return await _result_of(client, handle, reply) if reply.generation is None else reply.generation
+            return resume_count
+        return await _result_of(client, handle, reply) if reply.resume_count is None else reply.resume_count
     finally:
         update.cancel()
         closed.cancel()
@@ -177,10 +179,10 @@ async def _with_steps(
     return result.model_copy(update={**left_out, "compacted": None})
 
 
-async def _outcome(handle: WorkflowHandle[Any, Any], generation: int) -> OutcomeReply:
-    update_id = outcome_update_id(generation)
-    return await patiently(
-        lambda: handle.execute_update(UPDATE_OUTCOME, generation, id=update_id, result_type=OutcomeReply)
+async def _outcome(handle: WorkflowHandle[Any, Any], resume_count: int) -> OutcomeReply:
+    update_id = outcome_update_id(resume_count)
+    return await send_until_answered(
+        lambda: handle.execute_update(UPDATE_OUTCOME, resume_count, id=update_id, result_type=OutcomeReply)
     )
 
 
@@ -204,3 +206,24 @@ async def _error(handle: WorkflowHandle[Any, Any], cause: BaseException) -> dict
         reason = events[-1].workflow_execution_terminated_event_attributes.reason or "no reason was given"
         return {"name": "RunTerminatedError", "message": f"The run was terminated: {reason}"}
     return {"name": type(cause).__name__, "message": str(cause)}
+
+
+async def status_of(client: Client, description: WorkflowExecutionDescription) -> RunStatus:
+    """The status of a run, open or closed."""
+    if description.status == WorkflowExecutionStatus.RUNNING:
+        return await open_status(description)
+    handle = client.get_workflow_handle(description.id, result_type=WorkflowResult[Any])
+    return (await closed_result(client, handle)).status
+
+
+def present(result: WorkflowResult[Any], schema: Schema | None, options: OutputOptions) -> WorkflowResult[Any]:
+    """Give a result as its caller asked for it, with its output as an instance of the workflow's schema."""
+    update: dict[str, Any] = {}
+    if not options.include_state:
+        update["state"] = None
+    if not options.include_resume_labels:
+        update["resume_labels"] = None
+    if schema is not None and result.status == "success":
+        with contextlib.suppress(SchemaError):
+            update["result"] = schema.validate(to_json(result.result, what="The result"))
+    return result.model_copy(update=update)

@@ -6,11 +6,11 @@ from functools import lru_cache
 from typing import Any
 
 from mastra_temporal._client.records.search_attributes import at_start
-from mastra_temporal._definition.markdown import fingerprint, outline
-from mastra_temporal._protocol.names import MEMO_CONTINUED_FROM, MEMO_GENERATION, MEMO_GRAPH, MEMO_RESOURCE
+from mastra_temporal._definition.markdown import fingerprint, graph_table
+from mastra_temporal._definition.workflow_definition import WorkflowDefinition
+from mastra_temporal._protocol.names import MEMO_CONTINUED_FROM, MEMO_GRAPH, MEMO_RESOURCE, MEMO_RESUME_COUNT
 from mastra_temporal._protocol.results import WorkflowResult
 from mastra_temporal._protocol.start import StartEnvelope
-from mastra_temporal.workflow import Workflow
 
 __all__ = ["presentation", "start_options"]
 
@@ -19,7 +19,7 @@ MAX_SUMMARY = 200
 
 
 def start_options(
-    workflow: Workflow[Any, Any, Any], envelope: StartEnvelope, run_id: str, task_queue: str
+    workflow: WorkflowDefinition, envelope: StartEnvelope, run_id: str, task_queue: str
 ) -> dict[str, Any]:
     """Arguments for the start of an execution."""
     return {
@@ -31,15 +31,15 @@ def start_options(
     }
 
 
-def presentation(workflow: Workflow[Any, Any, Any], envelope: StartEnvelope) -> dict[str, Any]:
+def presentation(workflow: WorkflowDefinition, envelope: StartEnvelope) -> dict[str, Any]:
     """Arguments for the start of a run."""
     details, graph = _of(workflow)
     resource_id = envelope.resource_id
     memo = {
         MEMO_GRAPH: graph,
         MEMO_RESOURCE: resource_id,
-        MEMO_CONTINUED_FROM: None if envelope.seed is None else envelope.seed.continued_from,
-        MEMO_GENERATION: None if envelope.seed is None else envelope.seed.generation,
+        MEMO_CONTINUED_FROM: None if envelope.snapshot is None else envelope.snapshot.continued_from,
+        MEMO_RESUME_COUNT: None if envelope.snapshot is None else envelope.snapshot.resume_count,
     }
     found_by = {"search_attributes": at_start(workflow.id, resource_id)} if envelope.search_attributes else {}
     return {
@@ -51,5 +51,5 @@ def presentation(workflow: Workflow[Any, Any, Any], envelope: StartEnvelope) -> 
 
 
 @lru_cache(maxsize=256)
-def _of(workflow: Workflow[Any, Any, Any]) -> tuple[str, str]:
-    return outline(workflow.graph), fingerprint(workflow.graph)
+def _of(workflow: WorkflowDefinition) -> tuple[str, str]:
+    return graph_table(workflow.graph), fingerprint(workflow.graph)

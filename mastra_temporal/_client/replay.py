@@ -9,23 +9,18 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, TypeVar
 
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
-from temporalio.bridge.proto.workflow_activation import WorkflowActivation
-from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
 from temporalio.client import Client, WorkflowHistory
 from temporalio.worker import (
     Replayer,
-    UnsandboxedWorkflowRunner,
-    WorkflowInstance,
-    WorkflowInstanceDetails,
 )
 
 from mastra_temporal._client.rpc_errors import unconvertible
+from mastra_temporal._compat.temporal import ReadingRunner
 from mastra_temporal._protocol.graph import WorkflowGraph
 from mastra_temporal._protocol.messages import StreamItem, StreamQuery
 from mastra_temporal._protocol.results import WorkflowResult
@@ -61,7 +56,7 @@ class RecordedRun:
     """The graph that it follows; None when it was closed before that was known."""
     run: RunState
     root: Scope | None
-    generation: int
+    resume_count: int
     """How often it has been resumed."""
     trace: TracingHeader
     """Where its trace stands."""
@@ -72,7 +67,7 @@ class RecordedRun:
         run, root = copy.deepcopy((workflow.run_state, workflow.root))
         if root is not None:
             take_up(run, root)
-        return cls(workflow.envelope, workflow.graph, run, root, workflow.generation, trace)
+        return cls(workflow.envelope, workflow.graph, run, root, workflow.resume_count, trace)
 
 
 async def recorded_run(client: Client, run_id: str, execution: str | None = None) -> RecordedRun:
@@ -112,7 +107,7 @@ async def replay(client: Client, history: WorkflowHistory, read: Callable[[Mastr
 
     name = history.events[0].workflow_execution_started_event_attributes.workflow_type.name
     # Leaving the cache cancels the workflow's tasks, which changes its state: so the state is read just before.
-    reading = _ReadingRunner(lambda: read(seen[0]))
+    reading = ReadingRunner(lambda: read(seen[0]))
     replayer = Replayer(
         workflows=[compile_workflow(name, name, base=Observed)],
         data_converter=client.data_converter,
@@ -124,33 +119,6 @@ async def replay(client: Client, history: WorkflowHistory, read: Callable[[Mastr
     if replayed.replay_failure is not None:
         raise _unreadable(history.workflow_id, str(replayed.replay_failure))
     return reading.result()
-
-
-class _ReadingRunner(UnsandboxedWorkflowRunner, Generic[T]):
-    """Reads a workflow before it is let go, and raises nothing then: the SDK would try for ever to let it go."""
-
-    def __init__(self, read: Callable[[], T]) -> None:
-        self._read = read
-        self._found: Future[T] = Future()
-
-    def result(self) -> T:
-        """What was read, or what reading raised."""
-        return self._found.result(timeout=0)
-
-    def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:
-        instance = super().create_instance(det)
-        activate = instance.activate
-
-        def reading(act: WorkflowActivation) -> WorkflowActivationCompletion:
-            if any(job.HasField("remove_from_cache") for job in act.jobs) and not self._found.done():
-                try:
-                    self._found.set_result(self._read())
-                except BaseException as error:
-                    self._found.set_exception(error)
-            return activate(act)
-
-        cast(Any, instance).activate = reading
-        return instance
 
 
 def _unreadable(run_id: str, failure: str) -> MastraError:

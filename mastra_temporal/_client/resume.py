@@ -1,14 +1,10 @@
 """`Run.resume`: sends the data to the suspended run, which accepts or refuses them before anything is recorded."""
 
-# pyright: reportUnknownMemberType=false
-# Some of the SDK's overloads are not fully typed.
-
 from __future__ import annotations
 
 import asyncio
 import time
 import uuid
-from collections.abc import Sequence
 from typing import Any
 
 from temporalio.client import (
@@ -20,17 +16,19 @@ from temporalio.client import (
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
+from mastra_temporal._client.arguments import ResumeOptions
 from mastra_temporal._client.busy import unhurried
-from mastra_temporal._client.outcome import closed_result
-from mastra_temporal._client.records.open_status import open_status
-from mastra_temporal._client.recovery.stuck import patiently
+from mastra_temporal._client.handle import RunHandle
+from mastra_temporal._client.outcome import status_of
+from mastra_temporal._client.recovery.stuck import send_until_answered
+from mastra_temporal._client.step_path import path_of
 from mastra_temporal._client.waiting import waiting
-from mastra_temporal._definition.step import Step
+from mastra_temporal._data.gate import to_json
 from mastra_temporal._protocol.limits import size_error, stored_from
 from mastra_temporal._protocol.messages import DataProblem, ResumeReply, ResumeRequest
 from mastra_temporal._protocol.names import (
     INVALID_DATA,
-    MEMO_GENERATION,
+    MEMO_RESUME_COUNT,
     MEMO_STATUS,
     NOT_SUSPENDED,
     RESUME_CLAIMED,
@@ -38,51 +36,77 @@ from mastra_temporal._protocol.names import (
     UPDATE_RESUME,
     resume_claimed,
 )
-from mastra_temporal._protocol.results import WorkflowResult
 from mastra_temporal.errors import (
     MastraError,
     PayloadTooLargeError,
     ResumeAlreadyClaimedError,
     RunError,
+    RunNotFoundError,
     RunNotSuspendedError,
     SchemaValidationError,
 )
-from mastra_temporal.workflow import Workflow
 
-__all__ = ["StepPath", "path_of", "resume"]
+__all__ = ["resume", "resume_request", "resume_seen"]
 
-StepLike = str | Step[Any, Any] | Workflow[Any, Any, Any]
-StepPath = StepLike | Sequence[StepLike]
-"""A step by id, dotted path or object, or the steps on the way to it."""
 
 PATIENCE_SECONDS = 2.0
 """How long a run that is not suspended yet is waited for, as in Mastra."""
 POLL_SECONDS = 0.1
 
 
-def path_of(step: StepPath) -> list[str]:
-    """The ids on the way to a step.
+def resume_request(run: RunHandle, resume_data: Any, options: ResumeOptions) -> ResumeRequest:
+    """Check what a caller resumes, and with what.
 
     Raises:
-        RunError: It is neither text nor a step, nor a list of them.
+        RunError: An argument is of the wrong type.
+        SerializationError: The data cannot be written as JSON.
     """
-    parts = [step] if isinstance(step, (str, Step, Workflow)) else step
-    if not isinstance(parts, (list, tuple)) or not all(isinstance(part, (str, Step, Workflow)) for part in parts):  # pyright: ignore[reportUnnecessaryIsInstance] - users may not check types
-        raise RunError(f"`step` is an id, a step, a path like `outer.inner`, or a list of ids and steps; got {step!r}.")
-    ids = [part if isinstance(part, str) else part.id for part in parts]
-    return ids[0].split(".") if len(ids) == 1 else ids
+    step, label, index = options.get("step"), options.get("label"), options.get("for_each_index")
+    if label is not None and not isinstance(label, str):
+        raise RunError(f"{run.label}: `label` is text, got {label!r}.")
+    if index is not None and not isinstance(index, int):
+        raise RunError(f"{run.label}: `for_each_index` is a whole number from 0, got {index!r}.")
+    return ResumeRequest(
+        step=None if step is None else path_of(step),
+        label=label,
+        for_each_index=index,
+        resume_data=to_json(resume_data, what=f"The resume data of {run.label}"),
+        request_context=run.request_context(options.get("request_context")) or None,
+        per_step=options.get("per_step") or None,
+    )
 
 
-async def resume(client: Client, description: WorkflowExecutionDescription, request: ResumeRequest) -> int:
+async def resume(run: RunHandle, request: ResumeRequest, *, known: bool, canceled: bool) -> int:
     """Resume a run.
+
+    Args:
+        run: The run.
+        request: What to resume, and with what.
+        known: Whether Temporal has known the run before.
+        canceled: Whether the caller has canceled it before its start.
 
     Returns:
         How often it has been resumed now.
 
     Raises:
         RunNotSuspendedError: It, or the step, is not suspended.
+        RunNotFoundError: Temporal has no such run.
         SchemaValidationError: The data do not match the step's schema.
         PayloadTooLargeError: The data are too large.
+    """
+    description = await run.describe(known=known)
+    if description is None and canceled:
+        raise RunNotSuspendedError(NOT_SUSPENDED)
+    if description is None:
+        raise RunNotFoundError(f"No snapshot found for this workflow run: {run.workflow.id} {run.run_id}")
+    return await resume_seen(run.client, description, request)
+
+
+async def resume_seen(client: Client, description: WorkflowExecutionDescription, request: ResumeRequest) -> int:
+    """Resume the suspension that the caller has seen: in no other execution, and not what was resumed since.
+
+    Returns:
+        How often the run has been resumed now.
     """
     # Larger ones the server would take, and the worker could not answer: the run would be stuck.
     request = request.model_copy(update={"stored_from": stored_from(client.data_converter)})
@@ -91,11 +115,11 @@ async def resume(client: Client, description: WorkflowExecutionDescription, requ
         raise PayloadTooLargeError(too_large["message"])
     patience = time.monotonic() + PATIENCE_SECONDS
     while True:
-        generation, status = await _seen(description)
+        resume_count, status = await _seen(description)
         # A run that was resumed and is running may have other steps that are still suspended: it knows.
-        if status == "suspended" or generation > 0:
+        if status == "suspended" or resume_count > 0:
             try:
-                return await _send(client, description, request.model_copy(update={"generation": generation}))
+                return await _send(client, description, request.model_copy(update={"resume_count": resume_count}))
             except RunNotSuspendedError as refusal:
                 if status == "suspended" or isinstance(refusal, ResumeAlreadyClaimedError):
                     raise
@@ -111,7 +135,7 @@ async def _seen(description: WorkflowExecutionDescription) -> tuple[int, str | N
     if description.status != WorkflowExecutionStatus.RUNNING or canceled:
         raise RunNotSuspendedError(NOT_SUSPENDED)
     memo = await description.memo()
-    return int(memo.get(MEMO_GENERATION, 0)), memo.get(MEMO_STATUS)
+    return int(memo.get(MEMO_RESUME_COUNT, 0)), memo.get(MEMO_STATUS)
 
 
 async def _send(client: Client, seen: WorkflowExecutionDescription, request: ResumeRequest) -> int:
@@ -121,28 +145,24 @@ async def _send(client: Client, seen: WorkflowExecutionDescription, request: Res
     update_id = f"resume-{uuid.uuid4()}"  # of this call alone: another one has other data
     try:
         async with waiting(client).turn(seen.id):
-            reply = await patiently(
+            reply = await send_until_answered(
                 lambda: handle.execute_update(UPDATE_RESUME, request, id=update_id, result_type=ResumeReply)
             )
     except WorkflowUpdateFailedError as error:
         raise _refusal(error) from None
     except RPCError as error:
         if error.status == RPCStatusCode.NOT_FOUND:
-            raise await _refusal_of_ended(client, seen.id, request.generation) from error
+            raise await _refusal_of_ended(client, seen.id, request.resume_count) from error
         raise
-    return reply.generation
+    return reply.resume_count
 
 
-async def _refusal_of_ended(client: Client, run_id: str, generation: int | None) -> RunNotSuspendedError:
+async def _refusal_of_ended(client: Client, run_id: str, resume_count: int | None) -> RunNotSuspendedError:
     """The run was suspended a moment ago and has ended: somebody has resumed it, or it was canceled."""
-    handle = client.get_workflow_handle(run_id, result_type=WorkflowResult[Any])
-    description = await handle.describe()
-    if (await description.memo()).get(MEMO_GENERATION) == generation:
+    description = await client.get_workflow_handle(run_id).describe()
+    if (await description.memo()).get(MEMO_RESUME_COUNT) == resume_count:
         return RunNotSuspendedError(NOT_SUSPENDED)
-    if description.status == WorkflowExecutionStatus.RUNNING:
-        status: str = await open_status(description)
-    else:
-        status = (await closed_result(client, handle)).status
+    status = await status_of(client, description)
     return ResumeAlreadyClaimedError(resume_claimed(description.workflow_type, run_id, status))
 
 

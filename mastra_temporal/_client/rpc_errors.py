@@ -20,7 +20,7 @@ from mastra_temporal.errors import (
     ServerUnreachableError,
 )
 
-__all__ = ["explain", "explained", "missing_namespace", "unconvertible", "unreachable"]
+__all__ = ["explain", "missing_namespace", "translate_rpc_errors", "unconvertible", "unreachable"]
 
 HEALTH_TIMEOUT = timedelta(seconds=2)
 
@@ -38,7 +38,7 @@ RunT = TypeVar("RunT", bound=_OfARun)
 RunMethod = Callable[Concatenate[RunT, P], Coroutine[Any, Any, T]]
 
 
-def explained(method: RunMethod[RunT, P, T]) -> RunMethod[RunT, P, T]:
+def translate_rpc_errors(method: RunMethod[RunT, P, T]) -> RunMethod[RunT, P, T]:
     """Let a method of a run raise this package's errors where the server's words would leave its caller alone."""
 
     @functools.wraps(method)

@@ -1,192 +1,386 @@
-"""`Run`: one run of a workflow, seen from a client. Its calls are inherited; here are those that give its events."""
+"""`Run`: one run of a workflow, seen from a client."""
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from typing import Any
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from datetime import datetime, timedelta, timezone
+from typing import Any, Generic, Literal
 
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from typing_extensions import TypeVar, Unpack
 
-from mastra_temporal._client.base import InT, OutT
-from mastra_temporal._client.calls import RunCalls
-from mastra_temporal._client.resume import StepPath
-from mastra_temporal._client.rpc_errors import explained
-from mastra_temporal._client.streams.feed import (
-    Execution,
-    Feed,
-    current_execution,
-    from_next_execution,
-    from_now,
-    from_start,
-)
-from mastra_temporal._client.streams.stream import Watch, WorkflowEvent, WorkflowRunOutput, observed
+from mastra_temporal._client import arguments
+from mastra_temporal._client.cancel import cancel
+from mastra_temporal._client.handle import RunHandle
+from mastra_temporal._client.outcome import present, status_of, wait_for_outcome
+from mastra_temporal._client.recovery.queues import warning_when_unattended
+from mastra_temporal._client.recovery.restart import restart
+from mastra_temporal._client.resume import resume, resume_request
+from mastra_temporal._client.rpc_errors import translate_rpc_errors
+from mastra_temporal._client.session import Session
+from mastra_temporal._client.start import require_same_input, start, start_and_wait, start_envelope
+from mastra_temporal._client.step_path import StepPath
+from mastra_temporal._client.streams.feed import Feed, from_next_execution, from_now, from_start
+from mastra_temporal._client.streams.stream import Watch, WorkflowEvent, WorkflowRunOutput, observe
+from mastra_temporal._client.time_travel.travel import time_travel, time_travel_request
 from mastra_temporal._definition.options import OutputOptions
-from mastra_temporal._protocol.results import StepResult, WorkflowResult
+from mastra_temporal._definition.workflow_definition import WorkflowDefinition
+from mastra_temporal._protocol.messages import ResumeRequest
+from mastra_temporal._protocol.results import RunStatus, WorkflowResult
+from mastra_temporal._tracing.client import call_headers, sending
 from mastra_temporal._tracing.context import TracingContext
 from mastra_temporal._tracing.options import TracingOptions
 from mastra_temporal.context import RequestContext
-from mastra_temporal.errors import RunError, RunNotFoundError
 
 __all__ = ["Run"]
 
+OutT = TypeVar("OutT")
+InT = TypeVar("InT", default=Any, contravariant=True)
+"""Of the workflow's input. ``Run[Receipt]`` takes any."""
 
-class Run(RunCalls[OutT, InT]):
+Input = dict[str, Any] | list[Any] | None
+
+
+class Run(Generic[OutT, InT]):
     """One run. Made by `Workflow.create_run`; the run itself lives in Temporal.
 
     Mastra's ``Run``: https://mastra.ai/reference/workflows/run
     """
 
-    _streamed: WorkflowRunOutput[OutT] | None = None
+    def __init__(self, session: Session, workflow: WorkflowDefinition, *, run_id: str, resource_id: str | None) -> None:
+        """Use `Workflow.create_run`."""
+        self._session, self._workflow = session, workflow
+        self.run_id: str = run_id
+        """Temporal's workflow id."""
+        self.workflow_id: str = workflow.id
+        self.resource_id: str | None = resource_id
+        """Whom the run belongs to."""
+        self.created_at: datetime = datetime.now(timezone.utc)
+        """When this object was made; when the run was started is in its record."""
+        self.status: RunStatus = "pending"
+        """What this object knew last; `fetch_status` asks Temporal."""
+        self._canceled_before_start = False
+        self._is_starting = False
+        """Whether a start is on its way to the server."""
+        self._streamed: WorkflowRunOutput[OutT] | None = None
+
+    def __repr__(self) -> str:
+        return f"Run(workflow_id={self.workflow_id!r}, run_id={self.run_id!r}, status={self.status!r})"
+
+    @property
+    def label(self) -> str:
+        """The run in words, for errors."""
+        return self._handle.label
+
+    @property
+    def client(self) -> Client:
+        """The Temporal client."""
+        return self._session.client
+
+    @property
+    def serialized_step_graph(self) -> list[dict[str, Any]]:
+        """The graph that the run will be started with."""
+        return self._workflow.serialized_step_graph
+
+    @translate_rpc_errors
+    async def start(
+        self, *, input_data: InT | Input = None, **options: Unpack[arguments.StartAndWaitOptions]
+    ) -> WorkflowResult[OutT]:
+        """Start the run and wait until it has ended or is suspended. Mastra's ``run.start()``.
+
+        A run that is live or has succeeded with an equal input is joined. One that failed or was canceled starts anew.
+
+        Args:
+            input_data: JSON-able data or an instance of the workflow's ``input_schema``.
+            options: See `StartAndWaitOptions`.
+
+        Raises:
+            SchemaValidationError: Something does not match its schema; nothing was started.
+            SerializationError: Something cannot be written as JSON; nothing was started.
+            RunAlreadyStartedError: The run exists with another input.
+            RunRefusedError: ``on_start`` raised; no step ran.
+        """
+        call = arguments.accept(self.label, options, arguments.StartAndWaitOptions, "start")
+        envelope = start_envelope(self._handle, call.headers, input_data, options, canceled=self._canceled_before_start)
+        with sending(call.headers), self._starting():
+            try:
+                result = await start_and_wait(self._handle, envelope, started=self._started)
+            except WorkflowAlreadyStartedError:
+                await require_same_input(self._handle, envelope)
+                result = await self._handle.outcome()
+        return self._result(result, call.output)
+
+    @translate_rpc_errors
+    async def start_async(self, *, input_data: InT | Input = None, **options: Unpack[arguments.StartOptions]) -> str:
+        """Start the run and return its id at once. Mastra's ``run.startAsync()``.
+
+        Takes the arguments of `start` and raises the same errors, as far as they are known at once.
+        """
+        call = arguments.accept(self.label, options, arguments.StartOptions, "start_async")
+        envelope = start_envelope(self._handle, call.headers, input_data, options, canceled=self._canceled_before_start)
+        with sending(call.headers), self._starting():
+            try:
+                await start(self._handle, envelope)
+            except WorkflowAlreadyStartedError:
+                await require_same_input(self._handle, envelope)
+        self.status = "running"
+        return self.run_id
 
     def stream(
         self,
         *,
-        input_data: InT | dict[str, Any] | list[Any] | None = None,
-        initial_state: Any = None,
-        request_context: RequestContext | dict[str, Any] | None = None,
-        output_options: OutputOptions | dict[str, Any] | None = None,
-        per_step: bool = False,
+        input_data: InT | Input = None,
         close_on_suspend: bool = True,
-        tracing_options: TracingOptions | dict[str, Any] | None = None,
-        tracing_context: TracingContext | None = None,
+        **options: Unpack[arguments.StartAndWaitOptions],
     ) -> WorkflowRunOutput[OutT]:
         """Start the run and read what happens in it. Mastra's ``run.stream()``.
 
-        Takes the arguments of `Run.start`; what that would raise, ``await output.result`` raises. A second call on the
-        same object gives the same stream.
+        Takes the arguments of `start`; what that would raise, ``await output.result`` raises. A second call on the same
+        object gives the same stream.
 
         Args:
-            input_data: See `Run.start`, as for the other arguments.
-            initial_state: The workflow's state at the beginning.
-            request_context: Values that steps can read and change.
-            output_options: Whether the result carries the state and the resume labels.
-            per_step: Stop after the first entry, with status ``paused``.
-            tracing_options: How the run is traced.
-            tracing_context: The span that the run becomes a child of.
+            input_data: See `start`.
             close_on_suspend: Whether the stream ends when the run is suspended. Otherwise it goes on with the events of
                 a later resume; ``output.result`` is the suspended one all the same, as in Mastra.
+            options: See `StartAndWaitOptions`.
         """
+        arguments.accept(self.label, options, arguments.StartAndWaitOptions, "stream")
         if self._streamed is None:
-            start = functools.partial(
-                self.start,
-                input_data=input_data,
-                initial_state=initial_state,
-                request_context=request_context,
-                output_options=output_options,
-                per_step=per_step,
-                tracing_options=tracing_options,
-                tracing_context=tracing_context,
-            )
-            self._streamed = self._output(from_start, start, close_on_suspend=close_on_suspend)
+            action = functools.partial(self.start, input_data=input_data, **options)
+            self._streamed = self._output(from_start, action, close_on_suspend=close_on_suspend)
         return self._streamed
 
+    @translate_rpc_errors
+    async def cancel(self) -> Literal["accepted", "already_finished"]:
+        """Cancel the run. Mastra's ``run.cancel()``.
+
+        Sleeps wake at once, steps under way get their abort signal and keep their results, nothing further is started.
+        The run ends as Cancelled. A step whose worker is gone does not hold it up. Returns ``already_finished`` when
+        the run had ended before; then nothing changes.
+        """
+        description = await self._describe()
+        if description is None and self._is_starting:
+            description = await self._handle.describe_when_started()
+        if description is None:
+            self._canceled_before_start = True
+            self.status = "canceled"
+            return "accepted"
+        if description.status != WorkflowExecutionStatus.RUNNING:
+            return "already_finished"
+        await cancel(self.client, self.run_id)
+        self.status = "canceled"
+        return "accepted"
+
+    @translate_rpc_errors
+    async def resume(
+        self, *, resume_data: Any = None, **options: Unpack[arguments.ResumeAndWaitOptions]
+    ) -> WorkflowResult[OutT]:
+        """Continue a suspended run and wait until it has ended or is suspended again. Mastra's ``run.resume()``.
+
+        Without ``step`` or ``label`` the one suspended step is meant; all suspended items of one foreach get the data,
+        unless an index is given. A resume that is refused leaves the run exactly as it was.
+
+        Args:
+            resume_data: JSON-able data for the step's ``ctx.resume_data``, checked against its ``resume_schema``.
+            options: See `ResumeAndWaitOptions`.
+
+        Raises:
+            RunNotSuspendedError: There is nothing to resume, or it is not clear what: the message lists it.
+            ResumeAlreadyClaimedError: Somebody else has resumed this suspension.
+            SchemaValidationError: The data do not match the step's ``resume_schema``.
+            RunNotFoundError: Temporal has no such run.
+        """
+        call = arguments.accept(self.label, options, arguments.ResumeAndWaitOptions, "resume")
+        request = resume_request(self._handle, resume_data, options)
+        with sending(call.headers):
+            async with warning_when_unattended(self.client, self.run_id, what="resume"):
+                resume_count = await self._resume(request)
+                result = await wait_for_outcome(self.client, self.run_id, resume_count)
+        return self._result(result, call.output)
+
+    @translate_rpc_errors
+    async def resume_async(self, *, resume_data: Any = None, **options: Unpack[arguments.ResumeOptions]) -> str:
+        """Continue a suspended run and return its id at once. Mastra's ``run.resumeAsync()``.
+
+        Takes the arguments of `resume`, but for ``output_options``, and raises the same errors.
+        """
+        call = arguments.accept(self.label, options, arguments.ResumeOptions, "resume_async")
+        request = resume_request(self._handle, resume_data, options)
+        with sending(call.headers):
+            async with warning_when_unattended(self.client, self.run_id, what="resume"):
+                await self._resume(request)
+        return self.run_id
+
     def resume_stream(
-        self,
-        *,
-        step: StepPath | None = None,
-        resume_data: Any = None,
-        label: str | None = None,
-        for_each_index: int | None = None,
-        request_context: RequestContext | dict[str, Any] | None = None,
-        output_options: OutputOptions | dict[str, Any] | None = None,
-        per_step: bool = False,
-        tracing_options: TracingOptions | dict[str, Any] | None = None,
-        tracing_context: TracingContext | None = None,
+        self, *, resume_data: Any = None, **options: Unpack[arguments.ResumeAndWaitOptions]
     ) -> WorkflowRunOutput[OutT]:
         """Continue a suspended run and read what happens from there on. Mastra's ``run.resumeStream()``.
 
-        Takes the arguments of `Run.resume`; what that would raise, ``await output.result`` raises.
+        Takes the arguments of `resume`; what that would raise, ``await output.result`` raises.
         """
-        resume = functools.partial(
-            self.resume,
-            step=step,
-            resume_data=resume_data,
-            label=label,
-            for_each_index=for_each_index,
-            request_context=request_context,
-            output_options=output_options,
-            per_step=per_step,
-            tracing_options=tracing_options,
-            tracing_context=tracing_context,
-        )
-        return self._output(from_now, resume)
+        arguments.accept(self.label, options, arguments.ResumeAndWaitOptions, "resume_stream")
+        return self._output(from_now, functools.partial(self.resume, resume_data=resume_data, **options))
+
+    @translate_rpc_errors
+    async def time_travel(
+        self, *, step: StepPath, **options: Unpack[arguments.TimeTravelOptions]
+    ) -> WorkflowResult[OutT]:
+        """Run again from a step of your choice, with what was recorded before it. Mastra's ``run.timeTravel()``.
+
+        A new execution under the same run id; the one before stays readable in Temporal. A worker ends a run that is
+        suspended or sleeping there; it cannot be resumed any more. Also continues runs started with ``per_step``.
+
+        Args:
+            step: The step: its id, a step, or the path to one inside nested workflows. ``<id>[<index>]`` is one item
+                of a foreach, and only that item runs.
+            options: See `TimeTravelOptions`.
+
+        Raises:
+            TimeTravelError: The step does not exist, what precedes it was not recorded, there is nothing suspended for
+                the ``resume_data``, the run is running, or somebody else resumed it or sent it back in time first.
+            SchemaValidationError: The data do not match the step's schema. In each of these cases nothing has changed.
+        """
+        call = arguments.accept(self.label, options, arguments.TimeTravelOptions, "time_travel")
+        request = time_travel_request(self._handle, step, options)
+        with sending(call.headers):
+            resume_count = await time_travel(
+                self._handle,
+                await self._describe(),
+                request,
+                request_context=self._handle.request_context(options.get("request_context")),
+                per_step=options.get("per_step", False),
+            )
+            self.status = "running"
+            return self._result(await wait_for_outcome(self.client, self.run_id, resume_count), call.output)
 
     def time_travel_stream(
-        self,
-        *,
-        step: StepPath,
-        input_data: Any = None,
-        context: dict[str, StepResult | dict[str, Any]] | None = None,
-        nested_steps_context: dict[str, dict[str, StepResult | dict[str, Any]]] | None = None,
-        resume_data: Any = None,
-        initial_state: dict[str, Any] | None = None,
-        request_context: RequestContext | dict[str, Any] | None = None,
-        output_options: OutputOptions | dict[str, Any] | None = None,
-        per_step: bool = False,
-        tracing_options: TracingOptions | dict[str, Any] | None = None,
-        tracing_context: TracingContext | None = None,
+        self, *, step: StepPath, **options: Unpack[arguments.TimeTravelOptions]
     ) -> WorkflowRunOutput[OutT]:
         """Run again from a step of your choice and read what happens. Mastra's ``run.timeTravelStream()``.
 
-        Takes the arguments of `Run.time_travel`; what that would raise, ``await output.result`` raises. Streams of the
+        Takes the arguments of `time_travel`; what that would raise, ``await output.result`` raises. Streams of the
         execution before end with it.
         """
-        time_travel = functools.partial(
-            self.time_travel,
-            step=step,
-            input_data=input_data,
-            context=context,
-            nested_steps_context=nested_steps_context,
-            resume_data=resume_data,
-            initial_state=initial_state,
-            request_context=request_context,
-            output_options=output_options,
-            per_step=per_step,
-            tracing_options=tracing_options,
-            tracing_context=tracing_context,
+        arguments.accept(self.label, options, arguments.TimeTravelOptions, "time_travel_stream")
+        return self._output(from_next_execution, functools.partial(self.time_travel, step=step, **options))
+
+    @translate_rpc_errors
+    async def restart(
+        self,
+        *,
+        request_context: RequestContext | dict[str, Any] | None = None,
+        force: bool = False,
+        timeout: timedelta | None = None,
+        tracing_options: TracingOptions | dict[str, Any] | None = None,
+        tracing_context: TracingContext | None = None,
+    ) -> WorkflowResult[OutT]:
+        """Resume a run that lost its worker from its recorded history. Mastra's ``run.restart()``.
+
+        Finished steps are never run again. The last active steps are scheduled again if their workers are gone; if they
+        are alive, the run is joined. A run that has ended gives its stored result.
+
+        Args:
+            request_context: Values that win over the recorded ones, in every step that is scheduled afterwards.
+            force: Do not ask whether the workers are alive: schedule the active steps again at once. A worker that is
+                alive after all gets an abort signal.
+            timeout: How long to wait for a worker and for the result. Without a worker a warning names the task queue.
+            tracing_options: How the run is traced from here on. They reach every step that is scheduled afterwards.
+            tracing_context: A span to link the restarted part to; by default the current OpenTelemetry span.
+
+        Raises:
+            RunNotActiveError: The run was never started, is suspended, canceled or paused.
+            RunNotFoundError: Temporal has no such run.
+            asyncio.TimeoutError: The run goes on, but was not over in time.
+        """
+        result = await restart(
+            self._handle,
+            known=self._is_known,
+            request_context=self._handle.request_context(request_context),
+            headers=call_headers(tracing_options, tracing_context, owner=self.label),
+            force=force,
+            timeout=timeout,
         )
-        return self._output(from_next_execution, time_travel)
+        return self._result(result, OutputOptions(include_state=True))
+
+    @translate_rpc_errors
+    async def join(self) -> WorkflowResult[OutT]:
+        """Wait until the run has ended or is suspended, and leave it alone. What `RestartReport.wait` does."""
+        await self._describe()
+        return self._result(await self._handle.outcome(), OutputOptions(include_state=True))
+
+    @translate_rpc_errors
+    async def fetch_status(self) -> RunStatus:
+        """Ask Temporal for the run's status; ``pending`` when it knows no such run."""
+        description = await self._describe()
+        if description is None:
+            self.status = "canceled" if self._canceled_before_start else "pending"
+        else:
+            self.status = await status_of(self.client, description)
+        return self.status
 
     async def observe_stream(self, *, from_offset: int = 0) -> AsyncGenerator[WorkflowEvent]:
         """The events of the run, from its first one on however late, to its end. Mastra's ``run.observeStream()``.
 
-        A suspension is an event and not the end. Reading leaves no trace in the run. A reader that broke off continues
-        behind the last event it has seen, with ``from_offset=event.offset + 1``. A run that has been started anew, or
-        travelled in time, is another stream.
+        A suspension is an event and not the end. A reader that broke off goes on behind the last event it has seen,
+        with ``from_offset=event.offset + 1``. A run that was started anew, or has travelled in time, is another stream.
 
         Raises:
             RunNotFoundError: Temporal has no such run.
             RunError: ``from_offset`` is negative.
         """
-        if from_offset < 0:
-            raise RunError(f"{self.label}: from_offset counts from 0, got {from_offset}.")
-        execution = await self._execution()
-        if execution is None:
-            raise RunNotFoundError(f"{self.label} was not found: there is nothing to observe.")
-        # From one event before: it tells whether the last one has been seen.
-        feed = Feed(self.client, self.run_id, execution.first, max(0, from_offset - 1))
-        async for event in observed(self.run_id, feed, from_offset, self.fetch_status):
+        async for event in observe(self._handle, from_offset, self.fetch_status):
             yield event
 
-    @explained
+    @translate_rpc_errors
     async def watch(self, callback: Callable[[WorkflowEvent], object]) -> Watch:
         """Call back with every event of the engine from now on. Mastra's ``run.watch()``.
 
-        What steps write is not among them; `stream` and `observe_stream` have it. The run may be started, resumed,
-        restarted or travelled in time by anybody and at any time afterwards.
+        What steps write is not among them. Anybody may start, resume, restart or time travel the run afterwards.
 
         Args:
             callback: A function or coroutine function. What it raises is logged.
 
         Returns:
-            Call it to stop: ``await watch()`` returns when everything that has happened so far has been told.
+            ``await watch()`` stops it, after everything that has happened so far has been told.
         """
         return Watch(self.run_id, await from_now(self.client, self.run_id), callback)
 
-    @explained
-    async def _execution(self) -> Execution | None:
-        return await current_execution(self.client, self.run_id)
+    # Helpers
+
+    @property
+    def _handle(self) -> RunHandle:
+        return RunHandle(self._session, self._workflow, self.run_id, self.resource_id)
+
+    @property
+    def _is_known(self) -> bool:
+        return self.status not in ("pending", "canceled")
+
+    async def _describe(self) -> WorkflowExecutionDescription | None:
+        return await self._handle.describe(known=self._is_known)
+
+    @contextlib.contextmanager
+    def _starting(self) -> Generator[None]:
+        self._is_starting = True
+        try:
+            yield
+        finally:
+            self._is_starting = False
+
+    def _started(self) -> None:
+        self.status = "running"
+
+    async def _resume(self, request: ResumeRequest) -> int:
+        resuming = resume(self._handle, request, known=self._is_known, canceled=self._canceled_before_start)
+        resume_count = await resuming
+        self.status = "running"
+        return resume_count
+
+    def _result(self, result: WorkflowResult[Any], options: OutputOptions) -> WorkflowResult[OutT]:
+        self.status = result.status
+        return present(result, self._workflow.output_schema, options)
 
     def _output(
         self,

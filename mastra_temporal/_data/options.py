@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ModelWrapValidatorHandler, model_validator
 from pydantic import ValidationError as PydanticValidationError
@@ -24,7 +24,7 @@ def milliseconds(value: int | float | timedelta) -> int:
 class Options(BaseModel):
     """Base of all option bags: snake_case or Mastra's camelCase; an unknown name is an error, not ignored."""
 
-    model_config = ConfigDict(
+    model_config: ClassVar[ConfigDict] = ConfigDict(
         alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True, arbitrary_types_allowed=True
     )
 

@@ -15,14 +15,10 @@ from mastra_temporal._protocol.graph import (
     ConditionalEntry,
     Entry,
     ForeachEntry,
-    LoopEntry,
     MappingEntry,
-    NestedEntry,
     ParallelEntry,
     SleepEntry,
     SleepUntilEntry,
-    StepEntry,
-    body_id,
 )
 from mastra_temporal.errors import DefinitionError
 
@@ -79,19 +75,11 @@ def check_flow(
     """
     given = _given("the workflow's input", takes)
     for entry in entries:
-        for step_id in _step_ids(entry):
+        for step_id in (body.body_id for body in entry.bodies):
             offered = _item(given, step_id, owner) if isinstance(entry, ForeachEntry) else given
             _check(offered, steps[step_id].input_schema, f"the input of `{step_id}`", owner)
         given = _after(entry, steps, given)
     _check(given, gives, "the workflow's output", owner)
-
-
-def _step_ids(entry: Entry) -> list[str]:
-    if isinstance(entry, (ParallelEntry, ConditionalEntry)):
-        return [body_id(body) for body in entry.steps]
-    if isinstance(entry, (ForeachEntry, LoopEntry)):
-        return [body_id(entry.step)]
-    return [body_id(entry)] if isinstance(entry, (StepEntry, NestedEntry)) else []
 
 
 def _after(entry: Entry, steps: Mapping[str, Any], before: Given) -> Given:
@@ -103,7 +91,8 @@ def _after(entry: Entry, steps: Mapping[str, Any], before: Given) -> Given:
         return Given({"type": "dict"}, f"the output of .{kind}() (an object of the steps' outputs)")
     if isinstance(entry, MappingEntry):
         return UNKNOWN if entry.plan.function is not None else Given({"type": "dict"}, f"the object of `{entry.id}`")
-    [step_id] = _step_ids(entry)
+    [body] = entry.bodies
+    step_id = body.body_id
     output = _given(f"the output of `{step_id}`", steps[step_id].output_schema)
     if isinstance(entry, ForeachEntry):
         return Given({"type": "list", "items_schema": output.schema}, f"the output of `.foreach({step_id})` (a list)")

@@ -93,7 +93,7 @@ def temporal_crons(expression: str) -> list[str]:
 
 
 def _fields(expression: str) -> list[str]:
-    if not isinstance(expression, str):  # pyright: ignore[reportUnnecessaryIsInstance] - users may not check types
+    if not isinstance(expression, str):
         raise ValueError("it is not a string")
     parts = NICKNAMES.get(expression.strip().lower(), expression).split()
     if not 5 <= len(parts) <= 7:

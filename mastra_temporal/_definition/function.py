@@ -45,7 +45,7 @@ class UserFunction:
             DefinitionError: It is not callable, or takes more than an input and a context.
         """
         if isinstance(function, (classmethod, staticmethod)):  # the decorator stands above it
-            function = cast("Callable[..., Any]", function.__func__)  # pyright: ignore[reportUnknownMemberType]
+            function = cast("Callable[..., Any]", function.__func__)
         if not callable(function):
             raise DefinitionError(f"{owner}: expected a function, got {function!r}.")
         parameters = _parameters(function)

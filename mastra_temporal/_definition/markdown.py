@@ -3,35 +3,31 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
+from typing import Any
 
 from mastra_temporal._protocol.graph import (
-    ConditionalEntry,
     Entry,
     ForeachEntry,
-    LoopEntry,
-    MappingEntry,
     NestedEntry,
-    ParallelEntry,
     SleepEntry,
     SleepUntilEntry,
     StepEntry,
     WorkflowGraph,
 )
 
-__all__ = ["cell", "fingerprint", "outline", "table_head", "table_row"]
+__all__ = ["cell", "fingerprint", "graph_table", "table_head", "table_row"]
 
 MAX_ROWS = 60
 MAX_CELL = 120
 """Characters. With `MAX_ROWS` it keeps the table under the 20,000 bytes that the server takes."""
-KINDS = {ParallelEntry: "all of", ConditionalEntry: "those whose condition holds", MappingEntry: "mapping"}
 
 Row = tuple[str, str, str, str | None]
 """Number, name, what it does, description."""
 
 
-def outline(graph: WorkflowGraph) -> str:
+def graph_table(graph: WorkflowGraph) -> str:
     """The entries of a workflow as a Markdown table, nested ones numbered below their parents."""
     rows = list(_rows(graph.entries, ""))
     lines = [table_row(number, name, cell(kind), cell(about or "")) for number, name, kind, about in rows]
@@ -67,33 +63,38 @@ def _rows(entries: Iterable[Entry], prefix: str) -> Iterable[Row]:
 
 
 def _rows_of(entry: Entry, number: str) -> Iterable[Row]:
-    if isinstance(entry, StepEntry):
-        yield number, _code(entry.step.id), entry.step.component or "step", entry.step.description
-    elif isinstance(entry, NestedEntry):
-        yield number, _code(entry.id), "workflow", entry.description
-        yield from _rows(entry.serialized_step_flow, f"{number}.")
-    elif isinstance(entry, (ParallelEntry, ConditionalEntry)):
-        yield number, _code(entry.id), KINDS[type(entry)], entry.description
-        yield from _rows(entry.steps, f"{number}.")
-    elif isinstance(entry, LoopEntry):
-        yield number, _code(entry.id), "repeat while" if entry.loop_type == "dowhile" else "repeat until", None
-        yield from _rows([entry.step], f"{number}.")
-    elif isinstance(entry, ForeachEntry):
-        at_once = "some" if entry.opts.concurrency is None else entry.opts.concurrency
-        yield number, _code(entry.id), f"for each item, {at_once} at once", entry.description
-        yield from _rows([entry.step], f"{number}.")
-    else:
-        yield number, _code(entry.id), _timing(entry), entry.description
+    shown = entry.step if isinstance(entry, StepEntry) else entry
+    yield number, _code(shown.id), KINDS[entry.type](entry), shown.description
+    inside = entry.serialized_step_flow if isinstance(entry, NestedEntry) else entry.bodies
+    if inside != [entry]:
+        yield from _rows(inside, f"{number}.")
 
 
-def _timing(entry: MappingEntry | SleepEntry | SleepUntilEntry) -> str:
-    if isinstance(entry, MappingEntry):
-        return "mapping"
-    if isinstance(entry, SleepUntilEntry):
-        return f"sleep until {entry.date}" if entry.date else "sleep until a computed date"
-    if entry.duration is None:
-        return "sleep for a computed time"
-    return f"sleep {timedelta(milliseconds=entry.duration)}"
+def _sleep_until(entry: SleepUntilEntry) -> str:
+    return f"sleep until {entry.date}" if entry.date else "sleep until a computed date"
+
+
+def _sleep(entry: SleepEntry) -> str:
+    return "sleep for a computed time" if entry.duration is None else f"sleep {timedelta(milliseconds=entry.duration)}"
+
+
+def _foreach(entry: ForeachEntry) -> str:
+    at_once = "some" if entry.opts.concurrency is None else entry.opts.concurrency
+    return f"for each item, {at_once} at once"
+
+
+KINDS: dict[str, Callable[[Any], str]] = {
+    "step": lambda entry: entry.step.component or "step",
+    "workflow": lambda _: "workflow",
+    "parallel": lambda _: "all of",
+    "conditional": lambda _: "those whose condition holds",
+    "loop": lambda entry: "repeat while" if entry.loop_type == "dowhile" else "repeat until",
+    "foreach": _foreach,
+    "mapping": lambda _: "mapping",
+    "sleep": _sleep,
+    "sleepUntil": _sleep_until,
+}
+"""What an entry does, in words, by its type."""
 
 
 def _code(name: str | None) -> str:

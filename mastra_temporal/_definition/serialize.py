@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, cast
 
 from mastra_temporal._data.path import is_array, is_object
+from mastra_temporal._definition.function import UserFunction
 from mastra_temporal._definition.options import WorkflowOptions
-from mastra_temporal._protocol.graph import WorkflowGraph
+from mastra_temporal._protocol.graph import CallbackName, WorkflowGraph
 
 __all__ = ["callbacks_of", "public_graph"]
 
-CallbackName = Literal["on_start", "on_finish", "on_error"]
 
+def callbacks_of(options: WorkflowOptions, owner: str) -> dict[CallbackName, UserFunction]:
+    """Return the callbacks that a workflow has, by name.
 
-def callbacks_of(options: WorkflowOptions) -> list[CallbackName]:
-    """The names of the callbacks that a workflow has."""
-    names: tuple[CallbackName, ...] = ("on_start", "on_finish", "on_error")
-    return [name for name in names if getattr(options, name) is not None]
+    Raises:
+        DefinitionError: One of them is not a function that takes a context.
+    """
+    given = {"on_start": options.on_start, "on_finish": options.on_finish, "on_error": options.on_error}
+    return {
+        cast("CallbackName", name): UserFunction.of(function, owner=f"{owner}, {name}")
+        for name, function in given.items()
+        if function is not None
+    }
 
 
 def public_graph(graph: WorkflowGraph) -> list[dict[str, Any]]:

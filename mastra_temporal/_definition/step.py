@@ -67,7 +67,7 @@ class Step(Generic[StepInT, StepOutT]):
                 component=self.component,
                 component_id=self.component_id,
             ),
-            temporal=self.options.merged_over(defaults).plan(self.retries),
+            plan=self.options.merged_over(defaults).plan(self.retries),
         )
 
 
@@ -113,7 +113,7 @@ def create_step(component: Any = None, /, *, id: str | None = None, **settings: 
         settings: What follows.
         execute: The body, ``async def`` or ``def`` (then it runs in a thread, and an awaitable that it returns is
             awaited). It takes the input, a context in a parameter named ``ctx``, both, or neither.
-        description: Shown in the graph.
+        description: UiDetails in the graph.
         metadata: JSON-able data, shown in the graph.
         input_schema: A pydantic model or any type that `pydantic.TypeAdapter` takes, like the other schemas.
             Default: the annotation of the body's input, otherwise no validation.

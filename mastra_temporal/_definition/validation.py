@@ -12,18 +12,18 @@ from mastra_temporal._data.gate import to_json
 from mastra_temporal._data.path import is_object
 from mastra_temporal._data.schema import Schema, SchemaError, issues_text
 from mastra_temporal._definition.step import Step
-from mastra_temporal._protocol.function_calls import EnterCall, EnterOutcome
+from mastra_temporal._definition.workflow_definition import WorkflowDefinition
+from mastra_temporal._protocol.function_calls import ValidationCall, ValidationOutcome
 from mastra_temporal._protocol.keys import step_id_of
 from mastra_temporal.errors import SchemaValidationError, SerializationError
-from mastra_temporal.workflow import Workflow
 
 __all__ = [
-    "admit",
-    "admit_nested",
-    "admit_resume_data",
-    "admit_step_input",
     "dumped",
     "require_same_types",
+    "validate_nested",
+    "validate_resume_data",
+    "validate_start",
+    "validate_step_input",
     "validated",
 ]
 
@@ -101,8 +101,8 @@ def _has_fields(value: Any) -> bool:
     return isinstance(value, BaseModel) or (is_dataclass(value) and not isinstance(value, type))
 
 
-def admit(
-    workflow: Workflow[Any, Any, Any], input_data: Any, initial_state: Any, request_context: dict[str, Any]
+def validate_start(
+    workflow: WorkflowDefinition, input_data: Any, initial_state: Any, request_context: dict[str, Any]
 ) -> tuple[Any, dict[str, Any]]:
     """The validated input and initial state of a start, as JSON data with the schemas' defaults.
 
@@ -125,7 +125,7 @@ def admit(
     )
 
 
-def admit_nested(workflow: Workflow[Any, Any, Any], call: EnterCall) -> EnterOutcome:
+def validate_nested(workflow: WorkflowDefinition, call: ValidationCall) -> ValidationOutcome:
     """The validated input and state of a nested workflow: to its parent it is a step."""
     owner = f"workflow `{workflow.id}`"
     validated(
@@ -135,7 +135,7 @@ def admit_nested(workflow: Workflow[Any, Any, Any], call: EnterCall) -> EnterOut
         "WORKFLOW_STEP_REQUEST_CONTEXT_VALIDATION_FAILED",
         carries_issues=False,
     )
-    return EnterOutcome(
+    return ValidationOutcome(
         input_data=_dumped(
             workflow.input_schema,
             call.input_data,
@@ -154,7 +154,7 @@ def admit_nested(workflow: Workflow[Any, Any, Any], call: EnterCall) -> EnterOut
     )
 
 
-def admit_step_input(workflow: Workflow[Any, Any, Any], path: list[str], input_data: Any) -> Any:
+def validate_step_input(workflow: WorkflowDefinition, path: list[str], input_data: Any) -> Any:
     """The validated data for the step that a time travel goes to, as JSON data with the schema's defaults.
 
     Raises:
@@ -168,7 +168,7 @@ def admit_step_input(workflow: Workflow[Any, Any, Any], path: list[str], input_d
     return _dumped(schema, data, "Invalid inputData", "WORKFLOW_SCHEMA_VALIDATION_FAILED", owner)
 
 
-def admit_resume_data(workflow: Workflow[Any, Any, Any], path: list[str], resume_data: Any) -> Any:
+def validate_resume_data(workflow: WorkflowDefinition, path: list[str], resume_data: Any) -> Any:
     """The validated data for the suspended step that a time travel goes to, as JSON data.
 
     Raises:
@@ -182,15 +182,15 @@ def admit_resume_data(workflow: Workflow[Any, Any, Any], path: list[str], resume
     return data
 
 
-def _step_at(workflow: Workflow[Any, Any, Any], path: list[str]) -> Step[Any, Any] | Workflow[Any, Any, Any] | None:
+def _step_at(workflow: WorkflowDefinition, path: list[str]) -> Step[Any, Any] | WorkflowDefinition | None:
     """The step, or nested workflow, that a path leads to."""
-    found: Step[Any, Any] | Workflow[Any, Any, Any] | None = workflow
+    found: Step[Any, Any] | WorkflowDefinition | None = workflow
     for key in path:
-        found = found.steps.get(step_id_of(key)) if isinstance(found, Workflow) else None
+        found = found.steps.get(step_id_of(key)) if isinstance(found, WorkflowDefinition) else None
     return found
 
 
-def _check_request_context(workflow: Workflow[Any, Any, Any], request_context: dict[str, Any]) -> None:
+def _check_request_context(workflow: WorkflowDefinition, request_context: dict[str, Any]) -> None:
     validated(
         workflow.request_context_schema,
         request_context,

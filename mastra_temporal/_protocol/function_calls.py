@@ -14,7 +14,7 @@ from mastra_temporal._protocol.model import CamelModel
 from mastra_temporal._protocol.results import ErrorInfo, RunStatus, StepResult
 from mastra_temporal._protocol.step_calls import Checkpoint, RequestContextChange
 
-__all__ = ["CallbackCall", "EnterCall", "EnterOutcome", "FunctionCall", "FunctionOutcome"]
+__all__ = ["CallbackCall", "FunctionCall", "FunctionOutcome", "ValidationCall", "ValidationOutcome"]
 
 
 class FunctionCall(CamelModel):
@@ -58,7 +58,7 @@ class FunctionOutcome(CamelModel):
     """This worker has no such function. Another one may: then it was evaluated nowhere."""
 
 
-class EnterCall(CamelModel):
+class ValidationCall(CamelModel):
     """The argument of the activity that checks data against a workflow's schemas and fills in defaults."""
 
     workflow_id: str
@@ -71,7 +71,7 @@ class EnterCall(CamelModel):
     """As that of a function's call."""
 
 
-class EnterOutcome(CamelModel):
+class ValidationOutcome(CamelModel):
     """The admitted data, or why it was refused."""
 
     input_data: Any = None
@@ -87,7 +87,6 @@ class EnterOutcome(CamelModel):
 class CallbackCall(CamelModel):
     """The argument of the activity that runs ``on_start``, ``on_finish`` or ``on_error``."""
 
-    v: int = 1
     workflow_id: str
     callback: Literal["on_start", "on_finish", "on_error"]
     run_id: str

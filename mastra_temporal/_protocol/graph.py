@@ -11,7 +11,7 @@ function stands beside it: the worker runs that function, and no other that has 
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -19,6 +19,7 @@ from mastra_temporal._protocol.model import CamelModel
 
 __all__ = [
     "Body",
+    "CallbackName",
     "ConditionalEntry",
     "Display",
     "Entry",
@@ -37,14 +38,17 @@ __all__ = [
     "StepPlan",
     "WorkflowGraph",
     "WorkflowPlan",
-    "body_id",
 ]
+
+
+CallbackName = Literal["on_start", "on_finish", "on_error"]
+"""The callbacks that a workflow may have."""
 
 
 class GraphModel(CamelModel):
     """Base of the graph's models: never changed once made."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
 
 class Display(GraphModel):
@@ -52,6 +56,20 @@ class Display(GraphModel):
 
     description: str | None = None
     metadata: dict[str, Any] | None = None
+
+
+class BaseEntry(Display):
+    """What can be asked of every kind of entry."""
+
+    @property
+    def bodies(self) -> list[StepEntry | NestedEntry]:
+        """The steps and nested workflows that the entry runs."""
+        return []
+
+    @property
+    def result_ids(self) -> list[str]:
+        """The ids under which the results of the entry are kept."""
+        return [body.body_id for body in self.bodies]
 
 
 class StepPlan(GraphModel):
@@ -84,7 +102,22 @@ class StepEntry(GraphModel):
 
     type: Literal["step"] = "step"
     step: StepInfo
-    plan: StepPlan = Field(default=StepPlan(), alias="temporal")
+    plan: StepPlan = Field(default=StepPlan(), validation_alias="temporal", serialization_alias="temporal")
+
+    @property
+    def body_id(self) -> str:
+        """The id under which the step's results are kept."""
+        return self.step.id
+
+    @property
+    def bodies(self) -> list[StepEntry | NestedEntry]:
+        """See base class."""
+        return [self]
+
+    @property
+    def result_ids(self) -> list[str]:
+        """See `BaseEntry.result_ids`."""
+        return [self.body_id]
 
 
 class WorkflowPlan(GraphModel):
@@ -95,7 +128,7 @@ class WorkflowPlan(GraphModel):
     cancel_grace: int = 30_000
     validate_inputs: bool = True
     validate_outputs: bool = True
-    callbacks: list[Literal["on_start", "on_finish", "on_error"]] = []
+    callbacks: list[CallbackName] = []
     checks_entry: bool = False
     """Whether input, state or request context have a schema."""
     checks_output: bool = False
@@ -104,14 +137,24 @@ class WorkflowPlan(GraphModel):
     """Of its functions and callbacks; 0 for any number."""
 
 
-class NestedEntry(Display):
+class NestedEntry(BaseEntry):
     """A workflow as a step of another one, executed inline."""
 
     type: Literal["workflow"] = "workflow"
     id: str
     workflow_id: str
     serialized_step_flow: list[Entry]
-    plan: WorkflowPlan = Field(default=WorkflowPlan(), alias="temporal")
+    plan: WorkflowPlan = Field(default=WorkflowPlan(), validation_alias="temporal", serialization_alias="temporal")
+
+    @property
+    def body_id(self) -> str:
+        """The id under which the workflow's results are kept."""
+        return self.id
+
+    @property
+    def bodies(self) -> list[StepEntry | NestedEntry]:
+        """See base class."""
+        return [self]
 
 
 Body = Annotated[StepEntry | NestedEntry, Field(discriminator="type")]
@@ -131,7 +174,7 @@ class FunctionInfo(GraphModel):
 
     id: str
     fn: str
-    function: FunctionRef | None = Field(default=None, alias="temporal")
+    function: FunctionRef | None = Field(default=None, validation_alias="temporal", serialization_alias="temporal")
     """None where the condition is a predicate."""
 
 
@@ -159,44 +202,64 @@ class MappingPlan(GraphModel):
     sources: dict[str, MapSource] = {}
 
 
-class MappingEntry(Display):
+class MappingEntry(BaseEntry):
     """A ``.map()``."""
 
     type: Literal["mapping"] = "mapping"
     id: str
     map_config: str
-    plan: MappingPlan = Field(default=MappingPlan(), alias="temporal")
+    plan: MappingPlan = Field(default=MappingPlan(), validation_alias="temporal", serialization_alias="temporal")
+
+    @property
+    def result_ids(self) -> list[str]:
+        """See base class."""
+        return [self.id]
 
 
-class SleepEntry(Display):
+class SleepEntry(BaseEntry):
     """A ``.sleep()``: a fixed duration in milliseconds, or a function."""
 
     type: Literal["sleep"] = "sleep"
     id: str
     duration: int | None = None
     fn: str | None = None
-    function: FunctionRef | None = Field(default=None, alias="temporal")
+    function: FunctionRef | None = Field(default=None, validation_alias="temporal", serialization_alias="temporal")
+
+    @property
+    def result_ids(self) -> list[str]:
+        """See base class."""
+        return [self.id]
 
 
-class SleepUntilEntry(Display):
+class SleepUntilEntry(BaseEntry):
     """A ``.sleep_until()``: an ISO date, or a function."""
 
     type: Literal["sleepUntil"] = "sleepUntil"
     id: str
     date: str | None = None
     fn: str | None = None
-    function: FunctionRef | None = Field(default=None, alias="temporal")
+    function: FunctionRef | None = Field(default=None, validation_alias="temporal", serialization_alias="temporal")
+
+    @property
+    def result_ids(self) -> list[str]:
+        """See base class."""
+        return [self.id]
 
 
-class ParallelEntry(Display):
+class ParallelEntry(BaseEntry):
     """A ``.parallel()``."""
 
     type: Literal["parallel"] = "parallel"
     id: str | None = None
     steps: list[Body]
 
+    @property
+    def bodies(self) -> list[StepEntry | NestedEntry]:
+        """See base class."""
+        return list(self.steps)
 
-class ConditionalEntry(Display):
+
+class ConditionalEntry(BaseEntry):
     """A ``.branch()``. A branch has a predicate (data) or a function, never both."""
 
     type: Literal["conditional"] = "conditional"
@@ -205,8 +268,13 @@ class ConditionalEntry(Display):
     serialized_conditions: list[FunctionInfo]
     predicates: list[dict[str, Any] | None] | None = None
 
+    @property
+    def bodies(self) -> list[StepEntry | NestedEntry]:
+        """See base class."""
+        return list(self.steps)
 
-class LoopEntry(Display):
+
+class LoopEntry(BaseEntry):
     """A ``.dowhile()`` or ``.dountil()``."""
 
     type: Literal["loop"] = "loop"
@@ -216,22 +284,32 @@ class LoopEntry(Display):
     loop_type: Literal["dowhile", "dountil"]
     predicate: dict[str, Any] | None = None
 
+    @property
+    def bodies(self) -> list[StepEntry | NestedEntry]:
+        """See base class."""
+        return [self.step]
+
 
 class ForeachOptions(GraphModel):
     """How many items of a ``.foreach()`` run at once: a number, or a function."""
 
     concurrency: int | None = None
     fn: str | None = None
-    function: FunctionRef | None = Field(default=None, alias="temporal")
+    function: FunctionRef | None = Field(default=None, validation_alias="temporal", serialization_alias="temporal")
 
 
-class ForeachEntry(Display):
+class ForeachEntry(BaseEntry):
     """A ``.foreach()``."""
 
     type: Literal["foreach"] = "foreach"
     id: str | None = None
     step: Body
     opts: ForeachOptions
+
+    @property
+    def bodies(self) -> list[StepEntry | NestedEntry]:
+        """See base class."""
+        return [self.step]
 
 
 Entry = Annotated[
@@ -256,9 +334,4 @@ class WorkflowGraph(GraphModel):
 
     id: str
     entries: list[Entry]
-    plan: WorkflowPlan = Field(default=WorkflowPlan(), alias="temporal")
-
-
-def body_id(body: StepEntry | NestedEntry) -> str:
-    """The id under which the results of a step or nested workflow are kept."""
-    return body.step.id if isinstance(body, StepEntry) else body.id
+    plan: WorkflowPlan = Field(default=WorkflowPlan(), validation_alias="temporal", serialization_alias="temporal")

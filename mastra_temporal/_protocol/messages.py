@@ -37,7 +37,7 @@ class ResumeClaim(CamelModel):
     keys: list[str]
     """The way to the step, items with their index."""
     labels: list[str] | None = None
-    generation: int
+    resume_count: int
     """How often the run had been resumed then, this time included."""
 
 
@@ -63,8 +63,6 @@ class LostAttempt(CamelModel):
 class RestartRequest(CamelModel):
     """The argument of the ``restart`` update."""
 
-    v: int = 1
-    """From 2 on the attempts say when they started, and the run looks whether they are still the same."""
     attempts: list[LostAttempt]
     request_context: dict[str, Any] | None = None
     """The caller's values: they win over the recorded ones."""
@@ -73,8 +71,7 @@ class RestartRequest(CamelModel):
 class ResumeRequest(CamelModel):
     """The argument of the ``resume`` update."""
 
-    v: int = 1
-    generation: int | None = None
+    resume_count: int | None = None
     """How often the run had been resumed when the caller saw it: what was answered since, the caller cannot mean."""
     step: list[str] | None = None
     """The path of the suspended step; an item of a foreach as ``<step id>[<index>]``."""
@@ -100,7 +97,7 @@ class DataProblem(CamelModel):
 class ResumeReply(CamelModel):
     """The answer of the ``resume`` update."""
 
-    generation: int
+    resume_count: int
     """How often the run has been resumed now."""
 
 
@@ -109,9 +106,9 @@ class OutcomeReply(CamelModel):
 
     ended: bool = False
     result: WorkflowResult[Any] | None = None
-    generation: int | None = None
+    resume_count: int | None = None
     """Set when the run has been resumed in the meantime: how often. Then there is no result; ask for that one."""
-    moved: bool | None = None
+    continued_as_new: bool | None = None
     """The run goes on in a new execution: ask that one."""
 
 

@@ -6,19 +6,19 @@ import re
 
 __all__ = [
     "ACTIVITY_CALLBACK",
-    "ACTIVITY_DEPART",
-    "ACTIVITY_ENTER",
     "ACTIVITY_FUNCTION",
     "ACTIVITY_NOOP",
     "ACTIVITY_REQUEST_CANCEL",
+    "ACTIVITY_START_NEXT_EXECUTION",
     "ACTIVITY_STILL_LOST",
+    "ACTIVITY_VALIDATE",
     "FAILED_RUN",
     "FAILED_STEP",
     "INVALID_DATA",
     "MEMO_CONTINUED_FROM",
-    "MEMO_GENERATION",
     "MEMO_GRAPH",
     "MEMO_RESOURCE",
+    "MEMO_RESUME_COUNT",
     "MEMO_STATUS",
     "NOT_SUSPENDED",
     "OUTPUT_TOPIC",
@@ -32,11 +32,11 @@ __all__ = [
     "SEARCH_STATUS",
     "SEARCH_WORKFLOW",
     "STREAM_TOPIC",
-    "TRAVEL_REFUSED",
+    "TIME_TRAVEL_REFUSED",
     "UPDATE_OUTCOME",
     "UPDATE_RESTART",
     "UPDATE_RESUME",
-    "UPDATE_TRAVEL",
+    "UPDATE_TIME_TRAVEL",
     "outcome_update_id",
     "resume_claimed",
     "step_activity",
@@ -44,8 +44,8 @@ __all__ = [
 ]
 
 ACTIVITY_CALLBACK = "mastra.callback"
-ACTIVITY_DEPART = "mastra.depart"
-ACTIVITY_ENTER = "mastra.enter"
+ACTIVITY_START_NEXT_EXECUTION = "mastra.depart"
+ACTIVITY_VALIDATE = "mastra.validate"
 ACTIVITY_FUNCTION = "mastra.function"
 ACTIVITY_NOOP = "mastra.noop"
 ACTIVITY_REQUEST_CANCEL = "mastra.request_cancel"
@@ -61,7 +61,7 @@ MEMO_CONTINUED_FROM = "mastraContinuedFrom"
 MEMO_GRAPH = "mastraGraph"
 """The fingerprint of the graph that the run follows."""
 MEMO_RESOURCE = "mastraResourceId"
-MEMO_GENERATION = "mastraGeneration"
+MEMO_RESUME_COUNT = "mastraResumeCount"
 """How often the run has been resumed."""
 MEMO_STATUS = "mastraStatus"
 """The status, where Temporal's own does not tell: suspended, paused, tripwire."""
@@ -76,7 +76,7 @@ QUERY_STREAM = "mastra_stream"
 UPDATE_OUTCOME = "mastra_outcome"
 UPDATE_RESTART = "mastra_restart"
 UPDATE_RESUME = "mastra_resume"
-UPDATE_TRAVEL = "mastra_travel"
+UPDATE_TIME_TRAVEL = "mastra_travel"
 
 FAILED_STEP = "MastraStepFailed"
 """Type of the ``ApplicationError`` of a failed step; its details are a `StepFailure`."""
@@ -87,7 +87,7 @@ RUN_NOT_SUSPENDED = "MastraRunNotSuspended"
 """Type of the ``ApplicationError`` that refuses a resume."""
 RESUME_CLAIMED = "MastraResumeClaimed"
 """Type of the ``ApplicationError`` that refuses the second resume of one suspension."""
-TRAVEL_REFUSED = "MastraTravelRefused"
+TIME_TRAVEL_REFUSED = "MastraTravelRefused"
 """Type of the ``ApplicationError`` that refuses a time travel."""
 INVALID_DATA = "MastraInvalidData"
 """Type of the ``ApplicationError`` that refuses data which do not fit their schema; its details are a `DataProblem`."""
@@ -100,9 +100,9 @@ def step_activity(workflow_id: str, step_id: str) -> str:
     return f"{workflow_id}.{step_id}"
 
 
-def outcome_update_id(generation: int) -> str:
-    """The id of the update that all waiters share until the run is resumed for the ``generation + 1``-th time."""
-    return f"outcome-{generation}"
+def outcome_update_id(resume_count: int) -> str:
+    """The id of the update that all waiters share until the run is resumed for the ``resume_count + 1``-th time."""
+    return f"outcome-{resume_count}"
 
 
 def resume_claimed(workflow_id: str, run_id: str, status: str) -> str:

@@ -13,15 +13,15 @@ from mastra_temporal._protocol.messages import ResumeClaim
 from mastra_temporal._protocol.model import CamelModel
 from mastra_temporal._protocol.results import StepResult
 
-__all__ = ["ProgressSeed", "RunSeed", "ScopeSeed"]
+__all__ = ["ProgressSnapshot", "RunSnapshot", "ScopeSnapshot"]
 
 
-class ProgressSeed(CamelModel):
+class ProgressSnapshot(CamelModel):
     """How far the entry under way had come: see `Progress`."""
 
     input_data: Any = None
     results: dict[str, StepResult] = {}
-    children: dict[str, ScopeSeed] = {}
+    children: dict[str, ScopeSnapshot] = {}
     resuming: dict[str, Any] = {}
     calls: dict[str, str] = {}
     selected: list[int] | None = None
@@ -30,7 +30,7 @@ class ProgressSeed(CamelModel):
     deadline: int | None = None
 
 
-class ScopeSeed(CamelModel):
+class ScopeSnapshot(CamelModel):
     """How far a workflow of a run had come: see `Scope`."""
 
     run_id: str
@@ -42,27 +42,27 @@ class ScopeSeed(CamelModel):
     step_execution_path: list[str] = []
     position: int = 0
     input_data: Any = None
-    progress: ProgressSeed | None = None
+    progress: ProgressSnapshot | None = None
     answers: dict[str, Any] = {}
     """Resume data for suspended steps that are still to be reached, by step id."""
     interrupted: list[str] | None = None
     """See `Scope.interrupted`."""
 
 
-class RunSeed(CamelModel):
+class RunSnapshot(CamelModel):
     """Where a new execution of a run begins: with what earlier executions have recorded."""
 
-    scope: ScopeSeed
-    left: list[ScopeSeed] = []
+    scope: ScopeSnapshot
+    left: list[ScopeSnapshot] = []
     """Nested workflows that were left already: nothing runs in them, but time can travel to them."""
     continued_from: str | None = None
     """The Temporal run id of the execution before."""
-    generation: int = 0
+    resume_count: int = 0
     """How often the run has been resumed."""
-    first_generation: int = 0
+    first_resume_count: int = 0
     """What it was when the run began here, by a time travel: those who wait for an earlier one are told."""
     claims: list[ResumeClaim] = []
     """The last resumes."""
 
 
-ProgressSeed.model_rebuild()
+ProgressSnapshot.model_rebuild()

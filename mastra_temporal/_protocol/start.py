@@ -13,7 +13,7 @@ from temporalio.contrib.workflow_streams import WorkflowStreamState
 
 from mastra_temporal._protocol.graph import WorkflowGraph
 from mastra_temporal._protocol.model import CamelModel
-from mastra_temporal._protocol.snapshot import RunSeed
+from mastra_temporal._protocol.snapshot import RunSnapshot
 
 __all__ = ["StartEnvelope"]
 
@@ -21,7 +21,6 @@ __all__ = ["StartEnvelope"]
 class StartEnvelope(CamelModel):
     """The one argument of every workflow: the shape of Mastra's own Temporal package, and what only we send."""
 
-    v: int = 1
     input_data: Any = None
     initial_state: dict[str, Any] | None = None
     request_context: dict[str, Any] | None = None
@@ -34,7 +33,7 @@ class StartEnvelope(CamelModel):
     """The server has our search attributes: the run may set them."""
     canceled: bool | None = None
     """The run was canceled before it was started: no step may run."""
-    seed: RunSeed | None = None
+    snapshot: RunSnapshot | None = None
     tracing_options: dict[str, Any] | None = None
     """Of Mastra's TypeScript client. Our own sends them as a header."""
     stored_from: int | None = None

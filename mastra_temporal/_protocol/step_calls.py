@@ -35,7 +35,6 @@ class RetryPlan(CamelModel):
 class StepCall(CamelModel):
     """The argument of a step's activity."""
 
-    v: int = 1
     run_id: str
     workflow_id: str
     step_id: str
@@ -80,7 +79,6 @@ class Checkpoint(CamelModel):
 class StepOutcome(CamelModel):
     """The result of a step's activity. Suspending is an outcome, not an error."""
 
-    v: int = 1
     status: Literal["success", "suspended", "bailed"] = "success"
     output: Any = None
     payload: Any = None

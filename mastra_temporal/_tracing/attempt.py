@@ -13,7 +13,7 @@ from temporalio import activity
 from mastra_temporal._protocol.step_calls import StepCall, StepOutcome
 from mastra_temporal._tracing.attributes import data_attribute, metadata_attributes, named_attributes
 from mastra_temporal._tracing.context import Hidden, TracingSpan
-from mastra_temporal._tracing.headers import Received, received
+from mastra_temporal._tracing.headers import Inbound, inbound
 from mastra_temporal._tracing.ids import attempt_span_id, trace_id_of
 from mastra_temporal._tracing.logs import LogFields, log_fields
 from mastra_temporal._tracing.options import TracingOptions, run_metadata
@@ -42,7 +42,7 @@ def current_span() -> TracingSpan:
 @contextlib.contextmanager
 def observed(call: Any) -> Generator[Report]:
     """Around an activity with this argument: its log fields, the caller's trace context, and an attempt's span."""
-    came = received.get()
+    came = inbound.get()
     fields = LogFields(
         run_id=getattr(call, "run_id", ""),
         workflow_id=getattr(call, "workflow_id", ""),
@@ -65,7 +65,7 @@ def observed(call: Any) -> Generator[Report]:
 
 
 @contextlib.contextmanager
-def _attempt(tracing: Tracing, came: Received, parent: SpanContext, call: StepCall) -> Generator[Report]:
+def _attempt(tracing: Tracing, came: Inbound, parent: SpanContext, call: StepCall) -> Generator[Report]:
     info = activity.info()
     options = came.header.parsed_options() or TracingOptions()
     attempt = info.attempt + (came.header.earlier_attempts or 0)

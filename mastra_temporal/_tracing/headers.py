@@ -17,6 +17,7 @@ from temporalio.converter import PayloadConverter
 
 from mastra_temporal._data.path import is_object
 from mastra_temporal._protocol.model import CamelModel
+from mastra_temporal._tracing.carrier import Carrier
 from mastra_temporal._tracing.options import TracingOptions
 from mastra_temporal.errors import DefinitionError
 
@@ -24,18 +25,17 @@ if TYPE_CHECKING:
     from mastra_temporal._tracing.otel import Tracing
 
 __all__ = [
-    "Carrier",
     "Headers",
+    "Inbound",
     "OpenSpan",
-    "Outgoing",
-    "Received",
+    "Outbound",
     "TracingHeader",
     "earlier_attempts",
-    "outgoing",
+    "inbound",
+    "outbound",
     "read_context",
     "read_header",
-    "received",
-    "stamped",
+    "with_headers",
 ]
 
 HEADER = "mastra-tracing"
@@ -43,8 +43,6 @@ CONTEXT_HEADER = "_tracer-data"
 VERSION = 1
 
 Headers = Mapping[str, Payload]
-Carrier = dict[str, str]
-"""The W3C trace context: ``traceparent``, and where there are any ``tracestate`` and ``baggage``."""
 
 
 class OpenSpan(CamelModel):
@@ -64,13 +62,13 @@ class TracingHeader(CamelModel):
     v: int = VERSION
     options: dict[str, Any] | None = None
     run: str | None = None
-    """The ``traceparent`` of the run's span: of the current leg."""
+    """The ``traceparent`` of the run's span: of the current segment."""
     earlier_attempts: int | None = None
     """How often the step of an activity was tried before it was scheduled again by a restart."""
     open: dict[str, OpenSpan] | None = None
     """For the next execution of a run that continues as new: what it goes on with, by keys of its own."""
-    leg: dict[str, Any] | None = None
-    """Likewise: what all spans of the leg carry."""
+    segment: dict[str, Any] | None = None
+    """Likewise: what all spans of the segment carry."""
 
     def parsed_options(self) -> TracingOptions | None:
         """The options, those of ours that another version or language knows too; None when there are none."""
@@ -84,7 +82,7 @@ class TracingHeader(CamelModel):
 
 
 @dataclass(frozen=True)
-class Received:
+class Inbound:
     """What came with the call that is being handled."""
 
     tracing: Tracing | None = None
@@ -93,12 +91,12 @@ class Received:
     context: Carrier = field(default_factory=lambda: Carrier())
 
 
-NOTHING = Received()
-received: ContextVar[Received] = ContextVar("mastra_tracing_received", default=NOTHING)
+NOTHING = Inbound()
+inbound: ContextVar[Inbound] = ContextVar("mastra_tracing_inbound", default=NOTHING)
 """Set by the interceptor around every workflow, update and activity."""
 
 
-class Outgoing(Protocol):
+class Outbound(Protocol):
     """Says what a call is to carry."""
 
     def __call__(self, *, continuing: bool = False) -> tuple[TracingHeader, Carrier]:
@@ -106,14 +104,14 @@ class Outgoing(Protocol):
         ...
 
 
-outgoing: ContextVar[Outgoing | None] = ContextVar("mastra_tracing_outgoing", default=None)
+outbound: ContextVar[Outbound | None] = ContextVar("mastra_tracing_outbound", default=None)
 """What the calls made in this context are to carry. Set around a client's call and around a run."""
 
 earlier_attempts: ContextVar[int] = ContextVar("mastra_tracing_earlier_attempts", default=0)
 """How often the step was tried whose activity is being scheduled again after a restart."""
 
 
-def stamped(headers: Headers, header: TracingHeader, context: Carrier) -> Headers:
+def with_headers(headers: Headers, header: TracingHeader, context: Carrier) -> Headers:
     """The headers with ours; those without a content are left out."""
     added = dict(headers)
     content = header.model_dump(by_alias=True)

@@ -6,7 +6,7 @@ import hashlib
 import re
 from typing import NamedTuple
 
-from mastra_temporal._tracing.headers import Carrier
+from mastra_temporal._tracing.carrier import Carrier
 
 __all__ = ["TraceParent", "attempt_span_id", "generated_id", "parsed_traceparent", "trace_id_of"]
 

@@ -31,7 +31,15 @@ from temporalio.workflow import ActivityHandle, ChildWorkflowHandle
 
 from mastra_temporal._protocol.names import UPDATE_OUTCOME
 from mastra_temporal._tracing.attempt import observed
-from mastra_temporal._tracing.headers import Headers, Received, outgoing, read_context, read_header, received, stamped
+from mastra_temporal._tracing.headers import (
+    Headers,
+    Inbound,
+    inbound,
+    outbound,
+    read_context,
+    read_header,
+    with_headers,
+)
 
 if TYPE_CHECKING:
     from mastra_temporal._tracing.otel import Tracing
@@ -87,13 +95,13 @@ class _Client(OutboundInterceptor):
         return await super().start_update_with_start_workflow(input)
 
     def _stamped(self, headers: Headers) -> Headers:
-        content = outgoing.get()
+        content = outbound.get()
         if content is None:  # not one of our calls
             return headers
         header, carrier = content()
         if not carrier and self._tracing is not None:
             carrier = self._tracing.carrier()
-        return stamped(headers, header, carrier)
+        return with_headers(headers, header, carrier)
 
 
 class _Workflow(WorkflowInboundInterceptor):
@@ -103,11 +111,11 @@ class _Workflow(WorkflowInboundInterceptor):
         super().init(_FromWorkflow(outbound))
 
     async def execute_workflow(self, input: ExecuteWorkflowInput) -> Any:
-        received.set(_received(self.tracing, input.headers))
+        inbound.set(_received(self.tracing, input.headers))
         return await super().execute_workflow(input)
 
     async def handle_update_handler(self, input: HandleUpdateInput) -> Any:
-        received.set(_received(self.tracing, input.headers))
+        inbound.set(_received(self.tracing, input.headers))
         return await super().handle_update_handler(input)
 
 
@@ -130,8 +138,8 @@ class _FromWorkflow(WorkflowOutboundInterceptor):
 
 
 def _stamped(headers: Headers, *, continuing: bool = False) -> Headers:
-    content = outgoing.get()
-    return headers if content is None else stamped(headers, *content(continuing=continuing))
+    content = outbound.get()
+    return headers if content is None else with_headers(headers, *content(continuing=continuing))
 
 
 class _Activity(ActivityInboundInterceptor):
@@ -140,13 +148,13 @@ class _Activity(ActivityInboundInterceptor):
         self._tracing = tracing
 
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:
-        token = received.set(_received(self._tracing, input.headers))
+        token = inbound.set(_received(self._tracing, input.headers))
         try:
             with observed(input.args[0] if input.args else None) as outcome:
                 return outcome(await super().execute_activity(input))
         finally:
-            received.reset(token)
+            inbound.reset(token)
 
 
-def _received(tracing: Tracing | None, headers: Headers) -> Received:
-    return Received(tracing, read_header(headers), read_context(headers))
+def _received(tracing: Tracing | None, headers: Headers) -> Inbound:
+    return Inbound(tracing, read_header(headers), read_context(headers))

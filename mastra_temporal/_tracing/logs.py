@@ -1,19 +1,12 @@
-"""Fields of log records: which run, step and trace a line belongs to.
-
-Every record made while a step, another activity or a run is being executed has ``mastra_run_id``,
-``mastra_workflow_id``, ``mastra_step_id`` and ``mastra_trace_id``, whichever logger it comes from; they are empty
-elsewhere. Use them in a format (``%(mastra_run_id)s``), or with a JSON formatter that writes extra fields.
-"""
+"""Fields of log records: which run, step and trace a line belongs to."""
 
 from __future__ import annotations
 
 import logging
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import cache
-from typing import Any
 
-__all__ = ["LogFields", "log_fields", "mark_log_records"]
+__all__ = ["LogFields", "MastraLogFilter", "log_fields"]
 
 
 @dataclass
@@ -26,22 +19,24 @@ class LogFields:
     trace_id: str = ""
 
 
-ELSEWHERE = LogFields()
-log_fields: ContextVar[LogFields] = ContextVar("mastra_log_fields", default=ELSEWHERE)
+NO_FIELDS = LogFields()
+log_fields: ContextVar[LogFields] = ContextVar("mastra_log_fields", default=NO_FIELDS)
 
 
-@cache
-def mark_log_records() -> None:
-    """Let the log records of this process carry the fields. What made the records before still makes them."""
-    make = logging.getLogRecordFactory()
+class MastraLogFilter(logging.Filter):
+    """Adds the run to log records: ``handler.addFilter(MastraLogFilter())``.
 
-    def marked(*args: Any, **kwargs: Any) -> logging.LogRecord:
-        record = make(*args, **kwargs)
+    Put it on a handler, so that it sees the records of every logger. Records made while a step, another activity or a
+    run is being executed get ``mastra_run_id``, ``mastra_workflow_id``, ``mastra_step_id`` and ``mastra_trace_id``;
+    elsewhere these are empty. Use them in a format (``%(mastra_run_id)s``) or with a JSON formatter. Nothing is
+    filtered out.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Add the fields."""
         fields = log_fields.get()
         record.mastra_run_id = fields.run_id
         record.mastra_workflow_id = fields.workflow_id
         record.mastra_step_id = fields.step_id
         record.mastra_trace_id = fields.trace_id
-        return record
-
-    logging.setLogRecordFactory(marked)
+        return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 from collections.abc import Generator, Sequence
 from contextvars import ContextVar, Token
 
@@ -11,14 +12,13 @@ from opentelemetry.baggage.propagation import W3CBaggagePropagator
 from opentelemetry.context import Context
 from opentelemetry.propagators.composite import CompositePropagator
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanContext, Status, StatusCode, TraceFlags, Tracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from temporalio.contrib.opentelemetry import ReplaySafeTracerProvider
-from temporalio.contrib.opentelemetry._id_generator import TemporalIdGenerator
 
+from mastra_temporal._compat.opentelemetry import TemporalIdGenerator, sdk_provider
 from mastra_temporal._tracing.attributes import Attributes
-from mastra_temporal._tracing.headers import Carrier
+from mastra_temporal._tracing.carrier import Carrier
 
 __all__ = ["Tracing", "carrier_of", "record_error"]
 
@@ -50,15 +50,11 @@ class Tracing:
 
     def __init__(self, provider: TracerProvider | ReplaySafeTracerProvider) -> None:
         """Trace with a provider. Spans of workflow code are replay-safe whatever kind it is."""
-        if isinstance(provider, ReplaySafeTracerProvider):
-            sdk: TracerProvider = provider._tracer_provider  # pyright: ignore[reportPrivateUsage] - it has no other way
-        else:
-            sdk = provider
-        if not isinstance(sdk.id_generator, GivenIds):
-            inner: IdGenerator = sdk.id_generator
-            sdk.id_generator = GivenIds(inner)
-        self.provider = sdk
-        safe = ReplaySafeTracerProvider(sdk, sdk.id_generator)  # pyright: ignore[reportArgumentType]
+        sdk = sdk_provider(provider)
+        # A copy, so that the user's provider keeps its own generator. Both have the same processors and resource.
+        own, ids = copy.copy(sdk), GivenIds(sdk.id_generator)
+        own.id_generator = ids
+        safe = ReplaySafeTracerProvider(own, ids)
         self.tracer: Tracer = safe.get_tracer("mastra_temporal")
 
     def start(

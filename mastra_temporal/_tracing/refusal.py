@@ -8,7 +8,7 @@ from typing import Any
 from temporalio.client import Client
 
 from mastra_temporal._tracing.attributes import data_attribute, metadata_attributes
-from mastra_temporal._tracing.headers import outgoing
+from mastra_temporal._tracing.client import CallHeaders
 from mastra_temporal._tracing.interceptor import TracingHeaders
 from mastra_temporal._tracing.options import TracingOptions, run_metadata
 from mastra_temporal.errors import MastraError
@@ -17,17 +17,22 @@ __all__ = ["record_refusal"]
 
 
 def record_refusal(
-    client: Client, error: MastraError, *, workflow_id: str, run_id: str, resource_id: str | None, input_data: Any
+    client: Client,
+    error: MastraError,
+    headers: CallHeaders,
+    *,
+    workflow_id: str,
+    run_id: str,
+    resource_id: str | None,
+    input_data: Any,
 ) -> None:
     """Record the error that a call was refused with, where this process traces."""
     interceptors = client.config(active_config=True)["interceptors"]
     ours = next((each for each in interceptors if isinstance(each, TracingHeaders)), None)
-    carry = outgoing.get()
-    if ours is None or ours.tracing is None or carry is None:
+    if ours is None or ours.tracing is None:
         return
-    tracing, (header, carrier) = ours.tracing, carry()
-    options = header.parsed_options() or TracingOptions()
-    parent = tracing.named(carrier) or tracing.current()
+    tracing, options = ours.tracing, headers.header.parsed_options() or TracingOptions()
+    parent = tracing.named(headers.context) or tracing.current()
     trace_id = secrets.randbits(128)
     if options.trace_id is not None:
         trace_id, parent = int(options.trace_id, 16), None

@@ -16,7 +16,7 @@ from mastra_temporal.cli.worker import serve
 
 __all__ = ["application"]
 
-application = typer.Typer(
+application: typer.Typer = typer.Typer(
     name="mastra-temporal",
     help="Mastra workflows for Python, executed by Temporal.",
     no_args_is_help=True,

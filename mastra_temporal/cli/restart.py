@@ -49,7 +49,9 @@ async def restart_all(app: str) -> None:
         RunError: Some could not be brought back.
     """
     mastra = await _connected(app)
-    restarting = Restarting(mastra, mastra.list_workflows().values(), opted_out=False)
+    restarting = Restarting(
+        mastra.session, [workflow.definition for workflow in mastra.list_workflows().values()], opted_out=False
+    )
     total = await restarting.find()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:

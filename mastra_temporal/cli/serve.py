@@ -11,9 +11,9 @@ import sys
 from collections.abc import Generator, Sequence
 from typing import Any
 
-from mastra_temporal import ConfigurationError
 from mastra_temporal.cli.loading import load_app
 from mastra_temporal.cli.running import on_stop_signal
+from mastra_temporal.errors import ConfigurationError
 
 __all__ = ["has_server_packages", "serve_api"]
 

@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 from pydantic.errors import PydanticInvalidForJsonSchema
 
 from mastra_temporal import Step, Workflow
+from mastra_temporal._definition.workflow_definition import WorkflowDefinition
 from mastra_temporal.server.answers import StepDescription, WorkflowInfo
 from mastra_temporal.server.inlining import inlined
 
@@ -30,8 +31,8 @@ def _described(workflow: Workflow[Any, Any, Any]) -> WorkflowInfo:
         name=workflow.id,
         description=workflow.description,
         metadata=workflow.metadata,
-        steps={step_id: _step(step) for step_id, step in workflow.steps.items()},
-        all_steps=dict(_all_steps(workflow, "")),
+        steps={step_id: _step(step) for step_id, step in workflow.definition.steps.items()},
+        all_steps=dict(_all_steps(workflow.definition, "")),
         step_graph=workflow.serialized_step_graph,
         input_schema=_text(workflow.input_schema),
         output_schema=_text(workflow.output_schema),
@@ -49,14 +50,14 @@ def partly(info: WorkflowInfo) -> WorkflowInfo:
     )
 
 
-def _all_steps(workflow: Workflow[Any, Any, Any], path: str) -> Iterator[tuple[str, StepDescription]]:
+def _all_steps(workflow: WorkflowDefinition, path: str) -> Iterator[tuple[str, StepDescription]]:
     for step_id, step in workflow.steps.items():
-        yield f"{path}{step_id}", _step(step).model_copy(update={"is_workflow": isinstance(step, Workflow)})
-        if isinstance(step, Workflow):
+        yield f"{path}{step_id}", _step(step).model_copy(update={"is_workflow": isinstance(step, WorkflowDefinition)})
+        if isinstance(step, WorkflowDefinition):
             yield from _all_steps(step, f"{path}{step_id}.")
 
 
-def _step(step: Step[Any, Any] | Workflow[Any, Any, Any]) -> StepDescription:
+def _step(step: Step[Any, Any] | WorkflowDefinition) -> StepDescription:
     own = step if isinstance(step, Step) else None
     return StepDescription(
         id=step.id,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic.alias_generators import to_camel
@@ -41,7 +41,7 @@ RESULT_FIELDS = ("result", "error", "payload", "steps", "activeStepsPath", "seri
 class Query(BaseModel):
     """The part of an address behind the question mark. What is not known is left alone."""
 
-    model_config = ConfigDict(alias_generator=to_camel, extra="ignore")
+    model_config: ClassVar[ConfigDict] = ConfigDict(alias_generator=to_camel, extra="ignore")
 
 
 class NoQuery(Query):
@@ -126,7 +126,7 @@ class TriggersQuery(Query):
 class Body(BaseModel):
     """JSON that comes with a request: nothing is converted, what is not known is left alone."""
 
-    model_config = ConfigDict(alias_generator=to_camel, extra="ignore", strict=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(alias_generator=to_camel, extra="ignore", strict=True)
 
 
 class Tracing(Body):
@@ -206,7 +206,7 @@ class TimeTravelBody(ContextBody):
 class CreateScheduleBody(Body):
     """A new schedule of a workflow."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     id: str | None = None
     workflow_id: str = Field(min_length=1)
@@ -221,7 +221,7 @@ class CreateScheduleBody(Body):
 class UpdateScheduleBody(Body):
     """What changes of a schedule: only what is given."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     cron: str | None = None
     timezone: str | None = None

@@ -8,8 +8,10 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from mastra_temporal._data.suggest import did_you_mean
+from mastra_temporal._definition.builder import AnyStep
 from mastra_temporal._definition.function import UserFunction
 from mastra_temporal._definition.step import Step
+from mastra_temporal._definition.workflow_definition import WorkflowDefinition
 from mastra_temporal.errors import DefinitionError
 from mastra_temporal.workflow import Workflow
 
@@ -31,17 +33,18 @@ def with_steps(workflow: WorkflowT, steps: Mapping[str, Callable[..., Any]]) -> 
     Raises:
         DefinitionError: There is no such step, or what replaces it is not such a function.
     """
-    known = _names(workflow, "")
+    known = _names(workflow.definition, "")
     for name in steps:
         if name not in known:
             raise DefinitionError(f"workflow `{workflow.id}` has no step `{name}` to replace.{_hint(name, known)}")
-    copies: dict[str, Workflow[Any, Any, Any]] = {}
-    return _copy(workflow, "", steps, copies)
+    clone = copy.copy(workflow)
+    clone.use(_replaced(workflow.definition, "", steps, {}))
+    return clone
 
 
-def _names(workflow: Workflow[Any, Any, Any], prefix: str) -> set[str]:
+def _names(workflow: WorkflowDefinition, prefix: str) -> set[str]:
     names = {f"{prefix}{id}" for id, step in workflow.steps.items() if isinstance(step, Step)}
-    nested = [step for step in workflow.steps.values() if isinstance(step, Workflow)]
+    nested = [step for step in workflow.steps.values() if isinstance(step, WorkflowDefinition)]
     return names.union(*(_names(child, f"{child.id}.") for child in nested))
 
 
@@ -52,23 +55,22 @@ def _hint(name: str, known: set[str]) -> str:
     return did_you_mean(name, known)
 
 
-def _copy(
-    workflow: WorkflowT,
+def _replaced(
+    workflow: WorkflowDefinition,
     prefix: str,
     replacements: Mapping[str, Callable[..., Any]],
-    copies: dict[str, Workflow[Any, Any, Any]],
-) -> WorkflowT:
-    def replaced(step: Step[Any, Any] | Workflow[Any, Any, Any]) -> Step[Any, Any] | Workflow[Any, Any, Any]:
-        if isinstance(step, Workflow):
-            if step.id not in copies:
-                copies[step.id] = _copy(step, f"{step.id}.", replacements, copies)
-            return copies[step.id]
+    done: dict[str, WorkflowDefinition],
+) -> WorkflowDefinition:
+    """The definition with other bodies; a workflow that is nested in several places is replaced once."""
+
+    def replaced(step: AnyStep) -> AnyStep:
+        if not isinstance(step, Step):
+            if step.id not in done:
+                done[step.id] = _replaced(step, f"{step.id}.", replacements, done)
+            return done[step.id]
         name = f"{prefix}{step.id}"
         if name not in replacements:
             return step
-        body = UserFunction.of(replacements[name], owner=f"the replacement of step `{name}`")
-        return replace(step, body=body, by_id=False)
+        return replace(step, body=UserFunction.of(replacements[name], owner=f"the replacement of step `{name}`"))
 
-    clone = copy.copy(workflow)
-    clone.steps = {id: replaced(step) for id, step in workflow.steps.items()}
-    return clone
+    return replace(workflow, steps={id: replaced(step) for id, step in workflow.steps.items()})

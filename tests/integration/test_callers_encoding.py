@@ -144,13 +144,13 @@ async def _is_closed(stage: Stage, run_id: str) -> bool:
     return (await stage.client.get_workflow_handle(run_id).describe()).close_time is not None
 
 
-READS: dict[str, Callable[[Run[Any]], Any]] = {
-    "record": lambda run: run._workflow.get_workflow_run_by_id(run.run_id),  # pyright: ignore[reportPrivateUsage] - the test knows it
-    "result": lambda run: run.join(),
-    "resume": lambda run: run.resume(resume_data=1),
-    "time travel": lambda run: run.time_travel(step="ask"),
-    "restart": lambda run: run.restart(),
-    "stream": lambda run: _read(run),
+READS: dict[str, Callable[[Run[Any], Workflow[Any, Any, Any]], Any]] = {
+    "record": lambda run, workflow: workflow.get_workflow_run_by_id(run.run_id),
+    "result": lambda run, _: run.join(),
+    "resume": lambda run, _: run.resume(resume_data=1),
+    "time travel": lambda run, _: run.time_travel(step="ask"),
+    "restart": lambda run, _: run.restart(),
+    "stream": lambda run, _: _read(run),
 }
 
 
@@ -176,8 +176,10 @@ async def test_a_run_cannot_be_read_without_its_key(stage: Stage, end: str, code
         for name, read in READS.items():
             if (end, name) in {("suspended", "restart"), ("canceled", "resume"), ("terminated", "resume")}:
                 continue
+            workflow = other.get_workflow("flow")
+            reader = Run[Any](other.session, workflow.definition, run_id=run.run_id, resource_id=None)
             with pytest.raises(DataConversionError, match="this client cannot write or read the data"):
-                await within(read(Run(other, other.get_workflow("flow"), run_id=run.run_id, resource_id=None)), 10)
+                await within(read(reader, workflow), 10)
         assert await history(stage.client, run.run_id) == before
 
 

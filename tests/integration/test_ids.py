@@ -8,7 +8,7 @@ from temporalio.api.enums.v1 import TaskQueueType
 
 from mastra_temporal import DefinitionError, Mastra, RunError, StepContext, create_step, create_workflow
 from mastra_temporal._client.recovery.liveness import worker_beats
-from mastra_temporal._client.recovery.queues import attended
+from mastra_temporal._client.recovery.queues import has_pollers
 from mastra_temporal._client.visibility import all_of, equals, one_of
 from tests.support import Stage, WorkerPlan, WorkerProcess, run, until, within
 
@@ -71,7 +71,7 @@ async def test_a_worker_with_an_odd_identity_or_queue_is_found(stage: Stage, odd
         return len(await worker_beats(stage.client, query, lambda beat: beat.worker_identity == identity)) == 1
 
     await until(found)
-    assert await within(attended(stage.client, queue, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW))
+    assert await within(has_pollers(stage.client, queue, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW))
 
 
 def test_what_the_server_cannot_compare_is_asked_for_by_what_comes_before():

@@ -19,14 +19,14 @@ class Deploy:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.bad = False
-        good = interpreter._execute
+        good = interpreter.HANDLERS["step"]
 
         async def execute(engine: Any, scope: Any, progress: Any, entry: Any) -> Any:
             if self.bad and scope.position > 0:
                 raise RuntimeError("a bad deploy")
             return await good(engine, scope, progress, entry)
 
-        monkeypatch.setattr(interpreter, "_execute", execute)
+        monkeypatch.setitem(interpreter.HANDLERS, "step", execute)
 
 
 async def stuck(stage: Stage, run_id: str) -> None:

@@ -15,6 +15,7 @@ from mastra_temporal import (
     create_workflow,
 )
 from mastra_temporal._client.resume import _send
+from mastra_temporal._protocol.messages import ResumeRequest
 from tests.integration.suspending import asking, flow, suspended_run
 from tests.support import Effects, Stage, within
 
@@ -34,7 +35,7 @@ def slow(effects: Effects, id: str = "ask") -> Any:
 
 async def another(run: Run[Any], workflow: Workflow[Any, Any, Any]) -> Run[Any]:
     """The run as another process has it."""
-    other: Run[Any] = Run(run._mastra, workflow, run_id=run.run_id, resource_id=None)  # pyright: ignore[reportPrivateUsage] - as another process makes it
+    other: Run[Any] = Run(run._session, workflow.definition, run_id=run.run_id, resource_id=None)  # pyright: ignore[reportPrivateUsage] - as another process makes it
     other.status = "running"
     return other
 
@@ -109,7 +110,7 @@ async def test_a_later_suspension_of_the_same_step_is_another_one(stage: Stage):
         run, _ = await suspended_run(workflow, 1)
         seen = await run.client.get_workflow_handle(run.run_id).describe()
         assert (await within(run.resume(resume_data=1))).status == "suspended"
-        request = run._resume_request(None, 2, None, None, None, False)  # pyright: ignore[reportPrivateUsage] - likewise
+        request = ResumeRequest(resume_data=2)
         with pytest.raises(ResumeAlreadyClaimedError):
             await within(_send(run.client, seen, request.model_copy(update={"generation": 0})))
         await run.cancel()

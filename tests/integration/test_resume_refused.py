@@ -18,7 +18,7 @@ from mastra_temporal import (
     create_step,
     create_workflow,
 )
-from mastra_temporal._client.resume import resume
+from mastra_temporal._client.resume import resume_seen
 from mastra_temporal._protocol.messages import ResumeRequest
 from tests.integration.suspending import asking, flow, passing, suspended_run, unchanged
 from tests.support import Stage, until, within
@@ -269,7 +269,7 @@ class TestTwice:
                 await until(lambda: _is_closed(stage, run.run_id))
             async with unchanged(stage.client, run.run_id):
                 with pytest.raises(ResumeAlreadyClaimedError) as refused:
-                    await within(resume(mastra.client, seen, ResumeRequest(resume_data=2)))
+                    await within(resume_seen(mastra.client, seen, ResumeRequest(resume_data=2)))
             assert str(refused.value) == (
                 "This suspended workflow run was already resumed by another caller. "
                 f'Workflow "flow" run "{run.run_id}" moved from "suspended" to "{status}" before this resume could '
@@ -287,4 +287,4 @@ class TestTwice:
             await until(lambda: _is_closed(stage, run.run_id))
             async with unchanged(stage.client, run.run_id):
                 with pytest.raises(RunNotSuspendedError, match=NOT_SUSPENDED):
-                    await within(resume(mastra.client, seen, ResumeRequest(resume_data=2)))
+                    await within(resume_seen(mastra.client, seen, ResumeRequest(resume_data=2)))

@@ -14,7 +14,7 @@ from temporalio.testing import WorkflowEnvironment
 
 from mastra_temporal import StepContext, TripWire, create_step, create_workflow
 from mastra_temporal._client.records.search_attributes import registered
-from mastra_temporal._definition.markdown import MAX_ROWS, outline
+from mastra_temporal._definition.markdown import MAX_ROWS, graph_table
 from mastra_temporal.devserver import find_server_binary
 from tests.integration.commands import CLI
 from tests.integration.commands import run as command
@@ -107,7 +107,7 @@ async def test_a_failed_run_says_which_step_and_on_what(stage: Stage):
 async def test_search_attributes_follow_the_run(stage: Stage):
     workflow = create_workflow(id="found").then(a(ask, "ask")).sleep(timedelta(days=1)).then(a(add, "add")).commit()
     async with stage.worker(workflow) as mastra:
-        assert mastra.has_search_attributes
+        assert mastra.session.has_search_attributes
         run_ = await workflow.create_run(resource_id="ann")
 
         async def status_is(status: str) -> None:
@@ -130,7 +130,7 @@ async def test_search_attributes_follow_the_run(stage: Stage):
 async def test_without_search_attributes_nothing_is_missing_but_they(stage: Stage):
     workflow = create_workflow(id="unfound").then(a(ask, "ask")).then(a(trip, "trip")).commit()
     async with stage.worker(workflow) as mastra:
-        mastra.has_search_attributes = False
+        mastra.session.has_search_attributes = False
         run_ = await workflow.create_run(resource_id="ann")
         await within(run_.start(input_data=1))
         result = await within(run_.resume(resume_data=True))
@@ -160,8 +160,8 @@ async def test_a_very_long_graph_fits(stage: Stage):
     for number in range(MAX_ROWS * 3):
         workflow = workflow.map({"n": {"value": number}}, description="x" * 500)
     workflow = workflow.commit()
-    assert len(outline(workflow.graph).encode()) < 20_000
-    assert "120 more" in outline(workflow.graph)
+    assert len(graph_table(workflow.graph).encode()) < 20_000
+    assert "120 more" in graph_table(workflow.graph)
     async with stage.worker(workflow):
         assert (await run(workflow, input_data=1)).status == "success"
 

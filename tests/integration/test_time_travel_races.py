@@ -21,6 +21,7 @@ from mastra_temporal import (
     create_workflow,
 )
 from mastra_temporal._client.resume import _send
+from mastra_temporal._protocol.messages import ResumeRequest
 from tests.integration.suspending import flow, suspended_run
 from tests.support import Effects, Stage, count_events, history, pending, until, within
 
@@ -54,7 +55,7 @@ def gated(effects: Effects) -> Workflow[Any, Any, Any]:
 
 def another(run: Run[Any], workflow: Workflow[Any, Any, Any]) -> Run[Any]:
     """The run as another process has it."""
-    other: Run[Any] = Run(run._mastra, workflow, run_id=run.run_id, resource_id=None)  # pyright: ignore[reportPrivateUsage] - as another process makes it
+    other: Run[Any] = Run(run._session, workflow.definition, run_id=run.run_id, resource_id=None)  # pyright: ignore[reportPrivateUsage] - as another process makes it
     other.status = "running"
     return other
 
@@ -155,7 +156,7 @@ async def test_an_answer_to_the_execution_before_is_refused(stage: Stage):
         run, _ = await suspended_run(workflow, 1)
         seen = await run.client.get_workflow_handle(run.run_id).describe()
         assert (await within(run.time_travel(step="gate"))).status == "suspended"
-        request = run._resume_request(None, 2, None, None, None, False)  # pyright: ignore[reportPrivateUsage] - likewise
+        request = ResumeRequest(resume_data=2)
         with pytest.raises(ResumeAlreadyClaimedError):
             await within(_send(run.client, seen, request.model_copy(update={"generation": 0})))
         assert await run.fetch_status() == "suspended"

@@ -16,6 +16,7 @@ from mastra_temporal import (
     ConfigurationError,
     DefinitionError,
     Mastra,
+    MastraLogFilter,
     MastraPlugin,
     Run,
     SerializationError,
@@ -516,7 +517,9 @@ class TestBadInput:
 
     async def test_a_header_of_another_version_is_ignored(self, stage: Stage, memory: SpanMemory):
         workflow = create_workflow(id="versions").then(plus()).commit()
-        newer = headers.stamped({}, headers.TracingHeader(v=99, options={"traceId": TRACE}), {"traceparent": "rubbish"})
+        newer = headers.with_headers(
+            {}, headers.TracingHeader(v=99, options={"traceId": TRACE}), {"traceparent": "rubbish"}
+        )
         junk = {"mastra-tracing": type(newer["mastra-tracing"])(data=b"\x00\xff")}
         async with stage.worker(workflow, tracing=memory.provider) as mastra:
             for number, foreign in enumerate((newer, junk)):
@@ -546,6 +549,8 @@ class TestBadInput:
 
 
 async def test_log_records_name_run_step_and_trace(stage: Stage, memory: SpanMemory, caplog: pytest.LogCaptureFixture):
+    caplog.handler.addFilter(MastraLogFilter())
+
     async def body(value: int) -> int:
         logging.getLogger("a library").warning("in the step")
         return value

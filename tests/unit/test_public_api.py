@@ -5,6 +5,7 @@ import inspect
 import pkgutil
 import subprocess
 import sys
+from typing import get_type_hints
 
 import pytest
 
@@ -103,3 +104,15 @@ class TestErrors:
     def test_a_client_side_mistake_is_caught_in_one_place(self):
         for error in (errors.RunNotFoundError, errors.RunNotActiveError, errors.RunAlreadyStartedError):
             assert issubclass(error, errors.RunError)
+
+
+def test_public_objects_say_that_they_are_of_the_package():
+    foreign = ("builtins", "typing", "types")  # values and aliases, which have no module of their own
+    modules = {
+        name: getattr(getattr(mastra_temporal, name), "__module__", "builtins") for name in mastra_temporal.__all__
+    }
+    assert {name: module for name, module in modules.items() if module not in ("mastra_temporal", *foreign)} == {}
+    assert repr(mastra_temporal.Run) == "<class 'mastra_temporal.Run'>"
+    for name in mastra_temporal.__all__:
+        if isinstance(value := getattr(mastra_temporal, name), type):
+            get_type_hints(value)  # the names in its annotations are still found

@@ -50,13 +50,13 @@ def test_later_options_win_and_what_held_for_the_whole_trace_still_does():
 class TestHeaders:
     def test_what_is_stamped_is_read(self):
         header = headers.TracingHeader(options={"tags": ["a"]}, earlier_attempts=2)
-        stamped = headers.stamped({"other": PAYLOAD([1])[0]}, header, {"traceparent": "x", "baggage": "k=v"})
+        stamped = headers.with_headers({"other": PAYLOAD([1])[0]}, header, {"traceparent": "x", "baggage": "k=v"})
         assert headers.read_header(stamped) == header
         assert headers.read_context(stamped) == {"traceparent": "x", "baggage": "k=v"}
         assert "other" in stamped
 
     def test_what_has_no_content_is_left_out(self):
-        assert headers.stamped({}, headers.TracingHeader(), {}) == {}
+        assert headers.with_headers({}, headers.TracingHeader(), {}) == {}
 
     @pytest.mark.parametrize(
         "content", [{"v": 2, "options": {}}, {"options": {}}, "text", 1, None, [], {"v": 1, "open": 7}]

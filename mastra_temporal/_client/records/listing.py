@@ -7,10 +7,10 @@ what cannot change any more; whether an open run is running, waiting or suspende
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import get_args
+from typing import Any, TypedDict, get_args
 
 from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
 
@@ -22,7 +22,7 @@ from mastra_temporal._protocol.names import MEMO_RESOURCE, MEMO_STATUS
 from mastra_temporal._protocol.results import RunStatus
 from mastra_temporal.errors import RunError
 
-__all__ = ["RunFilter", "WorkflowRun", "WorkflowRuns", "list_runs"]
+__all__ = ["RunFilter", "RunFilterOptions", "WorkflowRun", "WorkflowRuns", "list_runs", "run_filter"]
 
 OPEN: tuple[RunStatus, ...] = ("running", "waiting", "suspended")
 CLOSED: dict[WorkflowExecutionStatus, RunStatus] = {
@@ -54,6 +54,35 @@ class WorkflowRuns(CamelModel):
 
     runs: list[WorkflowRun]
     total: int
+
+
+class RunFilterOptions(TypedDict, total=False):
+    """Which runs to list. By default all."""
+
+    status: RunStatus | Sequence[RunStatus] | None
+    """Only runs with this status, or one of these."""
+    resource_id: str | None
+    """Only runs of this resource."""
+    from_date: datetime | None
+    """Only runs created then or later. Without a zone: UTC. With many runs it is what makes this fast."""
+    to_date: datetime | None
+    """Only runs created then or earlier."""
+    page: int | None
+    """Which page, from 0. Without ``per_page`` it has no effect, as in Mastra; nor has that without this."""
+    per_page: int | None
+    """How many runs a page has."""
+
+
+def run_filter(options: RunFilterOptions) -> RunFilter:
+    """Check which runs to list.
+
+    Raises:
+        RunError: A value is out of its range.
+        TypeError: There is no such argument.
+    """
+    status = options.get("status")
+    others: dict[str, Any] = {name: value for name, value in options.items() if name != "status"}
+    return RunFilter((status,) if isinstance(status, str) else tuple(status or ()), **others)
 
 
 @dataclass(frozen=True)

@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, MutableMapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timezone
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
+from typing_extensions import Unpack
 
 from mastra_temporal._client.outcome import closed_result
 from mastra_temporal._client.records.description import created_at, describe, workflow_types
-from mastra_temporal._client.records.listing import RunFilter, WorkflowRuns, list_runs
+from mastra_temporal._client.records.listing import RunFilterOptions, WorkflowRuns, list_runs, run_filter
 from mastra_temporal._client.records.state import WorkflowState, nested_state, only, root_state, wanted_fields
 from mastra_temporal._client.replay import replay
-from mastra_temporal._client.rpc_errors import explained
+from mastra_temporal._client.rpc_errors import translate_rpc_errors
+from mastra_temporal._client.session import LiveRun, Session
 from mastra_temporal._client.visibility import equals
 from mastra_temporal._protocol.results import WorkflowResult
 from mastra_temporal._worker.workflow.temporal_workflow import MastraWorkflow
 from mastra_temporal.errors import RunRefusedError
-
-if TYPE_CHECKING:
-    from mastra_temporal._client.run import Run
 
 __all__ = ["RunRecords"]
 
@@ -34,21 +33,18 @@ class RunRecords:
     label = "The records of runs"
     """For errors."""
 
-    def __init__(self, client: Client, task_queue: str, live: MutableMapping[tuple[str, str], Run[Any]]) -> None:
-        """Create the records.
-
-        Args:
-            client: The client.
-            task_queue: Whose runs are listed.
-            live: The Run objects of this process by workflow id and run id.
-        """
-        self.client = client
-        self._task_queue = task_queue
-        self._live = live
+    def __init__(self, session: Session) -> None:
+        """Create the records of a session."""
+        self._session = session
         self._deleted: set[str] = set()
         """The executions deleted here: the server may take a minute to carry it out."""
 
-    @explained
+    @property
+    def client(self) -> Client:
+        """The Temporal client."""
+        return self._session.client
+
+    @translate_rpc_errors
     async def fetch(
         self, workflow_id: str, run_id: str, fields: Iterable[str] | None, *, nested: bool
     ) -> WorkflowState | None:
@@ -56,21 +52,21 @@ class RunRecords:
         wanted = wanted_fields(fields)
         description = await self._describe(run_id)
         if description is None:
-            run = self._live.get((workflow_id, run_id))
+            run = self._session.live_runs.get((workflow_id, run_id))
             state = _unstarted(run) if run is not None and run.status in ("pending", "canceled") else None
         else:
             state = await _recorded(self.client, workflow_id, description, nested=nested)
         return None if state is None else only(state, wanted)
 
-    @explained
-    async def list(self, workflow_ids: Sequence[str], **wanted: Any) -> WorkflowRuns:
-        """See `Workflow.list_workflow_runs`; ``wanted`` are the fields of a `RunFilter`."""
-        return await list_runs(self.client, workflow_ids, self._task_queue, RunFilter(**wanted), self._deleted)
+    @translate_rpc_errors
+    async def list(self, workflow_ids: Sequence[str], **wanted: Unpack[RunFilterOptions]) -> WorkflowRuns:
+        """See `Workflow.list_workflow_runs`."""
+        return await list_runs(self.client, workflow_ids, self._session.task_queue, run_filter(wanted), self._deleted)
 
-    @explained
+    @translate_rpc_errors
     async def delete(self, workflow_id: str, run_id: str) -> None:
         """See `Workflow.delete_workflow_run_by_id`."""
-        self._live.pop((workflow_id, run_id), None)
+        self._session.live_runs.pop((workflow_id, run_id), None)
         description = await describe(self.client, run_id)
         if description is None or description.workflow_type not in workflow_types(workflow_id):
             return
@@ -109,7 +105,7 @@ async def _recorded(
     return state
 
 
-def _unstarted(run: Run[Any]) -> WorkflowState:
+def _unstarted(run: LiveRun) -> WorkflowState:
     return WorkflowState(
         run_id=run.run_id,
         workflow_name=run.workflow_id,

@@ -10,15 +10,9 @@ from typing import Any
 from mastra_temporal._data.suggest import did_you_mean
 from mastra_temporal._definition.serialize import public_graph
 from mastra_temporal._protocol.graph import (
-    ConditionalEntry,
     Entry,
-    ForeachEntry,
-    LoopEntry,
     NestedEntry,
-    ParallelEntry,
-    StepEntry,
     WorkflowGraph,
-    body_id,
 )
 from mastra_temporal._protocol.model import CamelModel
 from mastra_temporal._protocol.results import ErrorInfo, RunStatus, StepResult
@@ -201,31 +195,18 @@ def _flattened(scope: Scope, inside: dict[tuple[str, ...], dict[str, Scope]]) ->
 
 def _places(entries: list[Entry]) -> Iterable[tuple[str, list[int]]]:
     for position, entry in enumerate(entries):
-        if isinstance(entry, (ParallelEntry, ConditionalEntry)):
-            yield from ((body_id(body), [position, index]) for index, body in enumerate(entry.steps))
-        elif isinstance(entry, (LoopEntry, ForeachEntry)):
-            yield body_id(entry.step), [position]
-        elif isinstance(entry, (StepEntry, NestedEntry)):
-            yield body_id(entry), [position]
-        else:
-            yield entry.id, [position]
+        side_by_side = entry.type in ("parallel", "conditional")
+        for index, result_id in enumerate(entry.result_ids):
+            yield result_id, [position, index] if side_by_side else [position]
 
 
 def _flow_of(entries: Iterable[Entry], workflow_id: str) -> list[Entry]:
     """The entries of a nested workflow, wherever it is in the graph."""
-    for entry in entries:
-        if isinstance(entry, NestedEntry):
-            if entry.workflow_id == workflow_id:
-                return entry.serialized_step_flow
-            bodies: Iterable[Entry] = entry.serialized_step_flow
-        elif isinstance(entry, (ParallelEntry, ConditionalEntry)):
-            bodies = entry.steps
-        elif isinstance(entry, (LoopEntry, ForeachEntry)):
-            bodies = [entry.step]
-        else:
-            continue
-        found = _flow_of(bodies, workflow_id)
-        if found:
+    nested = [body for entry in entries for body in entry.bodies if isinstance(body, NestedEntry)]
+    for body in nested:
+        if body.workflow_id == workflow_id:
+            return body.serialized_step_flow
+        if found := _flow_of(body.serialized_step_flow, workflow_id):
             return found
     return []
 

@@ -1,31 +1,26 @@
 """Restarting all runs that lost their workers, as after an outage: only the orphaned ones, many at a time."""
 
-# pyright: reportUnknownMemberType=false
-# Some of the SDK's overloads are not fully typed.
-
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.client import WorkflowExecution, WorkflowExecutionStatus
 
 from mastra_temporal._client.records.description import workflow_types
 from mastra_temporal._client.records.open_status import open_status
-from mastra_temporal._client.recovery.liveness import Verdicts
-from mastra_temporal._client.recovery.queues import attended as is_attended
-from mastra_temporal._client.recovery.reschedule import revive, workers_of
+from mastra_temporal._client.recovery.liveness import LivenessChecker
+from mastra_temporal._client.recovery.queues import has_pollers as is_attended
+from mastra_temporal._client.recovery.reschedule import reschedule, workers_of
 from mastra_temporal._client.run import Run
+from mastra_temporal._client.session import Session
 from mastra_temporal._client.visibility import all_of, equals, one_of
+from mastra_temporal._definition.workflow_definition import WorkflowDefinition
 from mastra_temporal._protocol.results import WorkflowResult
 from mastra_temporal.errors import RunError, ServerUnreachableError
-from mastra_temporal.workflow import Workflow
-
-if TYPE_CHECKING:
-    from mastra_temporal.mastra import Mastra
 
 __all__ = ["RestartReport", "RestartedRun", "Restarting"]
 
@@ -93,28 +88,28 @@ class RestartReport:
 class Restarting:
     """A bulk restart: `find` the active runs, then `restart` them."""
 
-    def __init__(self, mastra: Mastra, workflows: Iterable[Workflow[Any, Any, Any]], *, opted_out: bool) -> None:
+    def __init__(self, session: Session, workflows: Iterable[WorkflowDefinition], *, opted_out: bool) -> None:
         """Prepare a bulk restart.
 
         Args:
-            mastra: The registry.
+            session: The connection.
             workflows: Whose runs.
             opted_out: Restart also those of workflows with ``auto_restart_active_runs=False``.
         """
-        self._mastra = mastra
+        self._session = session
         self._workflows = {name: workflow for workflow in workflows for name in workflow_types(workflow.id)}
         self._opted_out = opted_out
-        self._verdicts = Verdicts(mastra.client)
+        self._liveness = LivenessChecker(session.client)
         self._handles: dict[str, Run[Any]] = {}
         self._attended: dict[str, asyncio.Task[bool]] = {}
 
     async def find(self) -> int:
         """Find the runs that are open. Returns how many there are."""
-        queue = self._mastra.task_queue
+        queue = self._session.task_queue
         query = all_of(
             "ExecutionStatus = 'Running'", equals("TaskQueue", queue), one_of("WorkflowType", self._workflows)
         )
-        async for execution in self._mastra.client.list_workflows(query):
+        async for execution in self._session.client.list_workflows(query):
             if execution.task_queue == queue and execution.workflow_type in self._workflows:
                 self._handles[execution.id] = self._handle(execution)
         return len(self._handles)
@@ -130,7 +125,7 @@ class Restarting:
             try:
                 how, why = await asyncio.wait_for(self._restart(run), PATIENCE_SECONDS)
             except asyncio.TimeoutError:
-                how, why = "failed", f"no worker of task queue `{self._mastra.task_queue}` answered in time"
+                how, why = "failed", f"no worker of task queue `{self._session.task_queue}` answered in time"
             except ServerUnreachableError:
                 raise
             except Exception as error:
@@ -142,7 +137,7 @@ class Restarting:
         return RestartReport(await _some_at_a_time([one(run) for run in self._handles.values()]), self._handles)
 
     async def _restart(self, run: Run[Any]) -> tuple[Literal["restarted", "attached", "skipped"], str]:
-        client = self._mastra.client
+        client = self._session.client
         if not (self._opted_out or self._workflows[run.workflow_id].options.auto_restart_active_runs):
             return "skipped", "auto_restart_active_runs is False"
         description = await client.get_workflow_handle(run.run_id).describe()
@@ -153,23 +148,23 @@ class Restarting:
             return "skipped", f"it is {status}"
         attended, _ = await asyncio.gather(
             self._is_attended(description.task_queue),
-            # What `revive` is going to ask: both take seconds.
-            self._verdicts.gone(run.run_id, workers_of(description.raw_description.pending_activities)),
+            # What `reschedule` is going to ask: both take seconds.
+            self._liveness.gone(run.run_id, workers_of(description.raw_description.pending_activities)),
         )
         if not attended:
             raise RunError(f"no worker polls the task queue `{description.task_queue}`")
-        revival = await revive(client, run.run_id, verdicts=self._verdicts)
-        return revival.how, revival.why
+        done = await reschedule(client, run.run_id, liveness=self._liveness)
+        return done.how, done.why
 
     async def _is_attended(self, task_queue: str) -> bool:
         if task_queue not in self._attended:
-            asking = is_attended(self._mastra.client, task_queue, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW)
+            asking = is_attended(self._session.client, task_queue, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW)
             self._attended[task_queue] = asyncio.create_task(asking)
         return await asyncio.shield(self._attended[task_queue])
 
     def _handle(self, execution: WorkflowExecution) -> Run[Any]:
         workflow = self._workflows[execution.workflow_type]
-        run: Run[Any] = Run(self._mastra, workflow, run_id=execution.id, resource_id=None)
+        run: Run[Any] = Run(self._session, workflow, run_id=execution.id, resource_id=None)
         run.status = "running"
         return run
 

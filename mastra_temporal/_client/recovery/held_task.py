@@ -24,7 +24,7 @@ from temporalio.api.workflowservice.v1 import (
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from mastra_temporal._client.recovery.liveness import POLL_SECONDS, Verdicts, describe
+from mastra_temporal._client.recovery.liveness import POLL_SECONDS, LivenessChecker, describe
 
 __all__ = ["free_held_task", "freeing_held_tasks"]
 
@@ -55,22 +55,24 @@ class HeldTask:
     """Its identity. Empty if the server does not tell: the task is not recorded before its end."""
 
 
-async def free_held_task(client: Client, description: DescribeWorkflowExecutionResponse, verdicts: Verdicts) -> bool:
+async def free_held_task(
+    client: Client, description: DescribeWorkflowExecutionResponse, liveness: LivenessChecker
+) -> bool:
     """Have a run's workflow task given to another worker if the one that took it is gone. Takes as long as a verdict.
 
     Returns:
         Whether it was.
     """
     task = await _taken(client, description)
-    if task is None or not task.worker or not await verdicts.is_worker_gone(task.worker):
+    if task is None or not task.worker or not await liveness.is_worker_gone(task.worker):
         return False
     return await _fail(client, task)
 
 
 @contextlib.asynccontextmanager
-async def freeing_held_tasks(client: Client, run_id: str, verdicts: Verdicts) -> AsyncGenerator[None]:
+async def freeing_held_tasks(client: Client, run_id: str, liveness: LivenessChecker) -> AsyncGenerator[None]:
     """For the length of the block, in which an update awaits its answer: free the task that is to bring it."""
-    freeing = asyncio.create_task(_free_again_and_again(client, run_id, verdicts))
+    freeing = asyncio.create_task(_free_again_and_again(client, run_id, liveness))
     try:
         yield
     finally:
@@ -78,7 +80,7 @@ async def freeing_held_tasks(client: Client, run_id: str, verdicts: Verdicts) ->
         await asyncio.gather(freeing, return_exceptions=True)
 
 
-async def _free_again_and_again(client: Client, run_id: str, verdicts: Verdicts) -> None:
+async def _free_again_and_again(client: Client, run_id: str, liveness: LivenessChecker) -> None:
     seen: HeldTask | None = None
     since = 0.0
     freed = 0
@@ -90,7 +92,7 @@ async def _free_again_and_again(client: Client, run_id: str, verdicts: Verdicts)
         if task is None:
             continue
         if (
-            await verdicts.is_worker_gone(task.worker)
+            await liveness.is_worker_gone(task.worker)
             if task.worker
             else time.monotonic() - since > ANSWER_SECONDS * 2**freed
         ):

@@ -32,7 +32,7 @@ from temporalio.service import RPCError
 
 from mastra_temporal._client.visibility import all_of, equals
 
-__all__ = ["SILENCE_SECONDS", "Verdicts", "describe", "worker_beats"]
+__all__ = ["SILENCE_SECONDS", "LivenessChecker", "describe", "worker_beats"]
 
 SILENCE_SECONDS = 2.5
 """Two and a half times the interval at which our workers and steps beat."""
@@ -44,7 +44,7 @@ POLL_SECONDS = 0.2
 
 
 @dataclass
-class Evidence:
+class LivenessProbe:
     """What is known of one worker, as seen from one run."""
 
     run_id: str | None
@@ -90,8 +90,8 @@ class Evidence:
         return self.alive or self.shut_down or self.steps_ended or silent_seconds >= patience
 
 
-class Verdicts:
-    """Verdicts on workers, each found once: a thousand runs of one dead worker ask about it once."""
+class LivenessChecker:
+    """LivenessChecker on workers, each found once: a thousand runs of one dead worker ask about it once."""
 
     def __init__(self, client: Client, *, unlisted_seconds: float = RECONNECT_SECONDS) -> None:
         """Nothing is known yet.
@@ -102,7 +102,7 @@ class Verdicts:
         """
         self._client = client
         self._unlisted_seconds = unlisted_seconds
-        self._observations: dict[tuple[str, bool, str | None], asyncio.Task[Evidence]] = {}
+        self._observations: dict[tuple[str, bool, str | None], asyncio.Task[LivenessProbe]] = {}
         """By the worker's identity, whether steps are looked at, and where they say nothing of other runs', the run."""
 
     async def gone(self, run_id: str, identities: Iterable[str]) -> set[str]:
@@ -115,27 +115,27 @@ class Verdicts:
         found = await self._observed(None, identity, None)
         return found.listed and not any(found.workers.values())
 
-    async def _verdict(self, run_id: str, identity: str) -> Evidence:
+    async def _verdict(self, run_id: str, identity: str) -> LivenessProbe:
         found = await self._observed(run_id, identity, None)
         if found.only_for_its_run and found.run_id != run_id:
             return await self._observed(run_id, identity, run_id)
         return found
 
-    async def _observed(self, run_id: str | None, identity: str, only_for: str | None) -> Evidence:
+    async def _observed(self, run_id: str | None, identity: str, only_for: str | None) -> LivenessProbe:
         key = (identity, run_id is not None, only_for)
         if key not in self._observations:
-            observing = _observe(self._client, Evidence(run_id, identity, self._unlisted_seconds))
+            observing = _observe(self._client, LivenessProbe(run_id, identity, self._unlisted_seconds))
             self._observations[key] = asyncio.create_task(observing)
             return await self._observations[key]
         return await asyncio.shield(self._observations[key])
 
 
-async def _observe(client: Client, evidence: Evidence) -> Evidence:
+async def _observe(client: Client, probe: LivenessProbe) -> LivenessProbe:
     began = time.monotonic()
     while True:
-        await asyncio.gather(_look_at_steps(client, evidence), _look_at_worker(client, evidence))
-        if evidence.decided(time.monotonic() - began):
-            return evidence
+        await asyncio.gather(_look_at_steps(client, probe), _look_at_worker(client, probe))
+        if probe.decided(time.monotonic() - began):
+            return probe
         await asyncio.sleep(POLL_SECONDS)
 
 
@@ -154,26 +154,26 @@ async def describe(client: Client, run_id: str, execution: str = "") -> Describe
     )
 
 
-async def _look_at_steps(client: Client, evidence: Evidence) -> None:
-    if evidence.run_id is None:
+async def _look_at_steps(client: Client, probe: LivenessProbe) -> None:
+    if probe.run_id is None:
         return
-    pending: list[PendingActivityInfo] = list((await describe(client, evidence.run_id)).pending_activities)
-    own = [item for item in pending if item.last_worker_identity == evidence.identity]
+    pending: list[PendingActivityInfo] = list((await describe(client, probe.run_id)).pending_activities)
+    own = [item for item in pending if item.last_worker_identity == probe.identity]
     for item in own:
-        evidence.step_alive |= evidence.beats(item.activity_id, item.last_heartbeat_time)
-    evidence.steps_ended = not own
+        probe.step_alive |= probe.beats(item.activity_id, item.last_heartbeat_time)
+    probe.steps_ended = not own
 
 
-async def _look_at_worker(client: Client, evidence: Evidence) -> None:
-    query = all_of(equals("WorkerIdentity", evidence.identity))
-    beats = await worker_beats(client, query, lambda beat: beat.worker_identity == evidence.identity)
+async def _look_at_worker(client: Client, probe: LivenessProbe) -> None:
+    query = all_of(equals("WorkerIdentity", probe.identity))
+    beats = await worker_beats(client, query, lambda beat: beat.worker_identity == probe.identity)
     for source, at, interval, shut_down in beats:
         if shut_down:
-            evidence.workers.pop(source, None)
+            probe.workers.pop(source, None)
         else:
-            evidence.workers[source] = evidence.beats(source, at)
-        evidence.listed |= interval < OUR_INTERVAL_SECONDS
-    evidence.shut_down = bool(beats) and all(shut_down for *_, shut_down in beats)
+            probe.workers[source] = probe.beats(source, at)
+        probe.listed |= interval < OUR_INTERVAL_SECONDS
+    probe.shut_down = bool(beats) and all(shut_down for *_, shut_down in beats)
 
 
 async def worker_beats(

@@ -1,8 +1,5 @@
 """A lock among all processes, for the two things that a restart may do to a run only once."""
 
-# pyright: reportUnknownMemberType=false
-# Some of the SDK's overloads are not fully typed.
-
 from __future__ import annotations
 
 import contextlib

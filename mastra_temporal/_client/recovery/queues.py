@@ -1,8 +1,5 @@
 """Does a worker poll the task queue? A restart or resume without one waits, and must say what for."""
 
-# pyright: reportUnknownMemberType=false
-# Some of the SDK's overloads are not fully typed.
-
 from __future__ import annotations
 
 import asyncio
@@ -23,7 +20,7 @@ from temporalio.service import RPCError
 from mastra_temporal._client.recovery.liveness import POLL_SECONDS, SILENCE_SECONDS, describe, worker_beats
 from mastra_temporal._client.visibility import all_of, equals
 
-__all__ = ["attended", "queues_of", "warning_when_unattended"]
+__all__ = ["has_pollers", "queues_of", "warning_when_unattended"]
 
 _logger = logging.getLogger("mastra_temporal.restart")
 
@@ -52,7 +49,7 @@ def pinned_version(description: DescribeWorkflowExecutionResponse) -> WorkerDepl
     return versioning.deployment_version if pinned else None
 
 
-async def attended(
+async def has_pollers(
     client: Client,
     task_queue: str,
     kind: TaskQueueType.ValueType,
@@ -132,7 +129,7 @@ async def _warn(client: Client, run_id: str, what: str) -> None:
         version = pinned_version(description)
         for task_queue, kind in queues_of(description):
             of_version = version if kind == TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW else None
-            if not await attended(client, task_queue, kind, of_version):
+            if not await has_pollers(client, task_queue, kind, of_version):
                 worker = "worker" if of_version is None else f"worker of version `{of_version.build_id}`"
                 _logger.warning(
                     "%s of run `%s`: no %s polls the task queue `%s`; waiting for one (start it with "

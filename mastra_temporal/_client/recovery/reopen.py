@@ -4,9 +4,6 @@ Such a run goes on in a new execution under the same run id, which begins with e
 the closed execution would not do: it cuts off results that were recorded last, and their steps would run again.
 """
 
-# pyright: reportUnknownMemberType=false
-# Some of the SDK's overloads are not fully typed.
-
 from __future__ import annotations
 
 import asyncio
@@ -21,11 +18,11 @@ from mastra_temporal._client.recovery.lock import locked
 from mastra_temporal._client.replay import RecordedRun, recorded_run
 from mastra_temporal._protocol.limits import stored_from
 from mastra_temporal._protocol.results import StepResult
-from mastra_temporal._protocol.snapshot import RunSeed, ScopeSeed
+from mastra_temporal._protocol.snapshot import RunSnapshot, ScopeSnapshot
 from mastra_temporal._protocol.start import StartEnvelope
-from mastra_temporal._tracing.client import following
+from mastra_temporal._tracing.client import CallHeaders, sending
 from mastra_temporal._worker.workflow.scope import Scope
-from mastra_temporal._worker.workflow.snapshot import seed_of
+from mastra_temporal._worker.workflow.snapshot import take_snapshot
 
 __all__ = ["is_closed_by_temporal", "reopen"]
 
@@ -43,6 +40,7 @@ async def reopen(
     client: Client,
     closed: WorkflowExecutionDescription,
     request_context: dict[str, Any],
+    headers: CallHeaders,
     start_options: Callable[[StartEnvelope], dict[str, Any]],
 ) -> bool:
     """Start the next execution of a run. One of any number of callers does it; all return when it is there.
@@ -51,6 +49,7 @@ async def reopen(
         client: The client.
         closed: The execution that was closed.
         request_context: Values that win over the recorded ones.
+        headers: What the caller says about the trace.
         start_options: Further arguments of the start with an envelope.
 
     Returns:
@@ -70,7 +69,7 @@ async def reopen(
             if latest.run_id != closed.run_id:
                 return True
             if mine:
-                with following(recorded.trace):
+                with sending(headers.after(recorded.trace)):
                     await client.start_workflow(
                         closed.workflow_type,
                         envelope,
@@ -97,11 +96,11 @@ def _continuation(recorded: RecordedRun, execution: str, request_context: dict[s
     scope = run.scopes.get(())
     if scope is None or recorded.graph is None:  # nothing has begun, not even on_start is over
         return envelope.model_copy(update=context)
-    seed = RunSeed(
+    snapshot = RunSnapshot(
         scope=_under_way(scope),
         continued_from=execution,
-        generation=recorded.generation,
-        first_generation=0 if envelope.seed is None else envelope.seed.first_generation,
+        resume_count=recorded.resume_count,
+        first_resume_count=0 if envelope.snapshot is None else envelope.snapshot.first_resume_count,
         claims=run.claims,
     )
     update = {
@@ -110,23 +109,25 @@ def _continuation(recorded: RecordedRun, execution: str, request_context: dict[s
         "run_id": run.run_id,
         "per_step": run.per_step or None,
         "graph": recorded.graph,
-        "seed": seed,
+        "snapshot": snapshot,
     }
     return envelope.model_copy(update=context | update)
 
 
-def _under_way(scope: Scope) -> ScopeSeed:
+def _under_way(scope: Scope) -> ScopeSnapshot:
     """A scope as data, in which is marked what had begun: nested workflows are entered where they stand."""
-    seed = seed_of(scope)
-    _mark(seed, scope)
-    return seed
+    snapshot = take_snapshot(scope)
+    _mark(snapshot, scope)
+    return snapshot
 
 
-def _mark(seed: ScopeSeed, scope: Scope) -> None:
-    seed.interrupted = sorted(scope.interrupted.union(scope.active)) or None
-    if seed.progress is None or scope.progress is None:
+def _mark(snapshot: ScopeSnapshot, scope: Scope) -> None:
+    snapshot.interrupted = sorted(scope.interrupted.union(scope.active)) or None
+    if snapshot.progress is None or scope.progress is None:
         return
-    for key, child in seed.progress.children.items():
+    for key, child in snapshot.progress.children.items():
         first = min((step.started_at for step in child.steps.values()), default=0)
-        seed.progress.results.setdefault(key, StepResult(status="running", payload=child.init_data, started_at=first))
+        snapshot.progress.results.setdefault(
+            key, StepResult(status="running", payload=child.init_data, started_at=first)
+        )
         _mark(child, scope.progress.children[key])

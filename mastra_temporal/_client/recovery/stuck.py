@@ -7,9 +7,6 @@ nothing would be lost. Two resets at once would both happen, the server does not
 lock.
 """
 
-# pyright: reportUnknownMemberType=false
-# Some of the SDK's overloads are not fully typed.
-
 from __future__ import annotations
 
 import asyncio
@@ -29,10 +26,10 @@ from temporalio.client import Client, WorkflowUpdateRPCTimeoutOrCancelledError
 from temporalio.service import RPCError
 
 from mastra_temporal._client.busy import is_busy, pauses
-from mastra_temporal._client.recovery.liveness import Verdicts, describe
+from mastra_temporal._client.recovery.liveness import LivenessChecker, describe
 from mastra_temporal._client.recovery.lock import locked
 
-__all__ = ["is_stuck", "patiently", "reset_stuck_run"]
+__all__ = ["is_stuck", "reset_stuck_run", "send_until_answered"]
 
 _logger = logging.getLogger("mastra_temporal.restart")
 
@@ -101,7 +98,7 @@ async def reset_stuck_run(client: Client, run_id: str, *, force: bool) -> bool:
             await asyncio.sleep(POLL_SECONDS)
 
 
-async def patiently(update: Callable[[], Awaitable[T]]) -> T:
+async def send_until_answered(update: Callable[[], Awaitable[T]]) -> T:
     """Send an update until it is answered. It must have an id of its own: then it is handled once.
 
     It is sent again while it is refused because the run's workflow task fails, or because the run or the server has too
@@ -164,7 +161,7 @@ async def _any_step_alive(client: Client, run_id: str, description: DescribeWork
         for item in description.pending_activities
         if item.state == PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
     }
-    return bool(workers - await Verdicts(client).gone(run_id, sorted(workers)))
+    return bool(workers - await LivenessChecker(client).gone(run_id, sorted(workers)))
 
 
 async def _still(client: Client, run_id: str, seen: DescribeWorkflowExecutionResponse) -> bool:

@@ -4,9 +4,6 @@ Temporal keeps everything: the data in the argument of the runs, what else was d
 schedule's own memo, which cannot change, marks it as made by this package.
 """
 
-# pyright: reportUnknownMemberType=false
-# Some of the SDK's overloads are not fully typed.
-
 from __future__ import annotations
 
 from datetime import datetime
@@ -27,10 +24,10 @@ from temporalio.client import (
 from mastra_temporal._data.gate import to_json
 from mastra_temporal._definition.cron import temporal_crons
 from mastra_temporal._definition.schedule import ScheduleConfig
-from mastra_temporal._definition.validation import admit
+from mastra_temporal._definition.validation import validate_start
+from mastra_temporal._definition.workflow_definition import WorkflowDefinition
 from mastra_temporal._protocol.model import CamelModel
 from mastra_temporal._protocol.start import StartEnvelope
-from mastra_temporal.workflow import Workflow
 
 __all__ = ["MARK", "ScheduleRecord", "json_config", "read_schedule", "temporal_schedule"]
 
@@ -76,20 +73,20 @@ class ScheduleMemo(CamelModel):
     metadata: dict[str, Any] | None = None
 
 
-def json_config(workflow: Workflow[Any, Any, Any], config: ScheduleConfig) -> ScheduleConfig:
+def json_config(workflow: WorkflowDefinition, config: ScheduleConfig) -> ScheduleConfig:
     """The schedule with its data as JSON, without the id that tells it from others of its workflow.
 
     Raises:
         SchemaValidationError: The data does not match the workflow's schemas.
     """
-    admit(workflow, config.input_data, config.initial_state, config.request_context or {})
+    validate_start(workflow, config.input_data, config.initial_state, config.request_context or {})
     data = to_json(config, what=f"The schedule of workflow `{workflow.id}`")
     return ScheduleConfig.model_validate({**data, "id": None})
 
 
 def temporal_schedule(
     schedule_id: str,
-    workflow: Workflow[Any, Any, Any],
+    workflow: WorkflowDefinition,
     config: ScheduleConfig,
     *,
     task_queue: str,

@@ -6,9 +6,9 @@ import builtins
 import logging
 import time
 import uuid
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final, Literal
 
 from temporalio.client import (
     Client,
@@ -21,15 +21,14 @@ from temporalio.client import (
 )
 from temporalio.service import RPCError, RPCStatusCode
 
-from mastra_temporal._client.rpc_errors import explained
+from mastra_temporal._client.create import create_run
+from mastra_temporal._client.rpc_errors import translate_rpc_errors
+from mastra_temporal._client.run import Run
 from mastra_temporal._client.schedules.codec import MARK, ScheduleRecord, json_config, read_schedule, temporal_schedule
+from mastra_temporal._client.session import Session
 from mastra_temporal._definition.schedule import ScheduleConfig, declared_id, slug
+from mastra_temporal._definition.workflow_definition import WorkflowDefinition, find_workflow
 from mastra_temporal.errors import ScheduleError
-
-if TYPE_CHECKING:
-    from mastra_temporal._client.run import Run
-    from mastra_temporal.mastra import Mastra
-    from mastra_temporal.workflow import Workflow
 
 __all__ = ["Reconciliation", "ScheduleRecord", "Schedules"]
 
@@ -61,21 +60,22 @@ class Schedules:
     ``wf_<workflow>__<id>`` when a workflow declares it, ``schedule_<id>`` when `create` made it.
     """
 
-    def __init__(self, mastra: Mastra) -> None:
+    def __init__(self, session: Session, workflows: Mapping[str, WorkflowDefinition]) -> None:
         """Use ``mastra.schedules``."""
-        self._mastra = mastra
+        self._session = session
+        self._workflows = workflows
 
     @property
     def client(self) -> Client:
         """The Temporal client."""
-        return self._mastra.client
+        return self._session.client
 
     @property
     def label(self) -> str:
         """What is worked on, for errors."""
         return "schedules"
 
-    @explained
+    @translate_rpc_errors
     async def create(
         self,
         *,
@@ -116,7 +116,7 @@ class Schedules:
             request_context=request_context,
             metadata=metadata,
         )
-        workflow = self._mastra.get_workflow_by_id(workflow_id)
+        workflow = find_workflow(self._workflows, workflow_id)
         schedule_id = _full_id(id or str(uuid.uuid4()))
         try:
             await self._create(
@@ -126,13 +126,13 @@ class Schedules:
             raise ScheduleError(f"Schedule `{schedule_id}` exists already: use update(), or another id.") from None
         return await self._require(schedule_id)
 
-    @explained
+    @translate_rpc_errors
     async def get(self, schedule_id: str) -> ScheduleRecord | None:
         """A schedule, or None when there is none of that id."""
         description = await self._describe(schedule_id)
         return None if description is None else await read_schedule(self.client, description)
 
-    @explained
+    @translate_rpc_errors
     async def list(
         self, *, workflow_id: str | None = None, status: Literal["active", "paused"] | None = None
     ) -> builtins.list[ScheduleRecord]:
@@ -151,7 +151,7 @@ class Schedules:
             if workflow_id in (None, record.workflow_id) and status in (None, record.status)
         ]
 
-    @explained
+    @translate_rpc_errors
     async def update(
         self,
         schedule_id: str,
@@ -188,28 +188,28 @@ class Schedules:
                     f"Schedule `{record.id}` is declared by workflow `{record.workflow_id}`: change "
                     f"{', '.join(changes)} there and deploy; the next start of a worker would undo a change made here."
                 )
-            workflow = self._mastra.get_workflow_by_id(record.workflow_id)
+            workflow = find_workflow(self._workflows, record.workflow_id)
             config = ScheduleConfig(**{**record.config.model_dump(), **changes})
             await self._replace(record.id, workflow, json_config(workflow, config))
         if status is not UNSET:
             await (self.pause if status == "paused" else self.resume)(record.id)
         return await self._require(record.id)
 
-    @explained
+    @translate_rpc_errors
     async def pause(self, schedule_id: str) -> ScheduleRecord:
         """Start no more runs until `resume`. Survives deploys; pausing twice is pausing once."""
         record = await self._require(schedule_id)
         await self._handle(record.id).pause()
         return await self._require(record.id)
 
-    @explained
+    @translate_rpc_errors
     async def resume(self, schedule_id: str) -> ScheduleRecord:
         """Go on with the next time after now: what fell into the pause is not made up for."""
         record = await self._require(schedule_id)
         await self._handle(record.id).unpause()
         return await self._require(record.id)
 
-    @explained
+    @translate_rpc_errors
     async def run(self, schedule_id: str) -> Run[Any]:
         """Start a run now, beside the scheduled ones, also when the schedule is paused.
 
@@ -217,10 +217,9 @@ class Schedules:
         the later of two in one second.)
         """
         record = await self._require(schedule_id)
-        workflow = self._mastra.get_workflow_by_id(record.workflow_id)
-        run = await self._mastra.create_run(
-            workflow, run_id=f"sched_{record.id}_{time.time_ns() // 1000}", resource_id=None
-        )
+        workflow = find_workflow(self._workflows, record.workflow_id)
+        run_id = f"sched_{record.id}_{time.time_ns() // 1000}"
+        run: Run[Any] = await create_run(self._session, workflow, run_id=run_id, resource_id=None)
         await run.start_async(
             input_data=record.input_data,
             initial_state=record.initial_state,
@@ -228,7 +227,7 @@ class Schedules:
         )
         return run
 
-    @explained
+    @translate_rpc_errors
     async def delete(self, schedule_id: str) -> None:
         """Delete a schedule; its runs go on. One that a workflow declares comes back with the next deploy.
 
@@ -238,7 +237,7 @@ class Schedules:
         if record is not None:
             await self._delete(record.id)
 
-    @explained
+    @translate_rpc_errors
     async def reconcile(self) -> Reconciliation:
         """Make Temporal's schedules those that the registered workflows declare. A worker does it when it starts.
 
@@ -250,7 +249,7 @@ class Schedules:
         """
         declared = {
             declared_id(workflow.id, config): (workflow, json_config(workflow, config))
-            for workflow in self._mastra.list_workflows().values()
+            for workflow in self._workflows.values()
             for config in workflow.schedules
         }
         done = Reconciliation()
@@ -267,7 +266,7 @@ class Schedules:
     # Helpers
 
     async def _bring_about(
-        self, schedule_id: str, workflow: Workflow[Any, Any, Any], config: ScheduleConfig, done: Reconciliation
+        self, schedule_id: str, workflow: WorkflowDefinition, config: ScheduleConfig, done: Reconciliation
     ) -> None:
         """Create a declared schedule, or update it when it is not as declared."""
         try:
@@ -279,7 +278,7 @@ class Schedules:
                     f"Schedule `{schedule_id}`, which workflow `{workflow.id}` declares, exists already and was "
                     "not made by this package: delete it, or declare the schedule under another id."
                 ) from None
-            if (record.config, record.task_queue) != (config, self._mastra.task_queue):
+            if (record.config, record.task_queue) != (config, self._session.task_queue):
                 await self._replace(schedule_id, workflow, config)
                 done.updated.append(schedule_id)
         else:
@@ -289,7 +288,7 @@ class Schedules:
         return [
             record.id
             for record in await self.list()
-            if record.declared and record.task_queue == self._mastra.task_queue and record.id not in declared
+            if record.declared and record.task_queue == self._session.task_queue and record.id not in declared
         ]
 
     def _handle(self, schedule_id: str) -> ScheduleHandle:
@@ -312,20 +311,20 @@ class Schedules:
     async def _create(
         self,
         schedule_id: str,
-        workflow: Workflow[Any, Any, Any],
+        workflow: WorkflowDefinition,
         config: ScheduleConfig,
         *,
         declared: bool,
         paused: bool = False,
     ) -> None:
         schedule = temporal_schedule(
-            schedule_id, workflow, config, task_queue=self._mastra.task_queue, state=ScheduleState(paused=paused)
+            schedule_id, workflow, config, task_queue=self._session.task_queue, state=ScheduleState(paused=paused)
         )
         await self.client.create_schedule(schedule_id, schedule, memo={MARK: {"declared": declared}})
 
-    async def _replace(self, schedule_id: str, workflow: Workflow[Any, Any, Any], config: ScheduleConfig) -> None:
+    async def _replace(self, schedule_id: str, workflow: WorkflowDefinition, config: ScheduleConfig) -> None:
         def change(current: ScheduleUpdateInput) -> ScheduleUpdate:
-            state, task_queue = current.description.schedule.state, self._mastra.task_queue
+            state, task_queue = current.description.schedule.state, self._session.task_queue
             return ScheduleUpdate(temporal_schedule(schedule_id, workflow, config, task_queue=task_queue, state=state))
 
         await self._handle(schedule_id).update(change)

@@ -121,7 +121,7 @@ class Feed:
         self._client = client
         self._run_id = run_id
         self._execution = execution or ""
-        self.offset = offset
+        self.offset: int = offset
         """Of the next item."""
         self._settled = 0
         self.chain = after or execution

@@ -10,14 +10,16 @@ from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import Field
 
-from mastra_temporal._client.streams.feed import Feed, Item
+from mastra_temporal._client.handle import RunHandle
+from mastra_temporal._client.rpc_errors import translate_rpc_errors
+from mastra_temporal._client.streams.feed import Execution, Feed, Item, current_execution
 from mastra_temporal._protocol.model import CamelModel
 from mastra_temporal._protocol.results import NO_USAGE, RunStatus, WorkflowResult
 from mastra_temporal._worker.activities import boundary
 from mastra_temporal._worker.activities.failure import recorded_cause
-from mastra_temporal.errors import MastraError
+from mastra_temporal.errors import MastraError, RunError, RunNotFoundError
 
-__all__ = ["Watch", "WorkflowEvent", "WorkflowRunOutput", "observed"]
+__all__ = ["Watch", "WorkflowEvent", "WorkflowRunOutput", "observe"]
 
 OutT = TypeVar("OutT")
 
@@ -76,17 +78,29 @@ def _mark(item: Item) -> Mark | None:
     return "suspended" if item.event["payload"]["workflowStatus"] == "suspended" else "end"
 
 
-async def observed(
-    run_id: str, feed: Feed, from_offset: int, status: Callable[[], Awaitable[RunStatus]]
+async def observe(
+    run: RunHandle, from_offset: int, status: Callable[[], Awaitable[RunStatus]]
 ) -> AsyncGenerator[WorkflowEvent]:
-    """All events of a run from an offset on, through all suspensions, to its end."""
+    """All events of a run from an offset on, through all suspensions, to its end. See `Run.observe_stream`."""
+    if from_offset < 0:
+        raise RunError(f"{run.label}: from_offset counts from 0, got {from_offset}.")
+    execution = await _execution(run)
+    if execution is None:
+        raise RunNotFoundError(f"{run.label} was not found: there is nothing to observe.")
+    # Begin one event earlier: it tells whether the last one has been seen.
+    feed = Feed(run.client, run.run_id, execution.first, max(0, from_offset - 1))
     last: Item | None = None
     async for item in feed.items():
         last = item
         if item.offset >= from_offset:
-            yield _streamed(item, run_id)
+            yield _streamed(item, run.run_id)
     if last is not None and _mark(last) != "end":
-        yield _finish(run_id, await status(), feed.offset)
+        yield _finish(run.run_id, await status(), feed.offset)
+
+
+@translate_rpc_errors
+async def _execution(run: RunHandle) -> Execution | None:
+    return await current_execution(run.client, run.run_id)
 
 
 class WorkflowRunOutput(Generic[OutT]):

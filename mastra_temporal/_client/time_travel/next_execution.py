@@ -1,4 +1,4 @@
-"""The departure of an open run that travels in time: its next execution is started by the run itself.
+"""The next_execution of an open run that travels in time: its next execution is started by the run itself.
 
 The traveller asks the run by an update, and so does whoever resumes it: the run takes one of them first and refuses the
 other. Once it has agreed it does nothing else any more, and this activity starts the execution in which it goes on,
@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from typing import TYPE_CHECKING
 
 from temporalio import activity
 from temporalio.client import (
@@ -27,30 +26,30 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from mastra_temporal._client.busy import unhurried
 from mastra_temporal._client.presentation import start_options
-from mastra_temporal._client.recovery.stuck import patiently
+from mastra_temporal._client.recovery.stuck import send_until_answered
 from mastra_temporal._client.waiting import waiting
+from mastra_temporal._definition.workflow_definition import find_workflow
 from mastra_temporal._protocol.limits import size_error
-from mastra_temporal._protocol.names import ACTIVITY_DEPART, UPDATE_TRAVEL
-from mastra_temporal._protocol.time_travel import Departure, TravelRequest
-from mastra_temporal._tracing.client import handing_on
+from mastra_temporal._protocol.names import ACTIVITY_START_NEXT_EXECUTION, UPDATE_TIME_TRAVEL
+from mastra_temporal._protocol.time_travel import NextExecution, TimeTravelUpdate
+from mastra_temporal._tracing.client import CallHeaders, sending
+from mastra_temporal._tracing.headers import TracingHeader
+from mastra_temporal._worker.activities.definitions import Definitions
 from mastra_temporal.errors import PayloadTooLargeError, TimeTravelError
 
-if TYPE_CHECKING:
-    from mastra_temporal.mastra import Mastra
-
-__all__ = ["Departures", "depart"]
+__all__ = ["NextExecutionStarter", "time_travel_open_run"]
 
 SHORTEST_SECONDS, LONGEST_SECONDS = 0.02, 1.0
 """Between two looks for the next execution."""
 
 
-async def depart(client: Client, seen: WorkflowExecutionDescription, request: TravelRequest) -> None:
+async def time_travel_open_run(client: Client, seen: WorkflowExecutionDescription, request: TimeTravelUpdate) -> None:
     """Have an open run travel in time. Returns when its next execution is there.
 
     Args:
         client: The client.
-        seen: The execution that the journey was planned with.
-        request: The journey.
+        seen: The execution that the request was planned with.
+        request: The request.
 
     Raises:
         TimeTravelError: Somebody else was faster: the run was resumed, canceled or has travelled. Nothing changed.
@@ -64,7 +63,7 @@ async def depart(client: Client, seen: WorkflowExecutionDescription, request: Tr
     update_id = f"travel-{uuid.uuid4()}"
     try:
         async with waiting(client).turn(seen.id):
-            await patiently(lambda: handle.execute_update(UPDATE_TRAVEL, request, id=update_id))
+            await send_until_answered(lambda: handle.execute_update(UPDATE_TIME_TRAVEL, request, id=update_id))
     except WorkflowUpdateFailedError as error:
         raise TimeTravelError(_said(error)) from None
     except RPCError as error:
@@ -91,23 +90,24 @@ def _said(error: WorkflowUpdateFailedError) -> str:
     return error.cause.message if isinstance(error.cause, ApplicationError) else str(error.cause)
 
 
-class Departures:
+class NextExecutionStarter:
     """The activity that starts the next execution."""
 
-    def __init__(self, mastra: Mastra) -> None:
-        """Create it for a registry."""
-        self._mastra = mastra
+    def __init__(self, definitions: Definitions) -> None:
+        """Create it for the workflows that the worker has."""
+        self._definitions = definitions
 
-    @activity.defn(name=ACTIVITY_DEPART)
-    async def start(self, departure: Departure) -> None:
+    @activity.defn(name=ACTIVITY_START_NEXT_EXECUTION)
+    async def start(self, next_execution: NextExecution) -> None:
         """Start the next execution of the run that this is part of, which ends it."""
-        info, client, request = activity.info(), activity.client(), departure.request
+        info, client, request = activity.info(), activity.client(), next_execution.request
         run_id = info.workflow_id or ""
         now = await client.get_workflow_handle(run_id).describe()
         if now.run_id != info.workflow_run_id or now.status != WorkflowExecutionStatus.RUNNING:
             return  # an earlier attempt has done it
-        workflow = self._mastra.get_workflow(request.workflow_id)
-        with handing_on(departure.header, departure.context):
+        workflow = find_workflow(self._definitions.workflows, request.workflow_id)
+        headers = CallHeaders(TracingHeader.model_validate(next_execution.header), next_execution.context)
+        with sending(headers):
             await client.start_workflow(
                 workflow.id,
                 request.envelope,

@@ -1,6 +1,6 @@
 """Time travel: where a new execution of a run begins, so that it goes on from a chosen step with recorded results.
 
-A journey goes down from the run's own workflow through nested workflows to its target. On each level the entries before
+A request goes down from the run's own workflow through nested workflows to its target. On each level the entries before
 the target keep their results, the entry of the target is prepared, and nothing is known of what comes after it.
 """
 
@@ -17,23 +17,21 @@ from mastra_temporal._protocol.graph import (
     Entry,
     ForeachEntry,
     LoopEntry,
-    MappingEntry,
     NestedEntry,
     ParallelEntry,
     SleepEntry,
     SleepUntilEntry,
     StepEntry,
-    body_id,
 )
 from mastra_temporal._protocol.keys import step_id_of
 from mastra_temporal._protocol.results import StepResult
-from mastra_temporal._protocol.snapshot import ProgressSeed, RunSeed, ScopeSeed
+from mastra_temporal._protocol.snapshot import ProgressSnapshot, RunSnapshot, ScopeSnapshot
 from mastra_temporal._worker.workflow.foreach import recorded_items
 from mastra_temporal._worker.workflow.scope import Scope
-from mastra_temporal._worker.workflow.snapshot import bodies, nested_entry, seed_of
+from mastra_temporal._worker.workflow.snapshot import nested_entry, take_snapshot
 from mastra_temporal.errors import TimeTravelError
 
-__all__ = ["Journey", "StepContexts", "step_contexts", "step_ids", "travel"]
+__all__ = ["StepContexts", "TimeTravelRequest", "plan_time_travel", "step_contexts"]
 
 StepContexts = dict[str, StepResult]
 """Results that stand in for recorded ones, by step id."""
@@ -46,7 +44,7 @@ NOTHING: dict[str, Any] = {}
 
 
 @dataclass(frozen=True)
-class Journey:
+class TimeTravelRequest:
     """Where to go, and with what."""
 
     target: list[str]
@@ -61,45 +59,40 @@ class Journey:
     nested_contexts: dict[str, StepContexts] = field(default_factory=lambda: dict[str, StepContexts]())
 
 
-def step_ids(entry: Entry) -> list[str]:
-    """The ids under which the results of an entry are kept."""
-    if isinstance(entry, (MappingEntry, SleepEntry, SleepUntilEntry)):
-        return [entry.id]
-    return [body_id(body) for body in bodies(entry)]
-
-
 def step_contexts(given: Mapping[str, dict[str, Any]] | None) -> StepContexts:
     """Results as callers give them: what is left out of them is taken for that of a step that succeeded."""
     defaults = {"status": "success", "startedAt": round(time.time() * 1000)}
     return {name: StepResult.model_validate({**defaults, **result}) for name, result in (given or {}).items()}
 
 
-def travel(journey: Journey, entries: list[Entry], scopes: Mapping[tuple[str, ...], Scope]) -> RunSeed:
+def plan_time_travel(
+    request: TimeTravelRequest, entries: list[Entry], scopes: Mapping[tuple[str, ...], Scope]
+) -> RunSnapshot:
     """Where the new execution begins.
 
     Args:
-        journey: Where to go.
+        request: Where to go.
         entries: The graph that the new execution follows.
         scopes: The recorded scopes, by path; none when the run was never started.
 
     Raises:
         TimeTravelError: The target does not exist, or what comes before it was not recorded.
     """
-    top = _Level(journey, scopes, (), entries, journey.target, journey.context, journey.initial_state)
-    seed = top.seed()
-    if journey.resume_data is not None and not _answers(seed):
+    top = _Level(request, scopes, (), entries, request.target, request.context, request.initial_state)
+    snapshot = top.snapshot()
+    if request.resume_data is not None and not _answers(snapshot):
         raise TimeTravelError(
-            f"Nothing is suspended at step '{'.'.join(journey.target)}' or after it that could get the resume data. "
+            f"Nothing is suspended at step '{'.'.join(request.target)}' or after it that could get the resume data. "
             "Travel without `resume_data`, or to the suspended step."
         )
-    return RunSeed(scope=seed, left=[seed_of(scope) for path, scope in scopes.items() if path])
+    return RunSnapshot(scope=snapshot, left=[take_snapshot(scope) for path, scope in scopes.items() if path])
 
 
 @dataclass
 class _Level:
     """One workflow on the way."""
 
-    journey: Journey
+    request: TimeTravelRequest
     scopes: Mapping[tuple[str, ...], Scope]
     path: tuple[str, ...]
     entries: list[Entry]
@@ -116,7 +109,7 @@ class _Level:
         self.target = step_id_of(self.way[0])
         self.arrived = len(self.way) == 1
 
-    def seed(self) -> ScopeSeed:
+    def snapshot(self) -> ScopeSnapshot:
         position = self._position()
         before, previous = self._before(position)
         init_data = self._init_data(position)
@@ -128,8 +121,8 @@ class _Level:
         if isinstance(entry, (StepEntry, NestedEntry)) and progress is not None:
             path.append(self.target)
         suspended = self._suspended_after(position) if self.arrived and progress is None else {}
-        return ScopeSeed(
-            run_id=recorded.run_id if recorded is not None else self.journey.run_id,
+        return ScopeSnapshot(
+            run_id=recorded.run_id if recorded is not None else self.request.run_id,
             path=list(self.path),
             init_data=init_data,
             state=self._state(),
@@ -138,7 +131,7 @@ class _Level:
             position=position,
             input_data=input_data,
             progress=progress,
-            answers=dict.fromkeys(suspended, self.journey.resume_data),
+            answers=dict.fromkeys(suspended, self.request.resume_data),
         )
 
     def _state(self) -> dict[str, Any]:
@@ -149,12 +142,12 @@ class _Level:
     # Before the target
 
     def _position(self) -> int:
-        found = (index for index, entry in enumerate(self.entries) if self.target in step_ids(entry))
+        found = (index for index, entry in enumerate(self.entries) if self.target in entry.result_ids)
         position = next(found, None)
         if not self.results:
             if position is None:
                 raise TimeTravelError(
-                    f"Time travel target step not found in execution graph: '{'.'.join(self.journey.target)}'. "
+                    f"Time travel target step not found in execution graph: '{'.'.join(self.request.target)}'. "
                     "Verify the step id/path."
                 )
             return position
@@ -183,7 +176,7 @@ class _Level:
     def _missing(self, entry: Entry) -> list[str]:
         if isinstance(entry, (SleepEntry, SleepUntilEntry, ForeachEntry, LoopEntry)):
             return []
-        missing = [name for name in step_ids(entry) if name not in self.results and name not in self.context]
+        missing = [name for name in entry.result_ids if name not in self.results and name not in self.context]
         if isinstance(entry, ConditionalEntry) and len(missing) < len(entry.steps):
             return []
         return missing
@@ -193,8 +186,8 @@ class _Level:
         results: StepContexts = {}
         output: Any = None
         for index, entry in enumerate(self.entries[:position]):
-            names = step_ids(entry)
-            injected = self.journey.input_data if self._gives_input(names, index == position - 1) else None
+            names = entry.result_ids
+            injected = self.request.input_data if self._gives_input(names, index == position - 1) else None
             for name in names:
                 if isinstance(entry, ConditionalEntry) and name not in self.results and name not in self.context:
                     continue
@@ -209,7 +202,7 @@ class _Level:
     def _completed(self, name: str, payload: Any, output: Any) -> StepResult:
         """The result of a step that is taken as done."""
         given, recorded = self.context.get(name), self.results.get(name)
-        basis = given or recorded or StepResult(status="success", started_at=self.journey.now)
+        basis = given or recorded or StepResult(status="success", started_at=self.request.now)
         update: dict[str, Any] = {
             "payload": _first(given and given.payload, payload, recorded and recorded.payload, NOTHING),
             "metadata": None,  # as in Mastra: how often a loop ran belongs to the run before
@@ -221,7 +214,7 @@ class _Level:
                 "error": None,
                 "tripwire": None,
                 "non_retryable": None,
-                "ended_at": basis.ended_at or self.journey.now,
+                "ended_at": basis.ended_at or self.request.now,
             }
         return basis.model_copy(update=update)
 
@@ -229,53 +222,53 @@ class _Level:
         recorded = self.recorded.init_data if self.recorded is not None else self.entered_with
         if position == 0:
             given = self.context.get(self.target)
-            own_input = self.journey.input_data if self.arrived and "[" not in self.way[0] else None
+            own_input = self.request.input_data if self.arrived and "[" not in self.way[0] else None
             return _first(given and given.payload, own_input, recorded, NOTHING)
-        first = [self.context[name].payload for name in step_ids(self.entries[0]) if name in self.context]
+        first = [self.context[name].payload for name in self.entries[0].result_ids if name in self.context]
         return _first(*first, recorded, NOTHING)
 
     def _input(self, position: int, init_data: Any, previous: Any) -> Any:
         """The input of the target's entry."""
         given = self.context.get(self.target)
-        own_input = self.journey.input_data if self.arrived and "[" not in self.way[0] else None
+        own_input = self.request.input_data if self.arrived and "[" not in self.way[0] else None
         return _first(own_input, given and given.payload, init_data if position == 0 else previous)
 
     def _suspended_after(self, position: int) -> StepContexts:
         """The suspended steps after the target: they get the resume data when they are reached."""
-        if self.journey.resume_data is None:
+        if self.request.resume_data is None:
             return {}
-        names = (name for entry in self.entries[position + 1 :] for name in step_ids(entry))
+        names = (name for entry in self.entries[position + 1 :] for name in entry.result_ids)
         return {name: self.results[name] for name in names if _is(self.results.get(name), "suspended")}
 
     # The target's entry
 
-    def _progress(self, entry: Entry, input_data: Any) -> ProgressSeed | None:
+    def _progress(self, entry: Entry, input_data: Any) -> ProgressSnapshot | None:
         if isinstance(entry, ForeachEntry):
             return self._of_foreach(entry, input_data)
         if isinstance(entry, (ParallelEntry, ConditionalEntry)):
             return self._of_block(entry, input_data)
-        progress = ProgressSeed(input_data=input_data)
+        progress = ProgressSnapshot(input_data=input_data)
         self._enter(progress, self.target, input_data)
         return progress if progress.results else None
 
-    def _enter(self, progress: ProgressSeed, key: str, input_data: Any) -> None:
+    def _enter(self, progress: ProgressSnapshot, key: str, input_data: Any) -> None:
         """Prepare the body that is the target, or leads to it."""
         recorded = self.results.get(self.target)
         if not self.arrived:
             progress.children[key] = self._child(key, input_data)
-            started_at = recorded.started_at if recorded is not None else self.journey.now
+            started_at = recorded.started_at if recorded is not None else self.request.now
             progress.results[key] = StepResult(status="running", payload=input_data, started_at=started_at)
-            if self.journey.resume_data is not None and _is(recorded, "suspended"):
-                progress.resuming[key] = self.journey.resume_data
-        elif self.journey.resume_data is not None and recorded is not None and recorded.status == "suspended":
+            if self.request.resume_data is not None and _is(recorded, "suspended"):
+                progress.resuming[key] = self.request.resume_data
+        elif self.request.resume_data is not None and recorded is not None and recorded.status == "suspended":
             progress.results[key] = recorded.model_copy(update={"payload": input_data})
-            progress.resuming[key] = self.journey.resume_data
+            progress.resuming[key] = self.request.resume_data
 
-    def _child(self, key: str, input_data: Any) -> ScopeSeed:
+    def _child(self, key: str, input_data: Any) -> ScopeSnapshot:
         entry = nested_entry(self.entries, key)
         if entry is None:
             raise TimeTravelError(
-                f"Time travel target step not found in execution graph: '{'.'.join(self.journey.target)}'. "
+                f"Time travel target step not found in execution graph: '{'.'.join(self.request.target)}'. "
                 f"`{self.target}` is not a nested workflow."
             )
         paths = [
@@ -284,33 +277,33 @@ class _Level:
         exact = (*self.path, key)
         path = exact if exact in self.scopes or not paths else paths[-1]  # of a loop, the last iteration
         return _Level(
-            self.journey,
+            self.request,
             self.scopes,
             path,
             entry.serialized_step_flow,
             self.way[1:],
-            self.journey.nested_contexts.get(self.target, {}),
+            self.request.nested_contexts.get(self.target, {}),
             None if path in self.scopes else self._state(),
             input_data,
-        ).seed()
+        ).snapshot()
 
-    def _of_block(self, entry: ParallelEntry | ConditionalEntry, input_data: Any) -> ProgressSeed:
+    def _of_block(self, entry: ParallelEntry | ConditionalEntry, input_data: Any) -> ProgressSnapshot:
         """Only the target runs; its siblings keep their results, and those that have none stay out."""
-        progress = ProgressSeed(input_data=input_data, selected=[])
-        for index, name in enumerate(step_ids(entry)):
+        progress = ProgressSnapshot(input_data=input_data, selected=[])
+        for index, name in enumerate(entry.result_ids):
             if name == self.target:
                 self._enter(progress, name, input_data)
             elif name in self.results or name in self.context:
                 progress.results[name] = self._completed(name, input_data, None)
             elif isinstance(entry, ParallelEntry):
-                progress.results[name] = StepResult(status="skipped", started_at=self.journey.now)
+                progress.results[name] = StepResult(status="skipped", started_at=self.request.now)
             else:
                 continue
             assert progress.selected is not None
             progress.selected.append(index)
         return progress
 
-    def _of_foreach(self, entry: ForeachEntry, items: Any) -> ProgressSeed | None:
+    def _of_foreach(self, entry: ForeachEntry, items: Any) -> ProgressSnapshot | None:
         """With an index only that item runs; without one, all items that have not succeeded."""
         if not is_array(items):
             return None
@@ -323,26 +316,26 @@ class _Level:
             )
         if named and key not in {f"{self.target}[{index}]" for index in range(len(items))}:
             raise TimeTravelError(f"Item '{key}' does not exist: `{self.target}` has {len(items)} items.")
-        reusable = named or (self.journey.input_data is None and not _is(self.results.get(self.target), "success"))
+        reusable = named or (self.request.input_data is None and not _is(self.results.get(self.target), "success"))
         kept = recorded_items(self.recorded, self.target, items) if reusable else {}
-        progress = ProgressSeed(input_data=list(items))
+        progress = ProgressSnapshot(input_data=list(items))
         for name, result in kept.items():
             if name != key and result.status == "success":
                 progress.results[name] = result
         if named:
             index = int(key[len(self.target) + 1 : -1])
-            if self.arrived and self.journey.input_data is not None:
-                progress.input_data[index] = self.journey.input_data
+            if self.arrived and self.request.input_data is not None:
+                progress.input_data[index] = self.request.input_data
             self._enter(progress, key, progress.input_data[index])
         return progress
 
 
-def _answers(seed: ScopeSeed) -> bool:
+def _answers(snapshot: ScopeSnapshot) -> bool:
     """Whether a suspended step gets the resume data."""
-    if seed.answers or seed.progress is None:
-        return bool(seed.answers)
-    children = seed.progress.children
-    return any(_answers(children[key]) if key in children else True for key in seed.progress.resuming) or any(
+    if snapshot.answers or snapshot.progress is None:
+        return bool(snapshot.answers)
+    children = snapshot.progress.children
+    return any(_answers(children[key]) if key in children else True for key in snapshot.progress.resuming) or any(
         _answers(child) for child in children.values()
     )
 

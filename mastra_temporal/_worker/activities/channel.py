@@ -18,7 +18,7 @@ from mastra_temporal._protocol.names import OUTPUT_TOPIC, QUERY_LOOKUP
 from mastra_temporal._protocol.step_calls import StepCall
 from mastra_temporal.errors import PayloadTooLargeError
 
-__all__ = ["StepChannel"]
+__all__ = ["RunChannel"]
 
 BATCH_BYTES = 256 * 1024
 """What one batch gathers at most."""
@@ -30,7 +30,7 @@ UNHURRIED_AFTER = 50
 """Batches. A run takes at most 10,000: a step that writes for hours sends ever larger ones, ever more seldom."""
 
 
-class StepChannel:
+class RunChannel:
     """The way of one step to its run. Close it before the step reports its result, so that nothing written is lost."""
 
     def __init__(self, call: StepCall) -> None:

@@ -8,9 +8,9 @@ from typing import Any, cast
 from mastra_temporal._data.schema import Schema
 from mastra_temporal._definition.step import Step
 from mastra_temporal._definition.validation import validated
-from mastra_temporal._protocol.graph import ForeachEntry, body_id
+from mastra_temporal._definition.workflow_definition import WorkflowDefinition
+from mastra_temporal._protocol.graph import ForeachEntry
 from mastra_temporal.errors import SchemaValidationError
-from mastra_temporal.workflow import Workflow
 
 __all__ = ["Declared"]
 
@@ -23,7 +23,7 @@ class Declared:
     Each method raises a `SchemaValidationError` where the data do not match the schema that is declared now.
     """
 
-    workflow: Workflow[Any, Any, Any]
+    workflow: WorkflowDefinition
     validate_inputs: bool
     """Whether the run validates inputs, state and what steps suspend with."""
     validate_outputs: bool
@@ -81,13 +81,13 @@ class Declared:
     def _owner(self) -> str:
         return f"workflow `{self.workflow.id}`"
 
-    def _checks_output(self, step: Step[Any, Any] | Workflow[Any, Any, Any]) -> bool:
-        return step.options.validate_outputs if isinstance(step, Workflow) else self.validate_outputs
+    def _checks_output(self, step: Step[Any, Any] | WorkflowDefinition) -> bool:
+        return step.options.validate_outputs if isinstance(step, WorkflowDefinition) else self.validate_outputs
 
     def _is_foreach(self, step_id: str) -> bool:
         entries = self.workflow.graph.entries
-        return any(isinstance(entry, ForeachEntry) and body_id(entry.step) == step_id for entry in entries)
+        return any(isinstance(entry, ForeachEntry) and entry.step.body_id == step_id for entry in entries)
 
-    def _output(self, step: Step[Any, Any] | Workflow[Any, Any, Any], value: Any) -> Any:
+    def _output(self, step: Step[Any, Any] | WorkflowDefinition, value: Any) -> Any:
         what, code = f"The output of step `{step.id}` of {self._owner}", "WORKFLOW_STEP_OUTPUT_VALIDATION_FAILED"
         return validated(step.output_schema, value, f"{what} does not match its output_schema", code)

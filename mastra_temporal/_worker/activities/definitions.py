@@ -9,12 +9,12 @@ from temporalio.exceptions import ApplicationError
 
 from mastra_temporal._definition.step import Step
 from mastra_temporal._definition.validation import validated
+from mastra_temporal._definition.workflow_definition import WorkflowDefinition
 from mastra_temporal._protocol.messages import DataProblem
 from mastra_temporal._protocol.names import INVALID_DATA
 from mastra_temporal._worker.activities.boundary import user_code
 from mastra_temporal._worker.activities.failure import error_info, summary
 from mastra_temporal.errors import DefinitionError, SchemaValidationError
-from mastra_temporal.workflow import Workflow
 
 __all__ = ["Definitions"]
 
@@ -22,13 +22,13 @@ __all__ = ["Definitions"]
 class Definitions:
     """All workflows of a registry, and those nested in them."""
 
-    def __init__(self, workflows: Iterable[Workflow[Any, Any, Any]]) -> None:
+    def __init__(self, workflows: Iterable[WorkflowDefinition]) -> None:
         """Collect the workflows.
 
         Raises:
             DefinitionError: Two different workflows have one id, or one is not committed.
         """
-        self.workflows: dict[str, Workflow[Any, Any, Any]] = {}
+        self.workflows: dict[str, WorkflowDefinition] = {}
         for workflow in workflows:
             self._add(workflow)
 
@@ -56,14 +56,13 @@ class Definitions:
             return
         raise ApplicationError(message, problem, type=INVALID_DATA, non_retryable=True)
 
-    def _add(self, workflow: Workflow[Any, Any, Any]) -> None:
+    def _add(self, workflow: WorkflowDefinition) -> None:
         known = self.workflows.setdefault(workflow.id, workflow)
         if known is not workflow:
             raise DefinitionError(
                 f"Two different workflows have the id `{workflow.id}`: their steps could not be told apart. "
                 "Give one of them another id."
             )
-        assert workflow.graph
         for step in workflow.steps.values():
-            if isinstance(step, Workflow):
+            if isinstance(step, WorkflowDefinition):
                 self._add(step)

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from copy import deepcopy
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from temporalio import activity
 from temporalio.common import RawValue
@@ -20,22 +20,23 @@ from mastra_temporal._data.gate import to_json
 from mastra_temporal._data.options import milliseconds
 from mastra_temporal._data.schema import SchemaError
 from mastra_temporal._definition.functions import WorkflowFunction, WorkflowFunctions
-from mastra_temporal._definition.validation import admit, admit_nested, validated
+from mastra_temporal._definition.validation import validate_nested, validate_start, validated
+from mastra_temporal._definition.workflow_definition import WorkflowDefinition
 from mastra_temporal._protocol.function_calls import (
     CallbackCall,
-    EnterCall,
-    EnterOutcome,
     FunctionCall,
     FunctionOutcome,
+    ValidationCall,
+    ValidationOutcome,
 )
 from mastra_temporal._protocol.graph import FunctionRef
 from mastra_temporal._protocol.limits import stored_from
 from mastra_temporal._protocol.names import (
     ACTIVITY_CALLBACK,
-    ACTIVITY_ENTER,
     ACTIVITY_FUNCTION,
     ACTIVITY_NOOP,
     ACTIVITY_REQUEST_CANCEL,
+    ACTIVITY_VALIDATE,
 )
 from mastra_temporal._worker.activities import body
 from mastra_temporal._worker.activities.body import AttemptGivenUp
@@ -50,12 +51,8 @@ from mastra_temporal._worker.activities.runner import request_context_change
 from mastra_temporal._worker.activities.sizes import size_error
 from mastra_temporal._worker.activities.still_lost import still_lost
 from mastra_temporal._worker.activities.threads import Threads
-from mastra_temporal.context import CallbackInfo, FunctionContext, RequestContext
+from mastra_temporal.context import CallbackInfo, FunctionContext, Registry, RequestContext
 from mastra_temporal.errors import LostAttemptsError, StepTimeoutError
-from mastra_temporal.workflow import Workflow
-
-if TYPE_CHECKING:
-    from mastra_temporal.mastra import Mastra
 
 __all__ = ["Calls"]
 
@@ -68,7 +65,7 @@ REPORT_TIME = timedelta(seconds=1)
 class Calls:
     """The activities that every worker has besides its steps."""
 
-    def __init__(self, mastra: Mastra, definitions: Definitions) -> None:
+    def __init__(self, mastra: Registry, definitions: Definitions) -> None:
         """Create them for a registry."""
         self.mastra = mastra
         self.definitions = definitions
@@ -151,13 +148,13 @@ class Calls:
             iteration_count=call.iteration_count,
         )
 
-    @activity.defn(name=ACTIVITY_ENTER)
-    async def enter(self, call: EnterCall) -> EnterOutcome:
+    @activity.defn(name=ACTIVITY_VALIDATE)
+    async def enter(self, call: ValidationCall) -> ValidationOutcome:
         """Check data against a workflow's schemas."""
         workflow = self._workflow(call.workflow_id)
         if workflow is None:
             if activity.info().is_local:
-                return EnterOutcome(missing=True)
+                return ValidationOutcome(missing=True)
             raise _workflow_not_registered(call.workflow_id)
         owner = f"a schema of workflow `{workflow.id}`"
         try:
@@ -166,7 +163,7 @@ class Calls:
             with user_code(owner):
                 return _admitted(workflow, call)
         except Exception as error:
-            return EnterOutcome(error=error_info(error))
+            return ValidationOutcome(error=error_info(error))
 
     @activity.defn(name=ACTIVITY_CALLBACK)
     async def callback(self, call: CallbackCall) -> FunctionOutcome:
@@ -174,7 +171,7 @@ class Calls:
         workflow = self._workflow(call.workflow_id)
         if workflow is None:
             raise _workflow_not_registered(call.workflow_id)
-        function = workflow.callback(call.callback)
+        function = workflow.callbacks.get(call.callback)
         if function is None:
             return FunctionOutcome()
         declared = Declared(workflow, call.validate_inputs, validate_outputs=True)
@@ -210,7 +207,7 @@ class Calls:
     def _limit(self, of_workflow: int | None) -> int | None:
         return effective_limit(of_workflow, self.mastra.max_lost_attempts)
 
-    def _workflow(self, workflow_id: str) -> Workflow[Any, Any, Any] | None:
+    def _workflow(self, workflow_id: str) -> WorkflowDefinition | None:
         return self.definitions.workflows.get(workflow_id)
 
 
@@ -238,7 +235,7 @@ def _owner(call: FunctionCall, function_id: str) -> str:
     return f"function `{function_id}` of workflow `{call.workflow_id}`"
 
 
-def _admitted(workflow: Workflow[Any, Any, Any], call: EnterCall) -> EnterOutcome:
+def _admitted(workflow: WorkflowDefinition, call: ValidationCall) -> ValidationOutcome:
     if call.kind == "output":
         validated(
             workflow.output_schema,
@@ -246,11 +243,11 @@ def _admitted(workflow: Workflow[Any, Any, Any], call: EnterCall) -> EnterOutcom
             f"Workflow output validation failed for workflow '{workflow.id}'",
             "WORKFLOW_OUTPUT_VALIDATION_FAILED",
         )
-        return EnterOutcome()
+        return ValidationOutcome()
     if call.kind == "nested":
-        return admit_nested(workflow, call)
-    input_data, state = admit(workflow, call.input_data, call.state, call.request_context or {})
-    return EnterOutcome(
+        return validate_nested(workflow, call)
+    input_data, state = validate_start(workflow, call.input_data, call.state, call.request_context or {})
+    return ValidationOutcome(
         input_data=input_data,
         state=state,
         graph=workflow.graph,
@@ -284,7 +281,7 @@ def _as_data(function: WorkflowFunction, value: Any, *, what: str) -> Any:
 
 @activity.defn(name=ACTIVITY_NOOP)
 async def noop() -> None:
-    """Nothing: once around the worker."""
+    """Do nothing: once around the worker."""
 
 
 @activity.defn(name=ACTIVITY_REQUEST_CANCEL)

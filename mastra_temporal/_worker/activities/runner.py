@@ -10,7 +10,7 @@ import asyncio
 from concurrent.futures import Executor
 from copy import deepcopy
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
@@ -19,6 +19,7 @@ from mastra_temporal._data.gate import to_json
 from mastra_temporal._data.path import is_object
 from mastra_temporal._definition.step import Step
 from mastra_temporal._definition.validation import dumped, require_same_types, validated
+from mastra_temporal._definition.workflow_definition import WorkflowDefinition
 from mastra_temporal._protocol.names import FAILED_STEP
 from mastra_temporal._protocol.step_calls import (
     Checkpoint,
@@ -33,7 +34,7 @@ from mastra_temporal._tracing.context import TracingContext
 from mastra_temporal._worker.activities import body
 from mastra_temporal._worker.activities.body import AttemptGivenUp
 from mastra_temporal._worker.activities.boundary import user_code
-from mastra_temporal._worker.activities.channel import StepChannel
+from mastra_temporal._worker.activities.channel import RunChannel
 from mastra_temporal._worker.activities.declared import Declared
 from mastra_temporal._worker.activities.failure import (
     error_info,
@@ -48,17 +49,14 @@ from mastra_temporal._worker.activities.lost_attempts import LostAttempts, effec
 from mastra_temporal._worker.activities.sizes import size_error
 from mastra_temporal.context import (
     BaseStepContext,
+    Registry,
     RequestContext,
+    StepChannel,
     StepContext,
     StepEffects,
-    StepPorts,
     SyncStepContext,
 )
 from mastra_temporal.errors import PayloadTooLargeError, SerializationError
-from mastra_temporal.workflow import Workflow
-
-if TYPE_CHECKING:
-    from mastra_temporal.mastra import Mastra
 
 __all__ = ["StepRunner"]
 
@@ -69,9 +67,7 @@ LONGEST_DELAY_MS = 100 * 365 * 24 * 3_600_000
 class StepRunner:
     """Runs one step whenever its activity is called."""
 
-    def __init__(
-        self, mastra: Mastra, workflow: Workflow[Any, Any, Any], step: Step[Any, Any], threads: Executor
-    ) -> None:
+    def __init__(self, mastra: Registry, workflow: WorkflowDefinition, step: Step[Any, Any], threads: Executor) -> None:
         """Create the runner of a step.
 
         Args:
@@ -114,7 +110,7 @@ class Attempt:
         self.owner = f"step `{step.id}` of workflow `{call.workflow_id}`"
         self.workflow = runner.workflow
         self.declared = Declared(runner.workflow, call.validate_inputs, call.validate_outputs)
-        self.channel = StepChannel(call)
+        self.channel = RunChannel(call)
         self.heartbeat = Heartbeat(self.owner, lost)
         self.effects = StepEffects()
         self.request_context = RequestContext(deepcopy(call.request_context))
@@ -248,7 +244,7 @@ class Attempt:
             abort_signal=self.heartbeat.abort_signal,
             tracing_context=TracingContext(current_span()),
             effects=self.effects,
-            ports=StepPorts(
+            ports=StepChannel(
                 lookup=self._lookup,
                 checkpoint=self._checkpoint,
                 write=self.channel.write,

@@ -22,9 +22,10 @@ from temporalio.exceptions import CancelledError
 
 from mastra_temporal._protocol.limits import sent_size
 from mastra_temporal._protocol.messages import LostAttempt, RestartRequest
-from mastra_temporal._protocol.names import ACTIVITY_NOOP, ACTIVITY_STILL_LOST
+from mastra_temporal._protocol.names import ACTIVITY_STILL_LOST
 from mastra_temporal._protocol.step_calls import Checkpoint
-from mastra_temporal._tracing.headers import Carrier, earlier_attempts, outgoing
+from mastra_temporal._tracing.carrier import Carrier
+from mastra_temporal._tracing.headers import earlier_attempts, outbound
 from mastra_temporal._worker.workflow.arrivals import Arrivals
 from mastra_temporal._worker.workflow.room import Room
 from mastra_temporal._worker.workflow.scope import RunState
@@ -204,16 +205,12 @@ class Attempts:
 
 
 def _trace_context() -> Carrier:
-    carry = outgoing.get()
+    carry = outbound.get()
     return {} if carry is None else carry()[1]
 
 
 async def _same_attempts(request: RestartRequest) -> list[str]:
     """The activities of which the attempt to give up is still the one under way."""
-    limit = timedelta(seconds=10)
-    if request.v < 2:
-        await workflow.execute_local_activity(ACTIVITY_NOOP, start_to_close_timeout=limit)
-        return [item.activity_id for item in request.attempts]
     return await workflow.execute_local_activity(
-        ACTIVITY_STILL_LOST, request, result_type=list[str], start_to_close_timeout=limit
+        ACTIVITY_STILL_LOST, request, result_type=list[str], start_to_close_timeout=timedelta(seconds=10)
     )

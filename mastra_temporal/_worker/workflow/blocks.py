@@ -7,9 +7,9 @@ import asyncio
 from temporalio import workflow
 
 from mastra_temporal._definition.predicate import evaluate_predicate
-from mastra_temporal._protocol.graph import Body, ConditionalEntry, ParallelEntry, body_id
+from mastra_temporal._protocol.graph import Body, ConditionalEntry, ParallelEntry
 from mastra_temporal._protocol.results import StepResult
-from mastra_temporal._worker.workflow.completion import Ending, ending_of, suspended_paths
+from mastra_temporal._worker.workflow.completion import Completion, completion_of, suspended_paths
 from mastra_temporal._worker.workflow.engine import Engine, unfinished
 from mastra_temporal._worker.workflow.function_calls import call_functions
 from mastra_temporal._worker.workflow.scope import EntryData, Progress, Scope
@@ -18,18 +18,18 @@ from mastra_temporal._worker.workflow.spans import CONDITION, here
 __all__ = ["execute_conditional", "execute_parallel"]
 
 
-async def execute_parallel(engine: Engine, scope: Scope, progress: Progress, entry: ParallelEntry) -> Ending:
+async def execute_parallel(engine: Engine, scope: Scope, progress: Progress, entry: ParallelEntry) -> Completion:
     """Run all bodies. A failure does not stop the others."""
     return await _run_together(engine, scope, progress, entry.steps)
 
 
-async def execute_conditional(engine: Engine, scope: Scope, progress: Progress, entry: ConditionalEntry) -> Ending:
+async def execute_conditional(engine: Engine, scope: Scope, progress: Progress, entry: ConditionalEntry) -> Completion:
     """Run every body whose condition is true. The conditions are evaluated once, whatever happens afterwards."""
     if progress.selected is None:
         progress.selected = await _select(engine, scope, progress, entry)
         here().note(
             truthy_indexes=progress.selected,
-            selected_steps=[body_id(entry.steps[index]) for index in progress.selected],
+            selected_steps=[entry.steps[index].body_id for index in progress.selected],
         )
     return await _run_together(engine, scope, progress, [entry.steps[index] for index in progress.selected])
 
@@ -38,7 +38,7 @@ async def _select(engine: Engine, scope: Scope, progress: Progress, entry: Condi
     conditions = [info.function for info in entry.serialized_conditions]
     predicates = entry.predicates or [None] * len(entry.steps)
     spans = [
-        engine.told.trace.span(
+        engine.reporter.trace.span(
             scope, CONDITION, f"condition '{index}'", input_data=progress.input_data, condition_index=index
         )
         for index in range(len(predicates))
@@ -66,27 +66,27 @@ async def _select(engine: Engine, scope: Scope, progress: Progress, entry: Condi
     return [index for index, true in enumerate(truths) if true]
 
 
-async def _run_together(engine: Engine, scope: Scope, progress: Progress, bodies: list[Body]) -> Ending:
+async def _run_together(engine: Engine, scope: Scope, progress: Progress, bodies: list[Body]) -> Completion:
     if engine.run.per_step:
         finished = [body for body in bodies if _has_result(progress, body)]
         bodies = finished + [body for body in bodies if body not in finished][:1]
     results = await asyncio.gather(*(engine.run_body(scope, progress, body, progress.input_data) for body in bodies))
-    by_id = {body_id(body): result for body, result in zip(bodies, results, strict=True)}
+    by_id = {body.body_id: result for body, result in zip(bodies, results, strict=True)}
     progress.results = {**by_id, **progress.results}  # in the order of definition, not of completion
     return _ending(by_id)
 
 
 def _has_result(progress: Progress, body: Body) -> bool:
-    result = progress.results.get(body_id(body))
-    return result is not None and not unfinished(result) and body_id(body) not in progress.resuming
+    result = progress.results.get(body.body_id)
+    return result is not None and not unfinished(result) and body.body_id not in progress.resuming
 
 
-def _ending(results: dict[str, StepResult]) -> Ending:
+def _ending(results: dict[str, StepResult]) -> Completion:
     for step_id, result in results.items():
         if result.status == "failed":
-            return ending_of(step_id, result)
+            return completion_of(step_id, result)
     if any(result.status == "running" for result in results.values()):
-        return Ending("moved")
+        return Completion("continued_as_new")
     suspended = [
         path
         for step_id, result in results.items()
@@ -94,12 +94,12 @@ def _ending(results: dict[str, StepResult]) -> Ending:
         for path in suspended_paths(step_id, result)
     ]
     if suspended:
-        return Ending("suspended", suspended=suspended)
+        return Completion("suspended", suspended=suspended)
     for status in ("canceled", "paused"):
         if any(result.status == status for result in results.values()):
-            return Ending(status)
+            return Completion(status)
     # A branch that was not taken has no key, as it is undefined in JavaScript: a default of the next schema applies.
-    return Ending(
+    return Completion(
         "success",
         output={step_id: result.output for step_id, result in results.items()},
         result={step_id: result.output for step_id, result in results.items() if result.status == "success"},

@@ -10,7 +10,7 @@ from temporalio.exceptions import ActivityError, CancelledError
 from mastra_temporal._protocol.function_calls import CallbackCall
 from mastra_temporal._protocol.limits import size_error
 from mastra_temporal._protocol.results import ErrorInfo
-from mastra_temporal._worker.workflow.completion import Ending
+from mastra_temporal._worker.workflow.completion import Completion
 from mastra_temporal._worker.workflow.engine import Engine
 from mastra_temporal._worker.workflow.function_calls import run_callback
 from mastra_temporal._worker.workflow.result import run_status, visible_steps
@@ -30,21 +30,21 @@ async def start(engine: Engine, scope: Scope) -> ErrorInfo | None:
     return await _call(engine, _about(engine, scope, "on_start"))
 
 
-async def notify(engine: Engine, scope: Scope, ending: Ending) -> None:
+async def notify(engine: Engine, scope: Scope, completion: Completion) -> None:
     """Run ``on_finish``, and after a failure ``on_error``. What they raise changes nothing."""
-    if ending.status == "paused":
+    if completion.status == "paused":
         return
     for callback in ("on_finish", "on_error"):
         if callback not in scope.plan.callbacks:
             continue
-        if callback == "on_error" and ending.status not in ("failed", "tripwire"):
+        if callback == "on_error" and completion.status not in ("failed", "tripwire"):
             continue
         call = _about(engine, scope, callback).model_copy(
             update={
-                "status": run_status(ending),
-                "result": ending.result if ending.status in ("success", "bailed") else None,
-                "error": ending.error,
-                "tripwire": ending.tripwire,
+                "status": run_status(completion),
+                "result": completion.result if completion.status in ("success", "bailed") else None,
+                "error": completion.error,
+                "tripwire": completion.tripwire,
                 "steps": visible_steps(scope),
                 "step_execution_path": scope.step_execution_path,
             }

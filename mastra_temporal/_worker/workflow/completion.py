@@ -8,19 +8,21 @@ from typing import Any, Literal
 from mastra_temporal._data.path import is_object
 from mastra_temporal._protocol.results import ErrorInfo, StepResult
 
-__all__ = ["META", "Ending", "ending_of", "meta_of", "suspended_paths", "with_suspended_paths"]
+__all__ = ["META", "Completion", "completion_of", "meta_of", "suspended_paths", "with_suspended_paths"]
 
-EndStatus = Literal["success", "failed", "tripwire", "suspended", "bailed", "canceled", "paused", "moved"]
+CompletionStatus = Literal[
+    "success", "failed", "tripwire", "suspended", "bailed", "canceled", "paused", "continued_as_new"
+]
 
 META = "__workflow_meta"
 """Mastra's key for what a suspended step or a broken-off foreach says of its inside."""
 
 
 @dataclass(frozen=True)
-class Ending:
+class Completion:
     """How an entry, or a whole workflow, ended."""
 
-    status: EndStatus
+    status: CompletionStatus
     output: Any = None
     """What the next entry gets."""
     result: Any = None
@@ -32,21 +34,21 @@ class Ending:
     """The paths of the suspended steps, seen from this workflow."""
 
 
-def ending_of(step_id: str, result: StepResult) -> Ending:
-    """The ending of an entry that is a single step, or that a single step ended."""
+def completion_of(step_id: str, result: StepResult) -> Completion:
+    """The completion of an entry that is a single step, or that a single step ended."""
     if result.status == "failed":
         if result.tripwire is not None:
-            return Ending("tripwire", tripwire=result.tripwire)
-        return Ending("failed", error=result.error, non_retryable=bool(result.non_retryable))
+            return Completion("tripwire", tripwire=result.tripwire)
+        return Completion("failed", error=result.error, non_retryable=bool(result.non_retryable))
     if result.status == "suspended":
-        return Ending("suspended", suspended=suspended_paths(step_id, result))
+        return Completion("suspended", suspended=suspended_paths(step_id, result))
     if result.status == "canceled":
-        return Ending("canceled")
+        return Completion("canceled")
     if result.status == "paused":
-        return Ending("paused")
+        return Completion("paused")
     if result.status == "running":
-        return Ending("moved")
-    return Ending("bailed" if result.status == "bailed" else "success", output=result.output, result=result.output)
+        return Completion("continued_as_new")
+    return Completion("bailed" if result.status == "bailed" else "success", output=result.output, result=result.output)
 
 
 def with_suspended_paths(payload: Any, paths: list[list[str]], run_id: str) -> dict[str, Any]:

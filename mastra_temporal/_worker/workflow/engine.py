@@ -11,18 +11,18 @@ from typing import Any
 
 from temporalio import workflow
 
-from mastra_temporal._protocol.graph import Entry, NestedEntry, StepEntry, body_id
+from mastra_temporal._protocol.graph import Entry, NestedEntry, StepEntry
 from mastra_temporal._protocol.results import StepResult
 from mastra_temporal._worker.workflow.attempts import Attempts
-from mastra_temporal._worker.workflow.completion import Ending
-from mastra_temporal._worker.workflow.invocation import Continuation, Occurrence
-from mastra_temporal._worker.workflow.reporter import Observation
+from mastra_temporal._worker.workflow.completion import Completion
+from mastra_temporal._worker.workflow.invocation import Invocation, Resumption
+from mastra_temporal._worker.workflow.reporter import Reporter
 from mastra_temporal._worker.workflow.scope import Progress, RunState, Scope, milliseconds_now
 from mastra_temporal._worker.workflow.takeover import Takeover
 
 __all__ = ["Engine", "settle_bail", "unfinished"]
 
-ONLY_ONCE = Occurrence()
+ONLY_ONCE = Invocation()
 """Of a body that is neither in a loop nor in a foreach."""
 
 
@@ -33,24 +33,22 @@ class Engine:
     run: RunState
     attempts: Attempts
     takeover: Takeover
-    told: Observation
-    walk: Callable[[Engine, Scope, list[Entry]], Awaitable[Ending]]
+    reporter: Reporter
+    walk: Callable[[Engine, Scope, list[Entry]], Awaitable[Completion]]
     """Executes a workflow from where its scope stands: nested workflows come back to it."""
-    step: Callable[[Engine, Scope, StepEntry, Occurrence, Any, Continuation | None], Awaitable[StepResult]]
-    nested: Callable[
-        [Engine, Scope, Progress, NestedEntry, Occurrence, Any, Continuation | None], Awaitable[StepResult]
-    ]
+    step: Callable[[Engine, Scope, StepEntry, Invocation, Any, Resumption | None], Awaitable[StepResult]]
+    nested: Callable[[Engine, Scope, Progress, NestedEntry, Invocation, Any, Resumption | None], Awaitable[StepResult]]
 
     def abort(self) -> None:
         """Cancel the run: nothing further is started, steps in flight get their abort signal."""
         self.run.aborted = True
         self.attempts.abort()
 
-    def must_move(self) -> bool:
+    def should_continue_as_new(self) -> bool:
         """Whether nothing further may be started here, because the run is about to go on in a new execution."""
-        if self.attempts.arrivals.history_is_long and not self.run.aborted and not self.run.stays:
-            self.run.moving = True
-        return self.run.moving
+        if self.attempts.arrivals.history_is_long and not self.run.aborted and not self.run.too_large_to_continue:
+            self.run.continuing_as_new = True
+        return self.run.continuing_as_new
 
     async def delay_retry(self, scope: Scope, body: str) -> bool:
         """Wait before a nested workflow or a mapping is tried again.
@@ -58,20 +56,20 @@ class Engine:
         Returns:
             Whether it is to be: not when the run is canceled meanwhile.
         """
-        with contextlib.suppress(asyncio.TimeoutError):
-            await workflow.wait_condition(
-                lambda: self.run.aborted,
-                # Without a delay there is a timer, too, as it is in recorded histories.
-                timeout=timedelta(milliseconds=max(scope.plan.retry_delay, 1)),
-                timeout_summary=f"retry {body}",
-            )
+        if scope.plan.retry_delay:
+            with contextlib.suppress(asyncio.TimeoutError):
+                await workflow.wait_condition(
+                    lambda: self.run.aborted,
+                    timeout=timedelta(milliseconds=scope.plan.retry_delay),
+                    timeout_summary=f"retry {body}",
+                )
         await self.hold()
         return not self.run.aborted
 
     async def hold(self) -> None:
         """Go no further when the run travels in time: it is about to be ended."""
-        if self.run.leaving:
-            await workflow.wait_condition(lambda: not self.run.leaving)
+        if self.run.traveling:
+            await workflow.wait_condition(lambda: not self.run.traveling)
 
     async def run_body(
         self,
@@ -79,39 +77,39 @@ class Engine:
         progress: Progress,
         body: StepEntry | NestedEntry,
         input_data: object,
-        occurrence: Occurrence = ONLY_ONCE,
+        invocation: Invocation = ONLY_ONCE,
     ) -> StepResult:
         """Run the step or nested workflow of an entry, unless this entry has its result already."""
-        key = occurrence.key(body_id(body))
+        key = invocation.key(body.body_id)
         result = progress.results.get(key)
         if result is None or unfinished(result) or key in progress.resuming:
             resume = _continuation(scope, progress, key, result, input_data)
             scope.active[key] = _running(result, input_data)
-            with self.told.body(scope, progress, body, occurrence, input_data, resume) as ended:
+            with self.reporter.body(scope, progress, body, invocation, input_data, resume) as ended:
                 if isinstance(body, StepEntry):
-                    result = await self.step(self, scope, body, occurrence, input_data, resume)
+                    result = await self.step(self, scope, body, invocation, input_data, resume)
                 else:
-                    result = await self.nested(self, scope, progress, body, occurrence, input_data, resume)
-                if occurrence.iteration is not None:
-                    result = _of_iteration(result, occurrence.iteration, scope.steps.get(body_id(body)))
+                    result = await self.nested(self, scope, progress, body, invocation, input_data, resume)
+                if invocation.iteration is not None:
+                    result = _of_iteration(result, invocation.iteration, scope.steps.get(body.body_id))
                 ended(result)
             del scope.active[key]
             progress.results[key] = result
             # Not before: if the execution is closed under the step, the next one must not ask again.
             progress.resuming.pop(key, None)
             scope.answers.pop(key, None)
-        if occurrence.index is None:
-            scope.steps[body_id(body)] = result
+        if invocation.index is None:
+            scope.steps[body.body_id] = result
         return result
 
 
 def _continuation(
     scope: Scope, progress: Progress, key: str, result: StepResult | None, input_data: Any
-) -> Continuation | None:
+) -> Resumption | None:
     if result is not None and key in progress.resuming:
-        return Continuation(result, progress.resuming[key])
+        return Resumption(result, progress.resuming[key])
     if key in scope.answers:
-        return Continuation(scope.steps[key].model_copy(update={"payload": input_data}), scope.answers[key])
+        return Resumption(scope.steps[key].model_copy(update={"payload": input_data}), scope.answers[key])
     return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Any
 
@@ -12,14 +13,11 @@ from mastra_temporal._protocol.graph import (
     ForeachEntry,
     LoopEntry,
     MappingEntry,
-    NestedEntry,
     ParallelEntry,
     SleepEntry,
     SleepUntilEntry,
-    StepEntry,
-    body_id,
 )
-from mastra_temporal._worker.workflow.completion import Ending
+from mastra_temporal._worker.workflow.completion import Completion
 from mastra_temporal._worker.workflow.scope import Progress, Scope, milliseconds_now
 from mastra_temporal._worker.workflow.spans import CONDITIONAL, LOOP, NO_SPAN, PARALLEL, SLEEP, RunSpan
 from mastra_temporal._worker.workflow.trace import RunTrace
@@ -29,67 +27,76 @@ __all__ = ["conclude", "entry_span"]
 
 def entry_span(trace: RunTrace, scope: Scope, progress: Progress, entry: Entry) -> RunSpan:
     """The span of an entry that is more than one step; steps have theirs wherever they are."""
-    if not trace.records or isinstance(entry, (StepEntry, NestedEntry)):
+    open_span = OPENERS.get(entry.type)
+    if open_span is None or not trace.records:
         return NO_SPAN
-    if isinstance(entry, MappingEntry):
-        return trace.step(scope, entry.id, progress.input_data, **_display(entry))
-    if isinstance(entry, (SleepEntry, SleepUntilEntry)):
-        return trace.span(scope, SLEEP, _sleep_name(entry), **_sleep(entry))
-    if isinstance(entry, LoopEntry):
-        name = entry.id or entry.loop_type
-        return trace.span(
-            scope,
-            LOOP,
-            f"loop: '{name}'",
-            input_data=progress.input_data,
-            loop_type=entry.loop_type,
-            **_identity(entry),
-        )
-    if isinstance(entry, ForeachEntry):
-        name = entry.id or "foreach"
-        return trace.span(
-            scope, LOOP, f"loop: '{name}'", input_data=progress.input_data, loop_type="foreach", **_identity(entry)
-        )
+    return open_span(trace, scope, progress, entry)
+
+
+def conclude(span: RunSpan, scope: Scope, entry: Entry, completion: Completion) -> None:
+    """Record how an entry ended."""
+    if completion.status == "continued_as_new":
+        span.move()
+    elif entry.type == "mapping":
+        span.completion(completion)
+    elif entry.type == "loop":
+        if completion.status == "success":
+            span.output(completion.result)
+    elif entry.type in ("sleep", "sleepUntil"):
+        span.fail(completion.error)
+    else:
+        span.block(completion, scope)
+
+
+def _mapping(trace: RunTrace, scope: Scope, progress: Progress, entry: MappingEntry) -> RunSpan:
+    return trace.step(scope, entry.id, progress.input_data, **_display(entry))
+
+
+def _sleeping(trace: RunTrace, scope: Scope, progress: Progress, entry: SleepEntry | SleepUntilEntry) -> RunSpan:
+    return trace.span(scope, SLEEP, _sleep_name(entry), **_sleep(entry))
+
+
+def _loop(trace: RunTrace, scope: Scope, progress: Progress, entry: LoopEntry | ForeachEntry) -> RunSpan:
+    kind = entry.loop_type if isinstance(entry, LoopEntry) else "foreach"
+    name = f"loop: '{entry.id or kind}'"
+    return trace.span(scope, LOOP, name, input_data=progress.input_data, loop_type=kind, **_identity(entry))
+
+
+def _parallel(trace: RunTrace, scope: Scope, progress: Progress, entry: ParallelEntry) -> RunSpan:
     if progress.resuming:
         return NO_SPAN  # as in Mastra, where the resumed step is directly below the run
-    return _together(trace, scope, progress, entry)
-
-
-def conclude(span: RunSpan, scope: Scope, entry: Entry, ending: Ending) -> None:
-    """Record how an entry ended."""
-    if ending.status == "moved":
-        span.move()
-    elif isinstance(entry, MappingEntry):
-        span.ending(ending)
-    elif isinstance(entry, LoopEntry):
-        if ending.status == "success":
-            span.output(ending.result)
-    elif isinstance(entry, (SleepEntry, SleepUntilEntry)):
-        span.fail(ending.error)
-    else:
-        span.block(ending, scope)
-
-
-def _together(trace: RunTrace, scope: Scope, progress: Progress, entry: ParallelEntry | ConditionalEntry) -> RunSpan:
     count = len(entry.steps)
-    if isinstance(entry, ParallelEntry):
-        return trace.span(
-            scope,
-            PARALLEL,
-            f"parallel: '{entry.id or f'{count} branches'}'",
-            input_data=progress.input_data,
-            branch_count=count,
-            parallel_steps=[body_id(body) for body in entry.steps],
-            **_identity(entry),
-        )
     return trace.span(
         scope,
-        CONDITIONAL,
-        f"conditional: '{entry.id or f'{count} conditions'}'",
+        PARALLEL,
+        f"parallel: '{entry.id or f'{count} branches'}'",
         input_data=progress.input_data,
-        condition_count=count,
+        branch_count=count,
+        parallel_steps=entry.result_ids,
         **_identity(entry),
     )
+
+
+def _conditional(trace: RunTrace, scope: Scope, progress: Progress, entry: ConditionalEntry) -> RunSpan:
+    if progress.resuming:
+        return NO_SPAN
+    count = len(entry.steps)
+    name = f"conditional: '{entry.id or f'{count} conditions'}'"
+    return trace.span(
+        scope, CONDITIONAL, name, input_data=progress.input_data, condition_count=count, **_identity(entry)
+    )
+
+
+OPENERS: dict[str, Callable[[RunTrace, Scope, Progress, Any], RunSpan]] = {
+    "mapping": _mapping,
+    "sleep": _sleeping,
+    "sleepUntil": _sleeping,
+    "loop": _loop,
+    "foreach": _loop,
+    "parallel": _parallel,
+    "conditional": _conditional,
+}
+"""What opens the span of an entry, by its type."""
 
 
 def _sleep_name(entry: SleepEntry | SleepUntilEntry) -> str:

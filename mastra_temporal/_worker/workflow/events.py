@@ -7,7 +7,6 @@ before the step's result, because a step sends all that it has written before it
 from __future__ import annotations
 
 import base64
-import uuid
 from bisect import bisect_right
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -146,7 +145,7 @@ class Events:
         """
         again = step_id in progress.calls
         if not again:
-            progress.calls[step_id] = self._call_id() if called else ""
+            progress.calls[step_id] = str(workflow.uuid4()) if called else ""
         events = self.of(scope, step_id)
         call_id = {"stepCallId": progress.calls[step_id]} if called else {}
         events = StepEvents(events.stream, step_id, {**events.base, **call_id}, progress)
@@ -170,10 +169,6 @@ class Events:
 
     def _inside_foreach(self, scope: Scope) -> bool:
         return scope.run_id != self._run.run_id
-
-    def _call_id(self) -> str:
-        # Not workflow.uuid4(): it would shift the random ids of runs that were recorded without events.
-        return str(uuid.uuid5(uuid.UUID(workflow.info().first_execution_run_id), str(self._stream.end)))
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,13 @@ import math
 from typing import Any
 
 from mastra_temporal._data.path import is_array, is_object
-from mastra_temporal._protocol.graph import ForeachEntry, body_id
+from mastra_temporal._protocol.graph import ForeachEntry
 from mastra_temporal._protocol.results import ErrorInfo, StepResult
-from mastra_temporal._worker.workflow.completion import META, Ending, ending_of, meta_of
+from mastra_temporal._worker.workflow.completion import META, Completion, completion_of, meta_of
 from mastra_temporal._worker.workflow.engine import Engine, settle_bail, unfinished
 from mastra_temporal._worker.workflow.events import StepEvents
 from mastra_temporal._worker.workflow.function_calls import call_function
-from mastra_temporal._worker.workflow.invocation import Occurrence
+from mastra_temporal._worker.workflow.invocation import Invocation
 from mastra_temporal._worker.workflow.scope import Progress, Scope, milliseconds_now
 from mastra_temporal._worker.workflow.spans import here
 from mastra_temporal._worker.workflow.suspension import resumed
@@ -29,33 +29,33 @@ TOLD_AT_THE_END = {"status", "output", "error", "suspendPayload", "suspendedAt",
 COMPLETED = ("success", "failed", "bailed")
 
 
-async def execute(engine: Engine, scope: Scope, progress: Progress, entry: ForeachEntry) -> Ending:
+async def execute(engine: Engine, scope: Scope, progress: Progress, entry: ForeachEntry) -> Completion:
     """Run the body for every item. The first item that does not succeed stops the items not yet started."""
-    step_id, items = body_id(entry.step), progress.input_data
+    step_id, items = entry.step.body_id, progress.input_data
     prior = scope.steps.get(step_id) if progress.results else None
     result = StepResult(status="running", payload=items, started_at=milliseconds_now())
     if prior is not None:
         result = resumed(prior, next(iter(progress.resuming.values()), None))
     if not is_array(items) and not isinstance(items, str):
-        return Ending("failed", error=_not_a_list(scope, step_id, items))
+        return Completion("failed", error=_not_a_list(scope, step_id, items))
     concurrency, error = await _concurrency(engine, scope, progress, entry)
     if error is not None:
-        return Ending("failed", error=error)
+        return Completion("failed", error=error)
     here().note(concurrency=concurrency)
-    events = engine.told.events.started(scope, progress, step_id, result, called=False)
+    events = engine.reporter.events.started(scope, progress, step_id, result, called=False)
     await _work(engine, scope, progress, entry, items, concurrency, events)
-    keys = [Occurrence(index=index).key(step_id) for index in range(len(items))]
+    keys = [Invocation(index=index).key(step_id) for index in range(len(items))]
     results = [progress.results.get(key) for key in keys]
     progress.results = {key: item for key, item in zip(keys, results, strict=True) if item is not None}
-    if engine.run.moving and _goes_on(results):
-        return Ending("moved")
+    if engine.run.continuing_as_new and _goes_on(results):
+        return Completion("continued_as_new")
     scope.steps[step_id] = summary = _summary(result, results)
     if not engine.run.aborted:
         deciding = next((item for item in results if item is not None and item.status == summary.status), summary)
         only = None if deciding.status == "bailed" else TOLD_AT_THE_END
         events.ended(summary if summary.status == "success" else deciding, only=only)
     settle_bail(engine, scope, step_id)
-    return ending_of(step_id, summary)
+    return completion_of(step_id, summary)
 
 
 def _goes_on(results: list[StepResult | None]) -> bool:
@@ -74,7 +74,7 @@ async def _work(
     concurrency: int,
     events: StepEvents,
 ) -> None:
-    step_id = body_id(entry.step)
+    step_id = entry.step.body_id
     completed = 0
     waiting = iter(range(len(items)))
     stopped = False
@@ -82,14 +82,14 @@ async def _work(
     async def worker() -> None:
         nonlocal stopped, completed
         for index in waiting:
-            occurrence = Occurrence(index=index, total=len(items))
-            key = occurrence.key(step_id)
+            invocation = Invocation(index=index, total=len(items))
+            key = invocation.key(step_id)
             prior = progress.results.get(key)
             if prior is not None and not unfinished(prior) and key not in progress.resuming:
                 continue
-            if stopped or engine.run.aborted or engine.must_move():
+            if stopped or engine.run.aborted or engine.should_continue_as_new():
                 return
-            result = await engine.run_body(scope, progress, entry.step, items[index], occurrence)
+            result = await engine.run_body(scope, progress, entry.step, items[index], invocation)
             stopped = stopped or result.status != "success"
             completed += result.status in COMPLETED
             _tell_progress(events, result, completed, index, len(items))
@@ -163,7 +163,7 @@ def recorded_items(scope: Scope | None, step_id: str, items: list[Any]) -> dict[
     result = None if scope is None else scope.steps.get(step_id)
     if result is None:
         return {}
-    keys = [Occurrence(index=index).key(step_id) for index in range(len(items))]
+    keys = [Invocation(index=index).key(step_id) for index in range(len(items))]
     if result.status == "success" and is_array(result.output):
         return {
             key: result.model_copy(update={"payload": item, "output": output})

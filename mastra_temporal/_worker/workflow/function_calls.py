@@ -15,21 +15,22 @@ from temporalio.exceptions import ActivityError, ApplicationError, FailureError
 
 from mastra_temporal._protocol.function_calls import (
     CallbackCall,
-    EnterCall,
-    EnterOutcome,
     FunctionCall,
     FunctionOutcome,
+    ValidationCall,
+    ValidationOutcome,
 )
 from mastra_temporal._protocol.graph import FunctionRef
 from mastra_temporal._protocol.limits import size_error
 from mastra_temporal._protocol.model import CamelModel
-from mastra_temporal._protocol.names import ACTIVITY_CALLBACK, ACTIVITY_ENTER, ACTIVITY_FUNCTION
-from mastra_temporal._protocol.results import ErrorInfo
+from mastra_temporal._protocol.names import ACTIVITY_CALLBACK, ACTIVITY_FUNCTION, ACTIVITY_VALIDATE
+from mastra_temporal._protocol.results import ErrorInfo, WorkflowResult
 from mastra_temporal._worker.workflow.attempts import ActivityPlan
+from mastra_temporal._worker.workflow.completion import Completion
 from mastra_temporal._worker.workflow.engine import Engine
 from mastra_temporal._worker.workflow.scope import Scope
 
-__all__ = ["call_function", "call_functions", "check_output", "enter", "run_callback"]
+__all__ = ["call_function", "call_functions", "check_output", "check_result", "enter", "run_callback"]
 
 T = TypeVar("T")
 
@@ -87,23 +88,34 @@ async def call_function(
     return outcome
 
 
-async def enter(engine: Engine, call: EnterCall) -> EnterOutcome:
+async def enter(engine: Engine, call: ValidationCall) -> ValidationOutcome:
     """Admit data into a workflow: validate it, fill in defaults; for a run without a graph also fetch that."""
     call = call.model_copy(update={"taken_over": engine.takeover.ask() or None})
     summary = f"validate {call.workflow_id} ({call.kind})"
-    outcome = await _call_here(engine, ACTIVITY_ENTER, call, EnterOutcome, summary)
+    outcome = await _call_here(engine, ACTIVITY_VALIDATE, call, ValidationOutcome, summary)
     if not outcome.missing:
         return outcome
     try:
-        return await _call_anywhere(engine, call.workflow_id, ACTIVITY_ENTER, call, EnterOutcome, summary)
+        return await _call_anywhere(engine, call.workflow_id, ACTIVITY_VALIDATE, call, ValidationOutcome, summary)
     except FailureError as failure:
-        return EnterOutcome(error=_error(failure, f"workflow `{call.workflow_id}`"))
+        return ValidationOutcome(error=_error(failure, f"workflow `{call.workflow_id}`"))
 
 
 async def check_output(engine: Engine, workflow_id: str, output: Any) -> ErrorInfo | None:
     """Check a workflow's result against its schema."""
-    outcome = await enter(engine, EnterCall(workflow_id=workflow_id, input_data=output, kind="output"))
+    outcome = await enter(engine, ValidationCall(workflow_id=workflow_id, input_data=output, kind="output"))
     return outcome.error
+
+
+async def check_result(engine: Engine, scope: Scope, completion: Completion) -> Completion:
+    """Let a run fail whose result is too large, or does not match the workflow's schema."""
+    if completion.status not in ("success", "bailed"):
+        return completion
+    whole = WorkflowResult[Any](status="success", result=completion.result, run_id=engine.run.run_id)
+    error = size_error(whole, f"The result of workflow `{scope.workflow_id}`", engine.run.stored_from)
+    if error is None and scope.plan.checks_output and scope.plan.validate_outputs:
+        error = await check_output(engine, scope.workflow_id, completion.result)
+    return completion if error is None else Completion("failed", error=error)
 
 
 async def _call_here(engine: Engine, activity: str, call: CamelModel, result_type: type[T], summary: str) -> T:

@@ -7,11 +7,11 @@ from typing import Any
 
 from mastra_temporal._protocol.results import StepResult
 
-__all__ = ["Continuation", "Occurrence"]
+__all__ = ["Invocation", "Resumption"]
 
 
 @dataclass(frozen=True)
-class Occurrence:
+class Invocation:
     """Which execution of a body this is: the item of a foreach, or the iteration of a loop."""
 
     index: int | None = None
@@ -35,7 +35,7 @@ class Occurrence:
 
 
 @dataclass(frozen=True)
-class Continuation:
+class Resumption:
     """A suspended body that is resumed."""
 
     prior: StepResult

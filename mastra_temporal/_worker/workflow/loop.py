@@ -3,51 +3,51 @@
 from __future__ import annotations
 
 from mastra_temporal._definition.predicate import evaluate_predicate
-from mastra_temporal._protocol.graph import LoopEntry, body_id
+from mastra_temporal._protocol.graph import LoopEntry
 from mastra_temporal._protocol.results import ErrorInfo
-from mastra_temporal._worker.workflow.completion import Ending, ending_of
+from mastra_temporal._worker.workflow.completion import Completion, completion_of
 from mastra_temporal._worker.workflow.engine import Engine, settle_bail
 from mastra_temporal._worker.workflow.function_calls import call_function
-from mastra_temporal._worker.workflow.invocation import Occurrence
+from mastra_temporal._worker.workflow.invocation import Invocation
 from mastra_temporal._worker.workflow.scope import EntryData, Progress, Scope
 from mastra_temporal._worker.workflow.spans import CONDITION, here
 
 __all__ = ["execute"]
 
 
-async def execute(engine: Engine, scope: Scope, progress: Progress, entry: LoopEntry) -> Ending:
+async def execute(engine: Engine, scope: Scope, progress: Progress, entry: LoopEntry) -> Completion:
     """Run the body at least once. Only the last iteration is in the results."""
-    step_id = body_id(entry.step)
+    step_id = entry.step.body_id
     while True:
-        occurrence = Occurrence(iteration=progress.iteration + 1)
-        result = await engine.run_body(scope, progress, entry.step, progress.input_data, occurrence)
+        invocation = Invocation(iteration=progress.iteration + 1)
+        result = await engine.run_body(scope, progress, entry.step, progress.input_data, invocation)
         if result.status != "success" or engine.run.aborted:
             settle_bail(engine, scope, step_id)
             here().note(total_iterations=progress.iteration)
-            return ending_of(step_id, result)
+            return completion_of(step_id, result)
         name = f"condition: '{entry.loop_type}'"
-        with engine.told.trace.span(scope, CONDITION, name, condition_index=progress.iteration) as span:
+        with engine.reporter.trace.span(scope, CONDITION, name, condition_index=progress.iteration) as span:
             true, error = await _condition(engine, scope, entry, result.output, progress.iteration + 1)
             if error is None:
                 span.output(true)
             span.fail(error)
         here().note(total_iterations=progress.iteration + 1)
         if error is not None:
-            return Ending("failed", error=error)
+            return Completion("failed", error=error)
         if true == (entry.loop_type == "dountil"):
-            return ending_of(step_id, result)
+            return completion_of(step_id, result)
         progress.iteration += 1
         progress.input_data = result.output
         progress.results.clear()
         progress.children.clear()
         _forget(engine, scope, step_id, progress.iteration)
-        if engine.must_move():
-            return Ending("moved")
+        if engine.should_continue_as_new():
+            return Completion("continued_as_new")
 
 
 def _forget(engine: Engine, scope: Scope, step_id: str, iteration: int) -> None:
     """Let go of the nested workflows of the iteration before: a loop may have any number of them."""
-    past = (*scope.path, Occurrence(iteration=iteration).path(step_id))
+    past = (*scope.path, Invocation(iteration=iteration).path(step_id))
     for path in [path for path in engine.run.scopes if path[: len(past)] == past]:
         del engine.run.scopes[path]
 

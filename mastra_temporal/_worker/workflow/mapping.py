@@ -10,7 +10,7 @@ from mastra_temporal._definition.template import render_template
 from mastra_temporal._protocol.function_calls import FunctionOutcome
 from mastra_temporal._protocol.graph import MappingEntry, MapSource
 from mastra_temporal._protocol.results import StepResult
-from mastra_temporal._worker.workflow.completion import Ending, ending_of
+from mastra_temporal._worker.workflow.completion import Completion, completion_of
 from mastra_temporal._worker.workflow.engine import Engine
 from mastra_temporal._worker.workflow.function_calls import call_functions
 from mastra_temporal._worker.workflow.scope import EntryData, Progress, Scope, milliseconds_now
@@ -19,11 +19,11 @@ from mastra_temporal.errors import MastraError, SerializationError
 __all__ = ["execute"]
 
 
-async def execute(engine: Engine, scope: Scope, progress: Progress, entry: MappingEntry) -> Ending:
+async def execute(engine: Engine, scope: Scope, progress: Progress, entry: MappingEntry) -> Completion:
     """Shape the input. A mapping is a step in the results; its functions have the workflow's retries."""
     result = StepResult(status="running", payload=progress.input_data, started_at=milliseconds_now())
     scope.step_execution_path.append(entry.id)
-    events = engine.told.events.started(scope, progress, entry.id, result)
+    events = engine.reporter.events.started(scope, progress, entry.id, result)
     outcome = FunctionOutcome()
     for retry in range(scope.plan.retries + 1):
         if retry and not await engine.delay_retry(scope, entry.id):
@@ -38,7 +38,7 @@ async def execute(engine: Engine, scope: Scope, progress: Progress, entry: Mappi
         ended = {"status": "failed", "error": outcome.error, "non_retryable": outcome.non_retryable}
     scope.steps[entry.id] = result = result.model_copy(update={**ended, "ended_at": milliseconds_now()})
     events.ended(result)
-    return ending_of(entry.id, result)
+    return completion_of(entry.id, result)
 
 
 def _too_deep(scope: Scope, entry: MappingEntry) -> FunctionOutcome:

@@ -6,24 +6,24 @@ import contextlib
 from collections.abc import Callable, Generator
 from typing import Any
 
-from mastra_temporal._protocol.graph import NestedEntry, StepEntry, body_id
+from mastra_temporal._protocol.graph import NestedEntry, StepEntry
 from mastra_temporal._protocol.results import StepResult
 from mastra_temporal._worker.workflow.attempts import Attempts
 from mastra_temporal._worker.workflow.events import Events, StepEvents
-from mastra_temporal._worker.workflow.invocation import Continuation, Occurrence
+from mastra_temporal._worker.workflow.invocation import Invocation, Resumption
 from mastra_temporal._worker.workflow.metrics import measure_step
 from mastra_temporal._worker.workflow.scope import Progress, Scope, milliseconds_now
 from mastra_temporal._worker.workflow.suspension import resumed
 from mastra_temporal._worker.workflow.trace import RunTrace
-from mastra_temporal._worker.workflow.ui_details import Shown
+from mastra_temporal._worker.workflow.ui_details import UiDetails
 
-__all__ = ["Observation"]
+__all__ = ["Reporter"]
 
 
-class Observation:
+class Reporter:
     """Tells what the interpreter does. Nothing of it is a command or changes what is executed."""
 
-    def __init__(self, attempts: Attempts, trace: RunTrace, shown: Shown, events: Events) -> None:
+    def __init__(self, attempts: Attempts, trace: RunTrace, shown: UiDetails, events: Events) -> None:
         """Tell of one run."""
         self.trace = trace
         self.shown = shown
@@ -36,17 +36,17 @@ class Observation:
         scope: Scope,
         progress: Progress,
         body: StepEntry | NestedEntry,
-        occurrence: Occurrence,
+        invocation: Invocation,
         input_data: Any,
-        resume: Continuation | None,
+        resume: Resumption | None,
     ) -> Generator[Callable[[StepResult], None]]:
         """A body runs; the function that is given takes its result."""
-        step_id = body_id(body)
-        path, name = (".".join((*scope.path, part(step_id))) for part in (occurrence.path, occurrence.key))
+        step_id = body.body_id
+        path, name = (".".join((*scope.path, part(step_id))) for part in (invocation.path, invocation.key))
         before = self._attempts.scheduled(name)
-        self.shown.step(path, scope.active[occurrence.key(step_id)])
-        events = self._started(scope, progress, step_id, occurrence, input_data, resume)
-        with self.trace.step(scope, step_id, input_data, execution=occurrence.path(step_id)) as span:
+        self.shown.step(path, scope.active[invocation.key(step_id)])
+        events = self._started(scope, progress, step_id, invocation, input_data, resume)
+        with self.trace.step(scope, step_id, input_data, execution=invocation.path(step_id)) as span:
 
             def ended(result: StepResult) -> None:
                 span.result(result)
@@ -61,15 +61,15 @@ class Observation:
         scope: Scope,
         progress: Progress,
         step_id: str,
-        occurrence: Occurrence,
+        invocation: Invocation,
         input_data: Any,
-        resume: Continuation | None,
+        resume: Resumption | None,
     ) -> StepEvents:
-        if occurrence.index is not None:
+        if invocation.index is not None:
             return self.events.none()  # the progress of the foreach tells of its items
         result = StepResult(status="running", payload=input_data, started_at=milliseconds_now())
         if resume is not None:
             result = resumed(resume.prior, resume.data)
-        if occurrence.iteration is not None:
-            result = result.model_copy(update={"metadata": {"iterationCount": occurrence.iteration}})
+        if invocation.iteration is not None:
+            result = result.model_copy(update={"metadata": {"iterationCount": invocation.iteration}})
         return self.events.started(scope, progress, step_id, result)

@@ -12,32 +12,32 @@ from mastra_temporal._protocol.messages import FailedStep
 from mastra_temporal._protocol.model import CamelModel
 from mastra_temporal._protocol.names import FAILED_RUN
 from mastra_temporal._protocol.results import RunStatus, StepResult, WorkflowResult
-from mastra_temporal._worker.workflow.completion import Ending
+from mastra_temporal._worker.workflow.completion import Completion
 from mastra_temporal._worker.workflow.scope import RunState, Scope
 from mastra_temporal._worker.workflow.suspension import labels, suspend_data
 
 __all__ = ["assemble", "failure_of", "run_status", "visible_steps"]
 
 
-def run_status(ending: Ending) -> RunStatus:
+def run_status(completion: Completion) -> RunStatus:
     """The run's status: an early success by ``bail()`` is a success."""
-    if ending.status == "moved":
+    if completion.status == "continued_as_new":
         return "running"
-    return "success" if ending.status == "bailed" else ending.status
+    return "success" if completion.status == "bailed" else completion.status
 
 
-def assemble(run: RunState, scope: Scope, ending: Ending) -> WorkflowResult[Any]:
+def assemble(run: RunState, scope: Scope, completion: Completion) -> WorkflowResult[Any]:
     """The result of a run that ended, or is suspended."""
-    suspended = ending.status == "suspended"
+    suspended = completion.status == "suspended"
     return WorkflowResult(
-        status=run_status(ending),
+        status=run_status(completion),
         steps=visible_steps(scope),
         input=scope.init_data,
         step_execution_path=scope.step_execution_path,
-        result=ending.result if ending.status in ("success", "bailed") else None,
-        error=ending.error,
-        tripwire=ending.tripwire,
-        suspended=ending.suspended if suspended else None,
+        result=completion.result if completion.status in ("success", "bailed") else None,
+        error=completion.error,
+        tripwire=completion.tripwire,
+        suspended=completion.suspended if suspended else None,
         suspend_payload=_suspend_payloads(scope) if suspended else None,
         resume_labels=_resume_labels(scope) if suspended else None,
         state=scope.state,

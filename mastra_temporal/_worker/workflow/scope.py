@@ -10,11 +10,22 @@ from temporalio import workflow
 
 from mastra_temporal._data.path import MISSING
 from mastra_temporal._protocol.graph import WorkflowGraph, WorkflowPlan
-from mastra_temporal._protocol.messages import ResumeClaim
+from mastra_temporal._protocol.messages import LookupQuery, LookupReply, ResumeClaim
 from mastra_temporal._protocol.results import RunStatus, StepResult, WorkflowResult
+from mastra_temporal._protocol.start import StartEnvelope
 from mastra_temporal._protocol.step_calls import RequestContextChange
 
-__all__ = ["Answer", "EntryData", "Inspection", "Progress", "RunState", "Scope", "milliseconds_now"]
+__all__ = [
+    "Answer",
+    "EntryData",
+    "Inspection",
+    "Progress",
+    "RunState",
+    "Scope",
+    "milliseconds_now",
+    "root_scope",
+    "run_state",
+]
 
 
 def milliseconds_now() -> int:
@@ -106,11 +117,11 @@ class RunState:
     stored_from: int | None = None
     """The bytes from which payloads go to an external storage; None if there is none."""
     aborted: bool = False
-    moving: bool = False
+    continuing_as_new: bool = False
     """The history is long: the run goes on in a new execution as soon as nothing is in flight."""
-    stays: bool = False
+    too_large_to_continue: bool = False
     """It holds too much to be handed over to a new execution."""
-    leaving: bool = False
+    traveling: bool = False
     """It travels in time: its next execution is being started, and nothing begins here any more."""
     sleeping: int = 0
     scopes: dict[tuple[str, ...], Scope] = field(default_factory=lambda: dict[tuple[str, ...], Scope]())
@@ -119,6 +130,16 @@ class RunState:
     claims: list[ResumeClaim] = field(default_factory=lambda: list[ResumeClaim]())
     """Which suspensions were answered, the latest last."""
 
+    def look_up(self, query: LookupQuery) -> LookupReply:
+        """Find what a step asks for while it runs: a workflow's input, or the output of a step."""
+        scope = self.scopes.get(tuple(query.scope or ()))
+        if scope is None:
+            return LookupReply()
+        if query.step_id is None:
+            return LookupReply(value=scope.init_data)
+        output = scope.output_of(query.step_id)
+        return LookupReply(value=None if output is MISSING else output)
+
     def change_request_context(self, change: RequestContextChange | None) -> None:
         """Take over what a finished step did to the request context."""
         if change is None:
@@ -126,6 +147,32 @@ class RunState:
         for key in change.deleted or []:
             self.request_context.pop(key, None)
         self.request_context.update(change.set or {})
+
+
+def run_state(envelope: StartEnvelope) -> RunState:
+    """Make the state of a run that begins."""
+    return RunState(
+        run_id=envelope.run_id or workflow.info().workflow_id,
+        resource_id=envelope.resource_id,
+        request_context=dict(envelope.request_context or {}),
+        per_step=bool(envelope.per_step),
+        stored_from=envelope.stored_from,
+        aborted=bool(envelope.canceled),
+    )
+
+
+def root_scope(workflow_id: str, run_id: str, plan: WorkflowPlan, input_data: Any, state: dict[str, Any]) -> Scope:
+    """Make the scope of a run's own workflow, before its first entry."""
+    return Scope(
+        workflow_id=workflow_id,
+        run_id=run_id,
+        path=(),
+        plan=plan,
+        validate_inputs=plan.validate_inputs,
+        init_data=input_data,
+        state=state,
+        input_data=input_data,
+    )
 
 
 @dataclass(frozen=True)

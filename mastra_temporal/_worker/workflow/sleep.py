@@ -11,7 +11,7 @@ from temporalio import workflow
 
 from mastra_temporal._protocol.graph import SleepEntry, SleepUntilEntry
 from mastra_temporal._protocol.results import ErrorInfo, StepResult
-from mastra_temporal._worker.workflow.completion import Ending
+from mastra_temporal._worker.workflow.completion import Completion
 from mastra_temporal._worker.workflow.engine import Engine
 from mastra_temporal._worker.workflow.events import told
 from mastra_temporal._worker.workflow.function_calls import call_function
@@ -27,7 +27,7 @@ LONGEST = 100 * 365 * 24 * 3_600_000
 """Milliseconds that a sleep may take: a hundred years."""
 
 
-async def execute(engine: Engine, scope: Scope, progress: Progress, entry: SleepEntry | SleepUntilEntry) -> Ending:
+async def execute(engine: Engine, scope: Scope, progress: Progress, entry: SleepEntry | SleepUntilEntry) -> Completion:
     """Sleep until the deadline, or until the run is canceled. The output is the input."""
     started_at = milliseconds_now()
     result = StepResult(status="waiting", payload=progress.input_data, started_at=started_at)
@@ -35,8 +35,8 @@ async def execute(engine: Engine, scope: Scope, progress: Progress, entry: Sleep
         result = scope.steps[entry.id]
     scope.steps[entry.id] = result
     path = ".".join((*scope.path, entry.id))
-    engine.told.shown.step(path, result)
-    events = engine.told.events.of(scope, entry.id)
+    engine.reporter.shown.step(path, result)
+    events = engine.reporter.events.of(scope, entry.id)
     if progress.deadline is None:
         events.publish("workflow-step-waiting", told(result))
         scope.step_execution_path.append(entry.id)
@@ -46,20 +46,20 @@ async def execute(engine: Engine, scope: Scope, progress: Progress, entry: Sleep
                 update={"status": "failed", "error": error, "ended_at": milliseconds_now()}
             )
             events.ended(result)
-            return Ending("failed", error=error)
+            return Completion("failed", error=error)
     if entry.fn is not None:
         here().note(duration_ms=max(0, progress.deadline - started_at))
     await _sleep(engine, entry.id, progress.deadline - milliseconds_now())
     await engine.hold()
     if engine.run.aborted:
-        return Ending("canceled")
+        return Completion("canceled")
     if progress.deadline > milliseconds_now():
-        return Ending("moved")
+        return Completion("continued_as_new")
     ended: dict[str, Any] = {"status": "success", "output": progress.input_data, "ended_at": milliseconds_now()}
     scope.steps[entry.id] = result = result.model_copy(update=ended)
-    engine.told.shown.step(path, result)
+    engine.reporter.shown.step(path, result)
     events.publish("workflow-step-result", {"status": "success", "output": result.output, "endedAt": result.ended_at})
-    return Ending("success", output=progress.input_data, result=progress.input_data)
+    return Completion("success", output=progress.input_data, result=progress.input_data)
 
 
 async def _sleep(engine: Engine, entry_id: str, milliseconds: int) -> None:
@@ -67,10 +67,10 @@ async def _sleep(engine: Engine, entry_id: str, milliseconds: int) -> None:
         return
     engine.run.sleeping += 1
     if milliseconds >= SHOWN_SLEEP and not engine.attempts.any_in_flight:
-        engine.told.shown.status("waiting")
+        engine.reporter.shown.status("waiting")
     try:
         await workflow.wait_condition(
-            lambda: engine.run.aborted or engine.run.moving,
+            lambda: engine.run.aborted or engine.run.continuing_as_new,
             timeout=timedelta(milliseconds=milliseconds),
             timeout_summary=entry_id,
         )
@@ -79,7 +79,7 @@ async def _sleep(engine: Engine, entry_id: str, milliseconds: int) -> None:
     finally:
         engine.run.sleeping -= 1
     if not engine.run.aborted:
-        engine.told.shown.status("running")
+        engine.reporter.shown.status("running")
 
 
 async def _deadline(

@@ -1,50 +1,37 @@
-"""A run's state as data: from scopes to seeds and back. A new execution of the run begins where a seed says."""
+"""A run's state as data: from scopes to seeds and back. A new execution of the run begins where a snapshot says."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
+from temporalio import workflow
+
 from mastra_temporal._protocol.graph import (
-    ConditionalEntry,
     Entry,
-    ForeachEntry,
-    LoopEntry,
     NestedEntry,
-    ParallelEntry,
-    StepEntry,
     WorkflowGraph,
     WorkflowPlan,
 )
 from mastra_temporal._protocol.keys import step_id_of
 from mastra_temporal._protocol.results import StepResult
-from mastra_temporal._protocol.snapshot import ProgressSeed, RunSeed, ScopeSeed
+from mastra_temporal._protocol.snapshot import ProgressSnapshot, RunSnapshot, ScopeSnapshot
+from mastra_temporal._protocol.start import StartEnvelope
 from mastra_temporal._worker.workflow.scope import Progress, RunState, Scope
 
-__all__ = ["bodies", "nested_entry", "restore", "seed_of"]
-
-
-def bodies(entry: Entry) -> list[StepEntry | NestedEntry]:
-    """The steps and nested workflows that an entry runs."""
-    if isinstance(entry, (StepEntry, NestedEntry)):
-        return [entry]
-    if isinstance(entry, (ParallelEntry, ConditionalEntry)):
-        return list(entry.steps)
-    if isinstance(entry, (LoopEntry, ForeachEntry)):
-        return [entry.step]
-    return []
+__all__ = ["nested_entry", "next_envelope", "restore", "take_snapshot"]
 
 
 def nested_entry(entries: list[Entry], key: str) -> NestedEntry | None:
     """The nested workflow of a graph that a key of a progress, or a part of a scope's path, belongs to."""
     wanted = step_id_of(key)
-    found = (body for entry in entries for body in bodies(entry) if isinstance(body, NestedEntry) and body.id == wanted)
+    found = (body for entry in entries for body in entry.bodies if isinstance(body, NestedEntry) and body.id == wanted)
     return next(found, None)
 
 
-def seed_of(scope: Scope) -> ScopeSeed:
+def take_snapshot(scope: Scope) -> ScopeSnapshot:
     """A scope as data."""
     progress = scope.progress
-    return ScopeSeed(
+    return ScopeSnapshot(
         run_id=scope.run_id,
         path=list(scope.path),
         init_data=scope.init_data,
@@ -57,10 +44,10 @@ def seed_of(scope: Scope) -> ScopeSeed:
         interrupted=sorted(scope.interrupted) or None,
         progress=None
         if progress is None
-        else ProgressSeed(
+        else ProgressSnapshot(
             input_data=progress.input_data,
             results={key: _without_input(key, result) for key, result in progress.results.items()},
-            children={key: seed_of(child) for key, child in progress.children.items()},
+            children={key: take_snapshot(child) for key, child in progress.children.items()},
             resuming=progress.resuming,
             calls=progress.calls,
             selected=progress.selected,
@@ -71,15 +58,47 @@ def seed_of(scope: Scope) -> ScopeSeed:
     )
 
 
+def next_envelope(
+    envelope: StartEnvelope, run: RunState, scope: Scope, resume_count: int, first_resume_count: int
+) -> StartEnvelope:
+    """Put together what the next execution of a run that continues as new is started with.
+
+    Args:
+        envelope: What this execution was started with.
+        run: The run.
+        scope: The scope of its own workflow.
+        resume_count: How often the run has been resumed.
+        first_resume_count: What that was when it began, by a time travel.
+    """
+    snapshot = RunSnapshot(
+        scope=take_snapshot(scope),
+        continued_from=workflow.info().run_id,
+        resume_count=resume_count,
+        first_resume_count=first_resume_count,
+        claims=run.claims,
+    )
+    return envelope.model_copy(
+        update={
+            "input_data": scope.init_data,
+            "initial_state": None,
+            "request_context": run.request_context or None,
+            "run_id": run.run_id,
+            "per_step": run.per_step or None,
+            "stored_from": run.stored_from,
+            "snapshot": snapshot,
+        }
+    )
+
+
 def _without_input(key: str, result: StepResult) -> StepResult:
     """A finished item of a foreach without its input, which the list has: there may be very many."""
     return result.model_copy(update={"payload": None}) if key.endswith("]") and result.status == "success" else result
 
 
-def restore(seed: RunSeed, workflow_id: str, graph: WorkflowGraph, run: RunState) -> Scope:
+def restore(snapshot: RunSnapshot, workflow_id: str, graph: WorkflowGraph, run: RunState) -> Scope:
     """The scope of a run that begins where an earlier execution stood."""
-    root = _scope(seed.scope, workflow_id, graph.plan, graph.entries, graph.plan.validate_inputs)
-    for left in seed.left:
+    root = _scope(snapshot.scope, workflow_id, graph.plan, graph.entries, graph.plan.validate_inputs)
+    for left in snapshot.left:
         entry = _at(graph.entries, left.path)
         if entry is not None:
             run.scopes[tuple(left.path)] = _scope(
@@ -88,41 +107,43 @@ def restore(seed: RunSeed, workflow_id: str, graph: WorkflowGraph, run: RunState
     return root
 
 
-def _scope(seed: ScopeSeed, workflow_id: str, plan: WorkflowPlan, entries: list[Entry], validate: bool) -> Scope:
+def _scope(
+    snapshot: ScopeSnapshot, workflow_id: str, plan: WorkflowPlan, entries: list[Entry], validate: bool
+) -> Scope:
     return Scope(
         workflow_id=workflow_id,
-        run_id=seed.run_id,
-        path=tuple(seed.path),
+        run_id=snapshot.run_id,
+        path=tuple(snapshot.path),
         plan=plan,
         validate_inputs=validate,
-        init_data=seed.init_data,
-        state=seed.state,
-        steps=dict(seed.steps),
-        step_execution_path=list(seed.step_execution_path),
-        position=seed.position,
-        input_data=seed.input_data,
-        progress=None if seed.progress is None else _progress(seed.progress, entries, validate),
-        answers=dict(seed.answers),
-        interrupted=set(seed.interrupted or ()),
+        init_data=snapshot.init_data,
+        state=snapshot.state,
+        steps=dict(snapshot.steps),
+        step_execution_path=list(snapshot.step_execution_path),
+        position=snapshot.position,
+        input_data=snapshot.input_data,
+        progress=None if snapshot.progress is None else _progress(snapshot.progress, entries, validate),
+        answers=dict(snapshot.answers),
+        interrupted=set(snapshot.interrupted or ()),
     )
 
 
-def _progress(seed: ProgressSeed, entries: list[Entry], validate: bool) -> Progress:
+def _progress(snapshot: ProgressSnapshot, entries: list[Entry], validate: bool) -> Progress:
     children: dict[str, Scope] = {}
-    for key, child in seed.children.items():
+    for key, child in snapshot.children.items():
         entry = nested_entry(entries, key)
         if entry is not None:
             children[key] = _scope(child, entry.workflow_id, entry.plan, entry.serialized_step_flow, validate)
     return Progress(
-        input_data=seed.input_data,
-        results=dict(seed.results),
+        input_data=snapshot.input_data,
+        results=dict(snapshot.results),
         children=children,
-        resuming=dict(seed.resuming),
-        calls=dict(seed.calls),
-        selected=seed.selected,
-        iteration=seed.iteration,
-        concurrency=seed.concurrency,
-        deadline=seed.deadline,
+        resuming=dict(snapshot.resuming),
+        calls=dict(snapshot.calls),
+        selected=snapshot.selected,
+        iteration=snapshot.iteration,
+        concurrency=snapshot.concurrency,
+        deadline=snapshot.deadline,
     )
 
 

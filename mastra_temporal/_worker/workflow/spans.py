@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
@@ -14,14 +15,14 @@ from typing_extensions import Self
 from mastra_temporal._protocol.results import ErrorInfo, StepResult
 from mastra_temporal._tracing.attributes import data_attribute, named_attributes
 from mastra_temporal._tracing.headers import OpenSpan
-from mastra_temporal._worker.workflow.completion import Ending
+from mastra_temporal._tracing.options import TracingOptions
+from mastra_temporal._worker.workflow.completion import Completion
 from mastra_temporal._worker.workflow.scope import Scope
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span, SpanContext
 
     from mastra_temporal._tracing.otel import Tracing
-    from mastra_temporal._worker.workflow.trace import RunTrace
 
 __all__ = [
     "CONDITION",
@@ -32,10 +33,10 @@ __all__ = [
     "RUN",
     "SLEEP",
     "STEP",
-    "Leg",
     "OpenedSpan",
     "Place",
     "RunSpan",
+    "Segment",
     "here",
 ]
 
@@ -46,6 +47,24 @@ CONDITION = "workflow_conditional_eval"
 PARALLEL = "workflow_parallel"
 LOOP = "workflow_loop"
 SLEEP = "workflow_sleep"
+
+
+class SpanOwner(Protocol):
+    """The trace that a span belongs to, as far as the span needs it."""
+
+    options: TracingOptions
+    canceled: bool
+    """Whether the run was canceled from outside: what is open then ends as canceled, as in Mastra."""
+    moved: dict[str, OpenedSpan]
+    """Spans that stay open over a continue-as-new, by key."""
+
+    def require_tracing(self) -> Tracing:
+        """How this worker traces."""
+        ...
+
+    def end_restarted(self) -> Iterable[OpenedSpan]:
+        """Take the restarted segments that are still open, the innermost first."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -95,28 +114,28 @@ class RunSpan:
         elif result.status != "suspended":
             self.output(result.output)
 
-    def ending(self, ending: Ending) -> None:
+    def completion(self, completion: Completion) -> None:
         """Record how a workflow, or a mapping, ended."""
-        if ending.status == "moved":
+        if completion.status == "continued_as_new":
             self.move()
             return
-        self.note(status="success" if ending.status == "bailed" else ending.status)
-        if ending.status in ("failed", "tripwire"):
-            self.fail(ending.error or ending.tripwire)
-        elif ending.status != "suspended":
-            self.output(ending.result)
+        self.note(status="success" if completion.status == "bailed" else completion.status)
+        if completion.status in ("failed", "tripwire"):
+            self.fail(completion.error or completion.tripwire)
+        elif completion.status != "suspended":
+            self.output(completion.result)
 
-    def block(self, ending: Ending, scope: Scope) -> None:
+    def block(self, completion: Completion, scope: Scope) -> None:
         """Record how a block of steps ended."""
-        if ending.status in ("failed", "tripwire"):
-            self.fail(ending.error or ending.tripwire)
-        elif ending.status == "suspended":
-            first = scope.steps.get(ending.suspended[0][0]) if ending.suspended else None
+        if completion.status in ("failed", "tripwire"):
+            self.fail(completion.error or completion.tripwire)
+        elif completion.status == "suspended":
+            first = scope.steps.get(completion.suspended[0][0]) if completion.suspended else None
             self.output({"status": "suspended", "suspendPayload": None if first is None else first.suspend_payload})
-        elif ending.status in ("success", "bailed"):
-            self.output(ending.result)
+        elif completion.status in ("success", "bailed"):
+            self.output(completion.result)
         else:
-            self.output({"status": ending.status})
+            self.output({"status": completion.status})
 
     def end(self) -> None:
         """End a span that has no block of its own."""
@@ -138,7 +157,7 @@ def here() -> RunSpan:
 class OpenedSpan(RunSpan):
     """A span that is recorded. It is the current one within its block."""
 
-    def __init__(self, trace: RunTrace, key: str, type: str, span: Span, place: Place) -> None:
+    def __init__(self, trace: SpanOwner, key: str, type: str, span: Span, place: Place) -> None:
         """Hold a span that was started."""
         self._trace = trace
         self._key = key
@@ -218,14 +237,14 @@ class OpenedSpan(RunSpan):
         )
 
 
-class Leg(RunSpan):
-    """A leg of the run with the restarted legs inside it: they end together, in the same way."""
+class Segment(RunSpan):
+    """A segment of the run with the restarted segments inside it: they end together, in the same way."""
 
-    def __init__(self, trace: RunTrace, span: OpenedSpan) -> None:
-        """Hold the span of the leg."""
+    def __init__(self, trace: SpanOwner, span: OpenedSpan) -> None:
+        """Hold the span of the segment."""
         self._trace = trace
         self._span = span
-        self._ending: Ending | None = None
+        self._ending: Completion | None = None
 
     def __enter__(self) -> Self:
         self._span.__enter__()
@@ -236,12 +255,12 @@ class Leg(RunSpan):
     ) -> None:
         if workflow.in_workflow() and (error is None or workflow.is_failure_exception(error)):
             for restarted in self._trace.end_restarted():
-                if self._ending is not None and self._ending.status != "moved":
-                    restarted.ending(self._ending)
+                if self._ending is not None and self._ending.status != "continued_as_new":
+                    restarted.completion(self._ending)
                 restarted.end()
         self._span.__exit__(kind, error, traceback)
 
-    def ending(self, ending: Ending) -> None:
+    def completion(self, completion: Completion) -> None:
         """See base class."""
-        self._ending = ending
-        self._span.ending(ending)
+        self._ending = completion
+        self._span.completion(completion)

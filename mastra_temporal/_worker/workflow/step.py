@@ -14,7 +14,7 @@ from mastra_temporal._protocol.results import StepResult
 from mastra_temporal._protocol.step_calls import RetryPlan, StepCall, StepFailure, StepOutcome
 from mastra_temporal._worker.workflow.attempts import ActivityPlan
 from mastra_temporal._worker.workflow.engine import Engine
-from mastra_temporal._worker.workflow.invocation import Continuation, Occurrence
+from mastra_temporal._worker.workflow.invocation import Invocation, Resumption
 from mastra_temporal._worker.workflow.scope import Scope, milliseconds_now
 from mastra_temporal._worker.workflow.suspension import resumed, suspend_data
 
@@ -30,26 +30,26 @@ async def execute(
     engine: Engine,
     scope: Scope,
     entry: StepEntry,
-    occurrence: Occurrence,
+    invocation: Invocation,
     input_data: Any,
-    resume: Continuation | None,
+    resume: Resumption | None,
 ) -> StepResult:
     """Run a step as an activity and turn what comes of it into the step's result."""
     step_id, plan = entry.step.id, entry.plan
     result = StepResult(status="running", payload=input_data, started_at=milliseconds_now())
     if resume is not None:
         result = resumed(resume.prior, resume.data)
-    call = _call(engine, scope, step_id, plan, occurrence, result.payload)
-    if occurrence.key(step_id) in scope.interrupted:
-        scope.interrupted.remove(occurrence.key(step_id))
+    call = _call(engine, scope, step_id, plan, invocation, result.payload)
+    if invocation.key(step_id) in scope.interrupted:
+        scope.interrupted.remove(invocation.key(step_id))
         call = call.model_copy(update={"restarted": True})
     if resume is not None:
         resume_with = {"resumed": True, "resume_data": resume.data, "suspend_data": suspend_data(resume.prior)}
         call = call.model_copy(update=resume_with)
-    path = ".".join((*scope.path, occurrence.key(step_id)))
+    path = ".".join((*scope.path, invocation.key(step_id)))
     activity = ActivityPlan(
         activity_type=step_activity(scope.workflow_id, step_id),
-        summary=_summary(scope, entry, occurrence),
+        summary=_summary(scope, entry, invocation),
         start_to_close_timeout=timedelta(milliseconds=call.timeout_ms) + GRACE,
         heartbeat_timeout=timedelta(milliseconds=plan.heartbeat_timeout or HEARTBEAT),
         schedule_to_close_timeout=timedelta(milliseconds=plan.schedule_to_close_timeout)
@@ -69,17 +69,17 @@ async def execute(
     return _ended(engine, scope, result, outcome)
 
 
-def _summary(scope: Scope, entry: StepEntry, occurrence: Occurrence) -> str | None:
+def _summary(scope: Scope, entry: StepEntry, invocation: Invocation) -> str | None:
     """What the activity's type does not say: where it is nested, which item it is, what it does."""
-    said = (".".join(scope.path), occurrence.label, entry.step.description)
+    said = (".".join(scope.path), invocation.label, entry.step.description)
     return " · ".join(part for part in said if part) or None
 
 
 def _call(
-    engine: Engine, scope: Scope, step_id: str, plan: StepPlan, occurrence: Occurrence, input_data: Any
+    engine: Engine, scope: Scope, step_id: str, plan: StepPlan, invocation: Invocation, input_data: Any
 ) -> StepCall:
     run = engine.run
-    path = ".".join((*scope.path, occurrence.path(step_id)))
+    path = ".".join((*scope.path, invocation.path(step_id)))
     return StepCall(
         run_id=scope.run_id,
         workflow_id=scope.workflow_id,

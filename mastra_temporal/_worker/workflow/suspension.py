@@ -14,24 +14,25 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from temporalio.exceptions import ApplicationError
+
 from mastra_temporal._data.path import is_object
 from mastra_temporal._protocol.keys import ITEM, step_id_of
 from mastra_temporal._protocol.messages import ResumeClaim, ResumeRequest
+from mastra_temporal._protocol.names import NOT_SUSPENDED, RESUME_CLAIMED, RUN_NOT_SUSPENDED
 from mastra_temporal._protocol.results import StepResult
 from mastra_temporal._worker.workflow.completion import META
 from mastra_temporal._worker.workflow.scope import Answer, Progress, RunState, Scope, milliseconds_now
 
 __all__ = [
-    "ClaimedError",
-    "NoSuspendedStepError",
     "SuspendedStep",
     "answer",
     "labels",
+    "resumable",
     "resumed",
     "suspend_data",
     "suspended_steps",
     "take_up",
-    "targets",
 ]
 
 KEPT_CLAIMS = 1000
@@ -104,6 +105,31 @@ def labels(scope: Scope) -> dict[str, SuspendedStep]:
     return {label: step for step in suspended_steps(scope) for label in step.result.resume_labels or []}
 
 
+def resumable(
+    run: RunState, scope: Scope, request: ResumeRequest, *, suspended: bool, claimed: str
+) -> list[SuspendedStep]:
+    """Find the suspended steps that a request means.
+
+    Args:
+        run: The run.
+        scope: The scope of its own workflow.
+        request: The caller's.
+        suspended: Whether the run as a whole is suspended.
+        claimed: What to say when somebody else was faster.
+
+    Raises:
+        ApplicationError: There are none, it is not clear which, or somebody else has answered them.
+    """
+    if run.traveling:
+        raise ApplicationError(claimed, type=RESUME_CLAIMED)
+    try:
+        return targets(run, scope, request)
+    except ClaimedError:
+        raise ApplicationError(claimed, type=RESUME_CLAIMED) from None
+    except NoSuspendedStepError as error:
+        raise ApplicationError(str(error) if suspended else NOT_SUSPENDED, type=RUN_NOT_SUSPENDED) from None
+
+
 def targets(run: RunState, scope: Scope, request: ResumeRequest) -> list[SuspendedStep]:
     """The suspended steps that a request means: all items of one foreach, or one step.
 
@@ -128,14 +154,14 @@ def targets(run: RunState, scope: Scope, request: ResumeRequest) -> list[Suspend
 
 def _is_later(claim: ResumeClaim, request: ResumeRequest) -> bool:
     """Whether a claim was made after the caller had looked at the run."""
-    return request.generation is not None and claim.generation > request.generation
+    return request.resume_count is not None and claim.resume_count > request.resume_count
 
 
-def answer(run: RunState, steps: list[SuspendedStep], request: ResumeRequest, generation: int) -> None:
+def answer(run: RunState, steps: list[SuspendedStep], request: ResumeRequest, resume_count: int) -> None:
     """Take an answer to suspended steps. They get it by `take_up`, as soon as nothing is under way."""
     for step in steps:
         run.answers.append(Answer(step.keys, request.resume_data, bool(request.per_step)))
-        run.claims.append(ResumeClaim(keys=step.keys, labels=step.result.resume_labels, generation=generation))
+        run.claims.append(ResumeClaim(keys=step.keys, labels=step.result.resume_labels, resume_count=resume_count))
     del run.claims[:-KEPT_CLAIMS]
 
 

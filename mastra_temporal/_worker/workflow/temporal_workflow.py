@@ -9,8 +9,7 @@ from typing import Any, NoReturn, Protocol
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
-from mastra_temporal._data.path import MISSING
-from mastra_temporal._protocol.function_calls import EnterCall
+from mastra_temporal._protocol.function_calls import ValidationCall
 from mastra_temporal._protocol.graph import WorkflowGraph
 from mastra_temporal._protocol.limits import ANSWER, compact, is_small, sent_size, size_error
 from mastra_temporal._protocol.messages import (
@@ -25,52 +24,41 @@ from mastra_temporal._protocol.messages import (
     StreamReply,
 )
 from mastra_temporal._protocol.names import (
-    ACTIVITY_DEPART,
     ACTIVITY_REQUEST_CANCEL,
-    MEMO_GENERATION,
+    MEMO_RESUME_COUNT,
     MEMO_STATUS,
     NOT_SUSPENDED,
     QUERY_LOOKUP,
     QUERY_STATUS,
     QUERY_STREAM,
     REFUSED_RUN,
-    RESUME_CLAIMED,
     RUN_NOT_SUSPENDED,
-    TRAVEL_REFUSED,
+    TIME_TRAVEL_REFUSED,
     UPDATE_OUTCOME,
     UPDATE_RESTART,
     UPDATE_RESUME,
-    UPDATE_TRAVEL,
+    UPDATE_TIME_TRAVEL,
     resume_claimed,
 )
 from mastra_temporal._protocol.results import RunStatus, WorkflowResult
-from mastra_temporal._protocol.snapshot import RunSeed
 from mastra_temporal._protocol.start import StartEnvelope
-from mastra_temporal._protocol.time_travel import Departure, TravelRequest
-from mastra_temporal._tracing.headers import received
-from mastra_temporal._worker.workflow import callbacks, nested, step
-from mastra_temporal._worker.workflow.attempts import CRASH_RETRY, Attempts
-from mastra_temporal._worker.workflow.completion import Ending
+from mastra_temporal._protocol.time_travel import TimeTravelUpdate
+from mastra_temporal._worker.workflow import callbacks, nested, step, time_travel
+from mastra_temporal._worker.workflow.attempts import Attempts
+from mastra_temporal._worker.workflow.completion import Completion
 from mastra_temporal._worker.workflow.engine import Engine
 from mastra_temporal._worker.workflow.events import Events, RunStream
-from mastra_temporal._worker.workflow.function_calls import check_output, enter
+from mastra_temporal._worker.workflow.function_calls import check_result, enter
 from mastra_temporal._worker.workflow.interpreter import walk
 from mastra_temporal._worker.workflow.metrics import count_restart, count_run, measure_suspension
-from mastra_temporal._worker.workflow.reporter import Observation
+from mastra_temporal._worker.workflow.reporter import Reporter
 from mastra_temporal._worker.workflow.result import assemble, failure_of, run_status
-from mastra_temporal._worker.workflow.scope import Inspection, RunState, Scope, milliseconds_now
-from mastra_temporal._worker.workflow.snapshot import restore, seed_of
-from mastra_temporal._worker.workflow.suspension import (
-    ClaimedError,
-    NoSuspendedStepError,
-    SuspendedStep,
-    answer,
-    take_up,
-    targets,
-)
+from mastra_temporal._worker.workflow.scope import Inspection, RunState, Scope, milliseconds_now, root_scope, run_state
+from mastra_temporal._worker.workflow.snapshot import next_envelope, restore
+from mastra_temporal._worker.workflow.suspension import SuspendedStep, answer, resumable, take_up
 from mastra_temporal._worker.workflow.takeover import Takeover
 from mastra_temporal._worker.workflow.trace import RunTrace
-from mastra_temporal._worker.workflow.ui_details import Shown
+from mastra_temporal._worker.workflow.ui_details import UiDetails
 
 __all__ = ["MastraWorkflow", "ResumeCheck"]
 
@@ -94,31 +82,23 @@ class MastraWorkflow:
         """Set the state up before the first message is handled: an update can come before the run method."""
         self._envelope = envelope
         self.stream = RunStream(envelope.stream)
-        run_id = envelope.run_id or workflow.info().workflow_id
-        self._run = RunState(
-            run_id=run_id,
-            resource_id=envelope.resource_id,
-            request_context=dict(envelope.request_context or {}),
-            per_step=bool(envelope.per_step),
-            stored_from=envelope.stored_from,
-            aborted=bool(envelope.canceled),
-        )
+        self._run = run_state(envelope)
         self._trace = RunTrace(self._run)
-        self._shown = Shown(search_attributes=bool(envelope.search_attributes))
+        self._shown = UiDetails(search_attributes=bool(envelope.search_attributes))
         self._events = Events(self.stream, self._run)
         attempts = Attempts(self._run)
-        told = Observation(attempts, self._trace, self._shown, self._events)
-        self._engine = Engine(self._run, attempts, Takeover(), told, walk, step.execute, nested.execute)
+        reporter = Reporter(attempts, self._trace, self._shown, self._events)
+        self._engine = Engine(self._run, attempts, Takeover(), reporter, walk, step.execute, nested.execute)
         self._graph: WorkflowGraph | None = envelope.graph
         self._scope: Scope | None = None
         self._suspended: WorkflowResult[Any] | None = None
-        self._generation = self._first_generation = 0
-        if envelope.seed is not None:
-            self._generation, self._first_generation = envelope.seed.generation, envelope.seed.first_generation
-            self._run.claims = list(envelope.seed.claims)
+        self._resume_count = self._first_resume_count = 0
+        if (before := envelope.snapshot) is not None:
+            self._resume_count, self._first_resume_count = before.resume_count, before.first_resume_count
+            self._run.claims = list(before.claims)
         self._result: WorkflowResult[Any] | None = None
         self._ended = False
-        self._moved = False
+        self._continued_as_new = False
         self._cancel_requested = False
 
     async def execute(self) -> WorkflowResult[Any]:
@@ -132,7 +112,7 @@ class MastraWorkflow:
             except asyncio.CancelledError:
                 # A cancelled run ends by itself: steps in flight keep their results.
                 self._cancel_requested = True
-                if self._run.leaving:
+                if self._run.traveling:
                     continue  # the next execution is told
                 self._trace.canceled = True
                 self._engine.abort()
@@ -154,25 +134,25 @@ class MastraWorkflow:
             self._events.begin(self.workflow_id)
         graph, scope = await self._open()
         while True:
-            resumed = self._generation > self._first_generation
-            with self._trace.leg(scope, resumed=resumed, goes_on=self._envelope.seed is not None) as span:
-                ending = await self._run_leg(graph, scope, begins=not resumed)
-                span.ending(ending)
-                if ending.status == "moved":
-                    self._moved = True
+            resumed = self._resume_count > self._first_resume_count
+            with self._trace.segment(scope, resumed=resumed, goes_on=self._envelope.snapshot is not None) as span:
+                completion = await self._run_segment(graph, scope, begins=not resumed)
+                span.completion(completion)
+                if completion.status == "continued_as_new":
+                    self._continued_as_new = True
                     return None
-                count_run(self.workflow_id, run_status(ending))
-                result = assemble(self._run, scope, ending).model_copy(update=self._trace.ids)
+                count_run(self.workflow_id, run_status(completion))
+                result = assemble(self._run, scope, completion).model_copy(update=self._trace.ids)
             self._events.finish(result)
-            if ending.status != "suspended":
+            if completion.status != "suspended":
                 return result
             await self._stay_suspended(scope, result)
             self._events.begin(self.workflow_id)
 
-    async def _run_leg(self, graph: WorkflowGraph, scope: Scope, *, begins: bool) -> Ending:
+    async def _run_segment(self, graph: WorkflowGraph, scope: Scope, *, begins: bool) -> Completion:
         """Walk the graph until the run ends or is suspended, with the callbacks around it."""
         refused = None
-        if begins and self._envelope.seed is None:
+        if begins and self._envelope.snapshot is None:
             refused = await callbacks.start(self._engine, scope)
         if refused is not None:
             raise ApplicationError(
@@ -181,30 +161,30 @@ class MastraWorkflow:
                 type=REFUSED_RUN,
                 non_retryable=True,
             )
-        ending = await walk(self._engine, scope, graph.entries)
-        while ending.status == "moved":
+        completion = await walk(self._engine, scope, graph.entries)
+        while completion.status == "continued_as_new":
             if size_error(self._continuation(), "state", self._run.stored_from) is None:
-                return ending
+                return completion
             # What it holds is too large to be handed over: it goes on in this execution.
-            self._run.moving, self._run.stays = False, True
-            ending = await walk(self._engine, scope, graph.entries)
-        ending = await self._checked(scope, ending)
-        await callbacks.notify(self._engine, scope, ending)
-        return ending
+            self._run.continuing_as_new, self._run.too_large_to_continue = False, True
+            completion = await walk(self._engine, scope, graph.entries)
+        completion = await check_result(self._engine, scope, completion)
+        await callbacks.notify(self._engine, scope, completion)
+        return completion
 
     async def _stay_suspended(self, scope: Scope, result: WorkflowResult[Any]) -> None:
         """Wait until the run is resumed or canceled. It costs nothing, however long."""
         since = milliseconds_now()
         if not self._run.answers:
             self._suspended = result
-            workflow.upsert_memo({MEMO_STATUS: "suspended", MEMO_GENERATION: self._generation})
+            workflow.upsert_memo({MEMO_STATUS: "suspended", MEMO_RESUME_COUNT: self._resume_count})
             self._shown.status("suspended")
             await workflow.wait_condition(lambda: self._run.aborted or bool(self._run.answers))
         self._suspended = None
         if self._run.answers:
             take_up(self._run, scope)
             measure_suspension(self.workflow_id, milliseconds_now() - since)
-            workflow.upsert_memo({MEMO_STATUS: "running", MEMO_GENERATION: self._generation})
+            workflow.upsert_memo({MEMO_STATUS: "running", MEMO_RESUME_COUNT: self._resume_count})
             self._shown.status("running")
 
     async def _open(self) -> tuple[WorkflowGraph, Scope]:
@@ -214,7 +194,7 @@ class MastraWorkflow:
         if graph is None:
             admitted = await enter(
                 self._engine,
-                EnterCall(
+                ValidationCall(
                     workflow_id=self.workflow_id,
                     input_data=input_data,
                     state=state,
@@ -227,30 +207,11 @@ class MastraWorkflow:
                 raise ApplicationError(str(error.get("message")), error, type=REFUSED_RUN, non_retryable=True)
             graph, input_data, state = admitted.graph, admitted.input_data, admitted.state
             self._graph, self._run.stored_from = graph, admitted.stored_from
-        if envelope.seed is not None:
-            self._scope = restore(envelope.seed, self.workflow_id, graph, self._run)
+        if envelope.snapshot is not None:
+            self._scope = restore(envelope.snapshot, self.workflow_id, graph, self._run)
             return graph, self._scope
-        self._scope = Scope(
-            workflow_id=self.workflow_id,
-            run_id=self._run.run_id,
-            path=(),
-            plan=graph.plan,
-            validate_inputs=graph.plan.validate_inputs,
-            init_data=input_data,
-            state=dict(state or {}),
-            input_data=input_data,
-        )
+        self._scope = root_scope(self.workflow_id, self._run.run_id, graph.plan, input_data, dict(state or {}))
         return graph, self._scope
-
-    async def _checked(self, scope: Scope, ending: Ending) -> Ending:
-        plan = scope.plan
-        if ending.status not in ("success", "bailed"):
-            return ending
-        whole = WorkflowResult[Any](status="success", result=ending.result, run_id=self._run.run_id)
-        error = size_error(whole, f"The result of workflow `{self.workflow_id}`", self._run.stored_from)
-        if error is None and plan.checks_output and plan.validate_outputs:
-            error = await check_output(self._engine, self.workflow_id, ending.result)
-        return ending if error is None else Ending("failed", error=error)
 
     async def _close(self, result: WorkflowResult[Any]) -> WorkflowResult[Any]:
         """End the execution as Temporal shows it: completed, failed or cancelled."""
@@ -268,24 +229,11 @@ class MastraWorkflow:
     def _continuation(self) -> StartEnvelope:
         assert self._scope is not None
         take_up(self._run, self._scope)
-        seed = RunSeed(
-            scope=seed_of(self._scope),
-            continued_from=workflow.info().run_id,
-            generation=self._generation,
-            first_generation=self._first_generation,
-            claims=self._run.claims,
-        )
-        return self._envelope.model_copy(
+        going_on = next_envelope(self._envelope, self._run, self._scope, self._resume_count, self._first_resume_count)
+        return going_on.model_copy(
             update={
-                "input_data": self._scope.init_data,
-                "initial_state": None,
-                "request_context": self._run.request_context or None,
-                "run_id": self._run.run_id,
-                "per_step": self._run.per_step or None,
-                "stored_from": self._run.stored_from,
                 "graph": self._graph,
                 "canceled": self._cancel_requested or None,
-                "seed": seed,
                 "stream": self.stream.carried(),
             }
         )
@@ -325,9 +273,9 @@ class MastraWorkflow:
         return self._scope
 
     @property
-    def generation(self) -> int:
+    def resume_count(self) -> int:
         """How often the run has been resumed."""
-        return self._generation
+        return self._resume_count
 
     def snapshot(self) -> WorkflowResult[Any]:
         """The results as far as the run has come."""
@@ -335,7 +283,7 @@ class MastraWorkflow:
             return self._suspended
         if self._scope is None:
             return WorkflowResult(status="running", run_id=self._run.run_id)
-        return assemble(self._run, self._scope, Ending("canceled")).model_copy(update={"status": "running"})
+        return assemble(self._run, self._scope, Completion("canceled")).model_copy(update={"status": "running"})
 
     def inspect(self) -> Inspection:
         """Everything that a record of the run is made of."""
@@ -345,22 +293,22 @@ class MastraWorkflow:
     # Messages
 
     @workflow.update(name=UPDATE_OUTCOME)
-    async def outcome(self, generation: int) -> OutcomeReply:
-        """Answered when the run has ended, or is suspended for the ``generation``-th time. All waiters share one."""
+    async def outcome(self, resume_count: int) -> OutcomeReply:
+        """Answered when the run has ended, or is suspended for the ``resume_count``-th time. All waiters share one."""
         await workflow.wait_condition(
             lambda: (
                 self._ended
-                or self._moved
-                or self._generation > generation
-                or (self._generation == generation and self._suspended is not None)
+                or self._continued_as_new
+                or self._resume_count > resume_count
+                or (self._resume_count == resume_count and self._suspended is not None)
             )
         )
-        if self._moved:
-            return OutcomeReply(moved=True)
+        if self._continued_as_new:
+            return OutcomeReply(continued_as_new=True)
         if self._result is not None:
             return OutcomeReply(ended=True, result=self._result if is_small(self._result) else None)
-        if self._generation > generation:
-            return OutcomeReply(generation=self._generation)
+        if self._resume_count > resume_count:
+            return OutcomeReply(resume_count=self._resume_count)
         suspended = None if self._suspended is None else compact(self._suspended, self._run.stored_from, ANSWER)
         return OutcomeReply(ended=self._ended, result=suspended)
 
@@ -371,14 +319,14 @@ class MastraWorkflow:
         if request.stored_from is not None:
             self._run.stored_from = request.stored_from
         self._engine.attempts.budget.spend(sent_size(request, request.stored_from))
-        self._generation += 1
-        answer(self._run, self._resumable(request), request, self._generation)
+        self._resume_count += 1
+        answer(self._run, self._resumable(request), request, self._resume_count)
         self._trace.adopt(request.resume_data)
         self._run.request_context.update(request.request_context or {})
         if self._suspended is None:
-            workflow.upsert_memo({MEMO_STATUS: "running", MEMO_GENERATION: self._generation})
+            workflow.upsert_memo({MEMO_STATUS: "running", MEMO_RESUME_COUNT: self._resume_count})
         self._suspended = None
-        return ResumeReply(generation=self._generation)
+        return ResumeReply(resume_count=self._resume_count)
 
     @resume.validator
     def validate_resume(self, request: ResumeRequest) -> None:
@@ -390,52 +338,31 @@ class MastraWorkflow:
     def _resumable(self, request: ResumeRequest) -> list[SuspendedStep]:
         if self._scope is None or self._run.aborted or self._ended:
             raise ApplicationError(NOT_SUSPENDED, type=RUN_NOT_SUSPENDED)
-        if self._run.leaving:
-            raise ApplicationError(resume_claimed(self.workflow_id, self._run.run_id, "running"), type=RESUME_CLAIMED)
-        try:
-            return targets(self._run, self._scope, request)
-        except ClaimedError:
-            claimed = resume_claimed(self.workflow_id, self._run.run_id, self.status().status)
-            raise ApplicationError(claimed, type=RESUME_CLAIMED) from None
-        except NoSuspendedStepError as error:
-            said = str(error) if self._suspended is not None else NOT_SUSPENDED
-            raise ApplicationError(said, type=RUN_NOT_SUSPENDED) from None
+        now = "running" if self._run.traveling else self.status().status
+        claimed = resume_claimed(self.workflow_id, self._run.run_id, now)
+        return resumable(self._run, self._scope, request, suspended=self._suspended is not None, claimed=claimed)
 
-    @workflow.update(name=UPDATE_TRAVEL)
-    async def travel(self, request: TravelRequest) -> None:
+    @workflow.update(name=UPDATE_TIME_TRAVEL)
+    async def time_travel(self, request: TimeTravelUpdate) -> None:
         """Travel in time: do nothing here any more, and start the next execution, which ends this one."""
         self._engine.attempts.arrivals.note()
         self._engine.attempts.budget.spend(sent_size(request, request.envelope.stored_from))
-        self._run.leaving = True
-        told = received.get()
-        header = told.header.model_dump(mode="json", by_alias=True, exclude_none=True)
-        departure = Departure(request=request, header=header, context=told.context)
-        self._departing = asyncio.create_task(self._depart(departure))
+        self._run.traveling = True
+        next_execution = time_travel.next_execution(request)
+        self._starting_next = asyncio.create_task(time_travel.start_next_execution(self._engine, next_execution))
 
-    @travel.validator
-    def validate_travel(self, request: TravelRequest) -> None:
+    @time_travel.validator
+    def validate_time_travel(self, request: TimeTravelUpdate) -> None:
         """Refuse what another act has forestalled; nothing of it enters the history."""
-        if self._run.leaving:
-            refusal = "Another caller has sent this run back in time before this time travel"
-        elif self._run.aborted or self._ended:
-            refusal = "This workflow run has ended before this time travel"
-        elif request.generation != self._generation:
-            refusal = "This workflow run was resumed by another caller before this time travel"
-        elif self.status().status not in ("suspended", "waiting"):
-            refusal = "This workflow run is still running, cannot time travel"
-        else:
-            return
-        raise ApplicationError(refusal, type=TRAVEL_REFUSED)
-
-    async def _depart(self, departure: Departure) -> None:
-        await self._engine.attempts.budget.take(sent_size(departure, departure.request.envelope.stored_from))
-        await workflow.execute_activity(
-            ACTIVITY_DEPART,
-            departure,
-            summary="time travel",
-            start_to_close_timeout=timedelta(seconds=10),
-            retry_policy=CRASH_RETRY,
+        refusal = time_travel.refusal(
+            request,
+            leaving=self._run.traveling,
+            over=self._run.aborted or self._ended,
+            resume_count=self._resume_count,
+            status=self.status().status,
         )
+        if refusal is not None:
+            raise ApplicationError(refusal, type=TIME_TRAVEL_REFUSED)
 
     @workflow.update(name=UPDATE_RESTART)
     async def restart(self, request: RestartRequest) -> int:
@@ -469,10 +396,4 @@ class MastraWorkflow:
     @workflow.query(name=QUERY_LOOKUP)
     def lookup(self, query: LookupQuery) -> LookupReply:
         """What a step asks for while it runs."""
-        scope = self._run.scopes.get(tuple(query.scope or ()))
-        if scope is None:
-            return LookupReply()
-        if query.step_id is None:
-            return LookupReply(value=scope.init_data)
-        output = scope.output_of(query.step_id)
-        return LookupReply(value=None if output is MISSING else output)
+        return self._run.look_up(query)

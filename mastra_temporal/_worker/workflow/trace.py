@@ -14,20 +14,20 @@ from typing import TYPE_CHECKING, Any
 from temporalio import workflow
 
 from mastra_temporal._tracing.attributes import json_text, metadata_attributes
+from mastra_temporal._tracing.carrier import Carrier
 from mastra_temporal._tracing.headers import (
-    Carrier,
+    Inbound,
     OpenSpan,
-    Received,
     TracingHeader,
     earlier_attempts,
-    outgoing,
-    received,
+    inbound,
+    outbound,
 )
 from mastra_temporal._tracing.ids import attempt_span_id, generated_id, trace_id_of
 from mastra_temporal._tracing.logs import LogFields, log_fields
 from mastra_temporal._tracing.options import TracingOptions, run_metadata
 from mastra_temporal._worker.workflow.scope import RunState, Scope
-from mastra_temporal._worker.workflow.spans import NO_SPAN, RUN, STEP, Leg, OpenedSpan, Place, RunSpan
+from mastra_temporal._worker.workflow.spans import NO_SPAN, RUN, STEP, OpenedSpan, Place, RunSpan, Segment
 
 if TYPE_CHECKING:
     from opentelemetry.trace import SpanContext
@@ -47,7 +47,7 @@ class LostSpan:
 
 
 class RunTrace:
-    """The trace of one run: its options, and the legs that its calls are answered by (start, resume, restart)."""
+    """The trace of one run: its options, and the segments that its calls are answered by (start, resume, restart)."""
 
     def __init__(self, run: RunState) -> None:
         """Create a trace that records nothing yet: what came with the start is known to `begin`."""
@@ -57,15 +57,15 @@ class RunTrace:
         self.options = TracingOptions()
         self._is_new_call = False
         self._input: Any = None
-        self._came = Received()
-        self._leg: OpenedSpan | None = None
+        self._came = Inbound()
+        self._segment: OpenedSpan | None = None
         self._first: OpenedSpan | None = None
-        """The leg that the current walk is in; restarted legs are below it."""
+        """The segment that the current walk is in; restarted segments are below it."""
         self._restarted: list[OpenedSpan] = []
-        self._legs: set[int] = set()
-        self._of_leg: dict[str, Any] = {}
+        self._segments: set[int] = set()
+        self._of_segment: dict[str, Any] = {}
         self._carried: dict[str, OpenSpan] = {}
-        self._carried_leg: dict[str, Any] = {}
+        self._carried_segment: dict[str, Any] = {}
         self._follows: SpanContext | None = None
         """The span of the execution before this one, when Temporal closed that without its say."""
         self._numbers = Counter[str]()
@@ -84,31 +84,31 @@ class RunTrace:
             workflow_id: The id of the workflow.
             foreign_options: Tracing options in the argument of a client that is not ours.
         """
-        came = received.get()
+        came = inbound.get()
         self._tracing = came.tracing
         self._seed = workflow.random_seed()
-        self._carried, self._carried_leg = came.header.open or {}, came.header.leg or {}
+        self._carried, self._carried_segment = came.header.open or {}, came.header.segment or {}
         if self._tracing is not None and came.header.run is not None and not self._carried:
             self._follows = self._tracing.named({"traceparent": came.header.run})
         self._fields.workflow_id = workflow_id
         self._fields.trace_id = trace_id_of(came.context)
         options = came.header.parsed_options() or TracingHeader(options=foreign_options).parsed_options()
         self._adopt(came, options)
-        outgoing.set(self._content)
+        outbound.set(self._content)
         log_fields.set(self._fields)
 
     def adopt(self, input_data: Any = None) -> None:
         """Take over what came with the update that is being handled: for the rest of the run.
 
         Args:
-            input_data: The input of the leg that the update begins.
+            input_data: The input of the segment that the update begins.
         """
         if self._seed is not None:
             self._input = input_data
-            came = received.get()
+            came = inbound.get()
             self._adopt(came, came.header.parsed_options())
 
-    def _adopt(self, came: Received, options: TracingOptions | None) -> None:
+    def _adopt(self, came: Inbound, options: TracingOptions | None) -> None:
         self._came = came
         self._is_new_call = True
         self.options = (options or TracingOptions()).over(self.options)
@@ -116,12 +116,12 @@ class RunTrace:
     def _content(self, *, continuing: bool = False) -> tuple[TracingHeader, Carrier]:
         header = TracingHeader(
             options=self.options.to_wire() or None,
-            run=None if self._leg is None else self._carrier(self._leg.context).get("traceparent"),
+            run=None if self._segment is None else self._carrier(self._segment.context).get("traceparent"),
             earlier_attempts=earlier_attempts.get() or None,
         )
         if continuing:
             header.open = {key: span.for_the_next_execution() for key, span in self.moved.items()} or None
-            header.leg = self._of_leg or None
+            header.segment = self._of_segment or None
         parent = self._parent()
         return header, self._came.context if parent is None else self._carrier(parent)
 
@@ -142,14 +142,14 @@ class RunTrace:
     @property
     def ids(self) -> dict[str, str]:
         """The ids of the trace and of the run's span, as a result has them; nothing when the trace is not recorded."""
-        context = None if self._leg is None else self._leg.context
+        context = None if self._segment is None else self._segment.context
         if context is None or not context.trace_flags.sampled:
             return {}
         return {"trace_id": f"{context.trace_id:032x}", "span_id": f"{context.span_id:016x}"}
 
     # Legs
 
-    def leg(self, scope: Scope, *, resumed: bool, goes_on: bool = False) -> RunSpan:
+    def segment(self, scope: Scope, *, resumed: bool, goes_on: bool = False) -> RunSpan:
         """The span of the run, until it ends or is suspended.
 
         Args:
@@ -159,26 +159,26 @@ class RunTrace:
         """
         if self._tracing is None:
             return NO_SPAN
-        before = self._leg
-        self._of_leg = self._carried_leg
-        self._carried_leg = {}
+        before = self._segment
+        self._of_segment = self._carried_segment
+        self._carried_segment = {}
         resumed = resumed and (before is not None or bool(self._carried))
         if resumed and before is not None:
-            self._of_leg = {"resumed": True, "resumedFromSpanId": f"{before.context.span_id:016x}"}
+            self._of_segment = {"resumed": True, "resumedFromSpanId": f"{before.context.span_id:016x}"}
         suffix = " (resumed)" if resumed else " (restarted)" if self._follows is not None else ""
         self._first = self._open_leg(scope, suffix, self._follows if before is None else before.context)
         self._first.input(self._input if resumed or goes_on else scope.init_data)
-        return Leg(self, self._first)
+        return Segment(self, self._first)
 
     def restart(self, scope: Scope, lost: Iterable[LostSpan]) -> None:
-        """Open a leg for what follows a restart, linked to the attempts that were lost."""
+        """Open a segment for what follows a restart, linked to the attempts that were lost."""
         links = [link for attempt in lost if (link := self._lost_span(attempt)) is not None]
         if links and self._first is not None:
-            leg = self._open_leg(scope, " (restarted)", self._first.context, links)
-            self._restarted.append(leg)
+            segment = self._open_leg(scope, " (restarted)", self._first.context, links)
+            self._restarted.append(segment)
 
     def end_restarted(self) -> list[OpenedSpan]:
-        """The restarted legs, which end with the leg that they are part of."""
+        """The restarted segments, which end with the segment that they are part of."""
         ended, self._restarted = self._restarted, []
         return ended
 
@@ -196,16 +196,16 @@ class RunTrace:
         key = f"{RUN}{suffix}"
         place = self._place(key, options, before, links)
         info = workflow.info()
-        leg = self._start(scope, RUN, name, key=key, place=place, entity=(RUN, scope.workflow_id), attributes={
+        segment = self._start(scope, RUN, name, key=key, place=place, entity=(RUN, scope.workflow_id), attributes={
             "temporalWorkflowID": info.workflow_id,
             "temporalRunID": info.run_id,
             **({"mastra.tags": json_text(options.tags)} if options.tags else {}),
         })  # fmt: skip
         self._is_new_call = False
-        self._leg = leg
-        self._legs.add(leg.context.span_id)
-        self._fields.trace_id = f"{leg.context.trace_id:032x}"
-        return leg
+        self._segment = segment
+        self._segments.add(segment.context.span_id)
+        self._fields.trace_id = f"{segment.context.trace_id:032x}"
+        return segment
 
     def _place(
         self, key: str, options: TracingOptions, before: SpanContext | None, links: Iterable[SpanContext]
@@ -242,7 +242,7 @@ class RunTrace:
             return None
         return Place(parent, trace_id=span.trace_id, span_id=span.span_id, start_time=open.start_time)
 
-    # Spans below a leg
+    # Spans below a segment
 
     def step(
         self, scope: Scope, step_id: str, input_data: Any, *, execution: str | None = None, **attributes: Any
@@ -297,10 +297,10 @@ class RunTrace:
         return span
 
     def _parent(self) -> SpanContext | None:
-        """The current span; where that is a leg, the one that the run is in by now."""
+        """The current span; where that is a segment, the one that the run is in by now."""
         current = None if self._tracing is None else self._tracing.current()
-        if self._leg is not None and (current is None or current.span_id in self._legs):
-            return self._leg.context
+        if self._segment is not None and (current is None or current.span_id in self._segments):
+            return self._segment.context
         return current
 
     def _start(
@@ -316,7 +316,7 @@ class RunTrace:
     ) -> OpenedSpan:
         self._numbers[key] += 1
         run = self._run
-        metadata = run_metadata(self.options, scope.run_id, run.resource_id, run.request_context) | self._of_leg
+        metadata = run_metadata(self.options, scope.run_id, run.resource_id, run.request_context) | self._of_segment
         span = self.require_tracing().start(
             name,
             parent=place.parent,

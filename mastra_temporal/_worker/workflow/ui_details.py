@@ -13,14 +13,14 @@ from mastra_temporal._definition.markdown import cell, table_head, table_row
 from mastra_temporal._protocol.names import MEMO_STATUS, SEARCH_STATUS
 from mastra_temporal._protocol.results import RunStatus, StepResult
 
-__all__ = ["STATUS", "Shown"]
+__all__ = ["STATUS", "UiDetails"]
 
 STATUS = SearchAttributeKey.for_keyword(SEARCH_STATUS)
 MAX_ROWS = 40
 HEAD = table_head("Step", "Status", "Scheduled", "Duration")
 
 
-class Shown:
+class UiDetails:
     """What is shown of one run."""
 
     def __init__(self, *, search_attributes: bool) -> None:
@@ -38,12 +38,12 @@ class Shown:
     def status(self, status: RunStatus) -> None:
         """The run's status is another one."""
         if self._search_attributes and status != self._status:
-            workflow.upsert_search_attributes([STATUS.value_set(status)])  # pyright: ignore[reportUnknownMemberType]
+            workflow.upsert_search_attributes([STATUS.value_set(status)])
         self._status = status
 
     def closing(self, status: RunStatus) -> None:
         """The run ends: what Temporal's own status does not tell goes into the memo."""
-        if status in ("paused", "tripwire") and workflow.patched("mastra-status-memo"):
+        if status in ("paused", "tripwire"):
             workflow.upsert_memo({MEMO_STATUS: status})
         self.status(status)
 

@@ -8,12 +8,12 @@ from typing import Any, Generic, TypeVar, cast
 from mastra_temporal._data.suggest import did_you_mean
 from mastra_temporal.errors import DefinitionError
 
-__all__ = ["Registry"]
+__all__ = ["Named"]
 
 T = TypeVar("T")
 
 
-class Registry(Generic[T]):
+class Named(Generic[T]):
     """Things of one kind: the keys of a mapping are names beside the ids; in a list the ids are the keys."""
 
     def __init__(

@@ -1,0 +1,66 @@
+"""`Session`: the connection that runs, records, schedules and restarts share."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Protocol
+from weakref import WeakValueDictionary
+
+from temporalio.client import Client
+
+from mastra_temporal._client.records.search_attributes import registered
+from mastra_temporal._protocol.results import RunStatus
+from mastra_temporal.errors import ConfigurationError
+
+__all__ = ["LiveRun", "Session"]
+
+
+class LiveRun(Protocol):
+    """A `Run` object of this process. The records know those that were not started yet."""
+
+    @property
+    def run_id(self) -> str: ...
+    @property
+    def workflow_id(self) -> str: ...
+    @property
+    def resource_id(self) -> str | None: ...
+    @property
+    def created_at(self) -> datetime: ...
+    @property
+    def status(self) -> RunStatus: ...
+    @property
+    def serialized_step_graph(self) -> list[dict[str, Any]]: ...
+
+
+class Session:
+    """A client, the task queue of the runs, and what the server can do. It exists before it is connected."""
+
+    def __init__(self, task_queue: str) -> None:
+        """Create a session that is not connected yet."""
+        self.task_queue = task_queue
+        self.has_search_attributes: bool = False
+        """Whether the server has the search attributes by which runs are found; known once connected."""
+        self.live_runs: WeakValueDictionary[tuple[str, str], LiveRun] = WeakValueDictionary()
+        """The `Run` objects of this process by workflow id and run id."""
+        self._client: Client | None = None
+
+    @property
+    def client(self) -> Client:
+        """The Temporal client.
+
+        Raises:
+            ConfigurationError: The session is not connected.
+        """
+        if self._client is None:
+            raise ConfigurationError("Mastra is not connected to Temporal: call `await mastra.connect()` first.")
+        return self._client
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether there is a client."""
+        return self._client is not None
+
+    async def connect(self, client: Client) -> None:
+        """Use this client from now on."""
+        self._client = client
+        self.has_search_attributes = await registered(client)

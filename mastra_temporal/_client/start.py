@@ -1,0 +1,184 @@
+"""Starting a run, alone or together with the update that waits for its outcome."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from temporalio.client import WithStartWorkflowOperation
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.service import RPCError
+
+from mastra_temporal._client.arguments import StartOptions
+from mastra_temporal._client.busy import is_busy, unhurried
+from mastra_temporal._client.handle import RunHandle
+from mastra_temporal._client.outcome import outcome_of_start, wait_for_outcome
+from mastra_temporal._client.records.description import is_no_such_run
+from mastra_temporal._client.waiting import waiting
+from mastra_temporal._definition.validation import validate_start
+from mastra_temporal._protocol.limits import stored_from
+from mastra_temporal._protocol.messages import OutcomeReply
+from mastra_temporal._protocol.names import UPDATE_OUTCOME, outcome_update_id
+from mastra_temporal._protocol.results import WorkflowResult
+from mastra_temporal._protocol.start import StartEnvelope
+from mastra_temporal._tracing.client import CallHeaders
+from mastra_temporal._tracing.refusal import record_refusal
+from mastra_temporal.errors import ConfigurationError, RunAlreadyStartedError, SchemaValidationError
+
+__all__ = ["require_same_input", "start", "start_and_wait", "start_envelope"]
+
+FIRST_START: dict[str, Any] = {
+    "id_reuse_policy": WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
+    "id_conflict_policy": WorkflowIDConflictPolicy.FAIL,
+}
+"""How a run is started that must not exist yet, unless it has failed."""
+
+
+def start_envelope(
+    run: RunHandle,
+    headers: CallHeaders,
+    input_data: Any,
+    options: StartOptions,
+    *,
+    canceled: bool,
+) -> StartEnvelope:
+    """Check what a run is to be started with, and put it together.
+
+    Args:
+        run: The run.
+        headers: What the caller says about the trace, for a refusal.
+        input_data: The workflow's input.
+        options: The caller's further arguments.
+        canceled: Whether the run was canceled before its start.
+
+    Raises:
+        SchemaValidationError: Something does not match its schema. The refusal is traced.
+    """
+    context = run.request_context(options.get("request_context"))
+    try:
+        data, state = validate_start(run.workflow, input_data, options.get("initial_state"), context)
+    except SchemaValidationError as error:
+        with contextlib.suppress(ConfigurationError):  # without a client nobody traces
+            record_refusal(
+                run.client,
+                error,
+                headers,
+                workflow_id=run.workflow.id,
+                run_id=run.run_id,
+                resource_id=run.resource_id,
+                input_data=input_data,
+            )
+        raise
+    return StartEnvelope(
+        input_data=data,
+        initial_state=state or None,
+        request_context=context or None,
+        run_id=run.run_id,
+        resource_id=run.resource_id,
+        per_step=options.get("per_step") or None,
+        graph=run.workflow.graph,
+        search_attributes=run.session.has_search_attributes or None,
+        stored_from=stored_from(run.client.data_converter),
+        canceled=canceled or None,
+    )
+
+
+async def start(run: RunHandle, envelope: StartEnvelope) -> None:
+    """Start a run.
+
+    Raises:
+        WorkflowAlreadyStartedError: It exists.
+    """
+    async with waiting(run.client).calls:
+        await unhurried(
+            lambda: run.client.start_workflow(run.workflow.id, envelope, **run.start_options(envelope), **FIRST_START)
+        )
+
+
+async def start_and_wait(
+    run: RunHandle, envelope: StartEnvelope, *, started: Callable[[], None]
+) -> WorkflowResult[Any]:
+    """Start a run and wait for its outcome, in one message where there is a place to wait.
+
+    Args:
+        run: The run.
+        envelope: What it is started with.
+        started: Called when the server has it.
+
+    Raises:
+        WorkflowAlreadyStartedError: It exists.
+    """
+    places, result = waiting(run.client).outcomes, None
+    if places.any_free and await places.take():
+        try:
+            result = await _start_with_update(run, envelope, started)
+        finally:
+            places.give_back()
+    else:
+        await start(run, envelope)
+        started()
+    return result or await wait_for_outcome(run.client, run.run_id, 0)
+
+
+async def require_same_input(run: RunHandle, envelope: StartEnvelope) -> None:
+    """Refuse to join a run that was started with another input.
+
+    Raises:
+        RunAlreadyStartedError: It was.
+        RunError: The run id belongs to a run of another workflow.
+    """
+    await run.describe()
+    handle = run.client.get_workflow_handle(run.run_id)
+    async for event in handle.fetch_history_events(page_size=1):
+        payloads = event.workflow_execution_started_event_attributes.input.payloads
+        [recorded] = await run.client.data_converter.decode(payloads, [StartEnvelope])
+        if recorded.input_data != envelope.input_data:
+            raise RunAlreadyStartedError(
+                f"Run `{run.run_id}` of workflow `{run.workflow.id}` exists and was started with another input. "
+                "Use another run id, or start it with the same input to join it."
+            )
+        return
+
+
+async def _start_with_update(
+    run: RunHandle, envelope: StartEnvelope, started: Callable[[], None]
+) -> WorkflowResult[Any] | None:
+    """Start a run and wait for its outcome in one message; None when it has to be waited for further.
+
+    The SDK answers twice. If something fails before the message is sent, such as encoding the input, only its second
+    answer, the update's, says so. If we are canceled, we wait for that answer before we leave: it would find nobody
+    to answer to.
+    """
+    operation = WithStartWorkflowOperation[Any, Any](
+        run.workflow.id, envelope, **run.start_options(envelope), **FIRST_START
+    )
+    update = run.client.execute_update_with_start_workflow(
+        UPDATE_OUTCOME,
+        0,
+        start_workflow_operation=operation,
+        # Use a fresh update ID: the one that later waiters share would return the answer of an earlier, failed run.
+        id=f"{outcome_update_id(0)}-{uuid.uuid4()}",
+        result_type=OutcomeReply,
+    )
+    answer, handle = asyncio.ensure_future(update), asyncio.ensure_future(operation.workflow_handle())
+    try:
+        await asyncio.wait((handle, answer), return_when=asyncio.FIRST_COMPLETED)
+        if handle.done() and handle.exception() is None:
+            started()
+            return await outcome_of_start(run.client, run.run_id, answer)
+        await asyncio.wait((answer,))
+        error = answer.exception()
+    finally:
+        answer.cancel()
+        await asyncio.wait((answer,))
+        handle.cancel()
+        await asyncio.gather(answer, handle, return_exceptions=True)
+    if isinstance(error, RPCError) and is_busy(error):
+        await start(run, envelope)
+        started()
+    elif error is not None and not is_no_such_run(error):
+        raise error
+    return None  # the server returns NOT_FOUND if the run closes during the update

@@ -1,0 +1,31 @@
+"""Public objects say that they are of the package: in tracebacks, in `repr` and in documentation."""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Iterable
+from typing import Any
+
+__all__ = ["publish"]
+
+
+def publish(package: str, namespace: dict[str, Any], names: Iterable[str]) -> None:
+    """Set ``__module__`` of a package's public objects to the package.
+
+    Python and pydantic look up the names in a class's annotations in the module that the class names. So the
+    annotations are evaluated before that changes.
+
+    Args:
+        package: The package.
+        namespace: Its globals.
+        names: What is public.
+    """
+    for name in names:
+        value = namespace[name]
+        if not getattr(value, "__module__", "").startswith(f"{package}."):
+            continue
+        own = vars(value).get("__annotations__") if isinstance(value, type) else None
+        if own:
+            hints = typing.get_type_hints(value, include_extras=True)
+            value.__annotations__ = {each: hints[each] for each in own}
+        value.__module__ = package

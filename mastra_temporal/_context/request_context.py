@@ -1,0 +1,59 @@
+"""`RequestContext`: values that travel with a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, MutableMapping
+from typing import Any
+
+from mastra_temporal._data.gate import to_json
+
+__all__ = ["RequestContext"]
+
+
+class RequestContext(MutableMapping[str, Any]):
+    """Values that travel with a run: a dictionary that steps may read and change.
+
+    What a step sets is seen by every step that starts after it has finished, and survives crashes. Values travel as
+    JSON data; what cannot be written is refused. Mastra's ``RequestContext``.
+    """
+
+    def __init__(self, values: dict[str, Any] | None = None) -> None:
+        """Create a request context holding ``values``."""
+        self._values: dict[str, Any] = dict(values or {})
+
+    def __getitem__(self, key: str) -> Any:
+        return self._values[key]
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self._values[key] = value
+
+    def __delitem__(self, key: str) -> None:
+        del self._values[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __repr__(self) -> str:
+        return f"RequestContext({self._values!r})"
+
+    def set(self, key: str, value: Any) -> None:
+        """Set a value: the same as ``context[key] = value``."""
+        self._values[key] = value
+
+    def has(self, key: str) -> bool:
+        """Whether the key is set: the same as ``key in context``."""
+        return key in self._values
+
+    def to_json(self, *, what: str = "The request context") -> dict[str, Any]:
+        """The values as JSON data: models, dates and the like are written, as in inputs.
+
+        Args:
+            what: Whose request context it is, for the message.
+
+        Raises:
+            SerializationError: A value cannot be written; the message names its key.
+        """
+        return to_json(self._values, what=what)
