@@ -39,11 +39,11 @@ async def run_to_its_end(name: str) -> str:
         return await run_by_schedule(name)
     run: Any = await WORKFLOWS[name].create_run(resource_id="someone")
     started = asyncio.create_task(run.start(input_data=3, initial_state={"count": 0}, request_context={"user": "ann"}))
-    if name in ("canceled", "reopened", "restarted", "restarted-v2"):
+    if name in ("canceled", "reopened", "restarted"):
         await until_step_waits(run.run_id)
     if name == "canceled":
         await run.cancel()
-    elif name.startswith("restarted"):
+    elif name == "restarted":
         await run.restart(force=True)
     elif name == "reopened":
         await mastra.client.get_workflow_handle(run.run_id).terminate()

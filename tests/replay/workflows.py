@@ -146,7 +146,6 @@ WORKFLOWS = {
         workflow("canceled").then(a(wait)).then(a(double, "b")).commit(),
         workflow("scheduled", input_schema=int).then(a(double)).commit(),
         workflow("restarted").parallel([a(wait_at_first), a(double, "b")]).commit(),
-        workflow("restarted-v2").parallel([a(wait_at_first), a(double, "b")]).commit(),
         workflow("reopened").then(a(double)).parallel([reopening, a(double, "b")]).commit(),
         workflow("time-traveled").map(range_of).foreach(item, concurrency=2).map(sum_of).then(a(double)).commit(),
     )
