@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from temporalio.client import WithStartWorkflowOperation
+from temporalio.client import WithStartWorkflowOperation, WorkflowUpdateRPCTimeoutOrCancelledError
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.service import RPCError
 
@@ -176,9 +176,16 @@ async def _start_with_update(
         await asyncio.wait((answer,))
         handle.cancel()
         await asyncio.gather(answer, handle, return_exceptions=True)
-    if isinstance(error, RPCError) and is_busy(error):
+    if _may_be_lost(error):  # if it has arrived after all, the run exists, and our caller joins it
         await start(run, envelope)
         started()
     elif error is not None and not is_no_such_run(error):
         raise error
     return None  # the server returns NOT_FOUND if the run closes during the update
+
+
+def _may_be_lost(error: BaseException | None) -> bool:
+    """Whether the server was too busy for the message, or has not answered it in time."""
+    if isinstance(error, WorkflowUpdateRPCTimeoutOrCancelledError):
+        return True
+    return isinstance(error, RPCError) and is_busy(error)

@@ -5,6 +5,13 @@ from typing import Any
 
 import pytest
 from temporalio.api.enums.v1 import EventType
+from temporalio.client import (
+    Client,
+    Interceptor,
+    OutboundInterceptor,
+    StartWorkflowUpdateWithStartInput,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
 
 from mastra_temporal import Mastra, WorkflowResult, create_step, create_workflow
 from mastra_temporal._client import waiting
@@ -137,3 +144,35 @@ async def _is_under_way(stage: Stage, run_id: str) -> bool:
 
 async def _counted(stage: Stage, run_id: str, kind: "EventType.ValueType", number: int) -> bool:
     return await count_events(stage.client, run_id, kind) >= number
+
+
+class Unanswered(Interceptor):
+    """A server that does not answer the first message of a start in time: it came late, or its answer did."""
+
+    def __init__(self, *, arrives: bool) -> None:
+        self.arrives = arrives
+
+    def intercept_client(self, next: OutboundInterceptor) -> OutboundInterceptor:
+        return _Unanswered(next, arrives=self.arrives)
+
+
+class _Unanswered(OutboundInterceptor):
+    def __init__(self, next: OutboundInterceptor, *, arrives: bool) -> None:
+        super().__init__(next)
+        self.arrives = arrives
+
+    async def start_update_with_start_workflow(self, input: StartWorkflowUpdateWithStartInput) -> Any:
+        if self.arrives:
+            input._on_start = lambda _: None  # pyright: ignore[reportPrivateUsage] - this answer is lost, too
+            await super().start_update_with_start_workflow(input)
+        raise WorkflowUpdateRPCTimeoutOrCancelledError
+
+
+@pytest.mark.parametrize("arrives", [False, True])
+async def test_a_start_that_is_not_answered_in_time(stage: Stage, arrives: bool):
+    workflow = flow(passing(stage.effects))
+    async with stage.worker(workflow) as mastra:
+        client = Client(**{**mastra.client.config(), "interceptors": [Unanswered(arrives=arrives)]})
+        await mastra.connect(client)
+        result = await within((await workflow.create_run()).start(input_data=1))
+        assert (result.status, stage.effects.counts()["after"]) == ("success", 1)
