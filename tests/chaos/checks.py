@@ -146,7 +146,7 @@ async def recorded(client: Client, run_id: str) -> RunHistory:
         executions.insert(0, events)
         started = events[0].workflow_execution_started_event_attributes
         [envelope] = await client.data_converter.decode(started.input.payloads, [StartEnvelope])
-        execution = None if envelope.seed is None else envelope.seed.continued_from
+        execution = None if envelope.snapshot is None else envelope.snapshot.continued_from
         if execution is None:
             break
     history = RunHistory()

@@ -112,7 +112,7 @@ async def test_a_later_suspension_of_the_same_step_is_another_one(stage: Stage):
         assert (await within(run.resume(resume_data=1))).status == "suspended"
         request = ResumeRequest(resume_data=2)
         with pytest.raises(ResumeAlreadyClaimedError):
-            await within(_send(run.client, seen, request.model_copy(update={"generation": 0})))
+            await within(_send(run.client, seen, request.model_copy(update={"resume_count": 0})))
         await run.cancel()
 
 

@@ -158,7 +158,7 @@ async def test_an_answer_to_the_execution_before_is_refused(stage: Stage):
         assert (await within(run.time_travel(step="gate"))).status == "suspended"
         request = ResumeRequest(resume_data=2)
         with pytest.raises(ResumeAlreadyClaimedError):
-            await within(_send(run.client, seen, request.model_copy(update={"generation": 0})))
+            await within(_send(run.client, seen, request.model_copy(update={"resume_count": 0})))
         assert await run.fetch_status() == "suspended"
 
 
