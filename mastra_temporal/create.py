@@ -1,4 +1,4 @@
-"""Beginning a workflow, and cloning a finished one."""
+"""`create_workflow` and `clone_workflow`."""
 
 from __future__ import annotations
 
@@ -81,24 +81,26 @@ def create_workflow(
     options: WorkflowOptions | dict[str, Any] | None = None,
     schedule: ScheduleInput | Sequence[ScheduleInput] | None = None,
 ) -> Workflow[Any, Any, Any]:
-    """Begin a workflow. Mastra's ``createWorkflow``: https://mastra.ai/reference/workflows/workflow.
+    """Create a workflow without entries. Mastra's ``createWorkflow``: https://mastra.ai/reference/workflows/workflow.
+
+    Every schema is a pydantic model or any type that `pydantic.TypeAdapter` takes.
 
     Args:
-        id: Also the Temporal workflow type that the UI shows.
-        input_schema: A pydantic model or any type that `pydantic.TypeAdapter` takes, like the other schemas.
-        output_schema: Checks the workflow's result; it is never replaced.
+        id: The workflow's id. It is also the Temporal workflow type, which the UI shows.
+        input_schema: Validates the input and fills in its defaults.
+        output_schema: Checks the workflow's result. The result is not changed.
         state_schema: Validates the initial state and fills in its defaults.
-        request_context_schema: Validates the request context of a start.
-        description: UiDetails in the graph and in the Temporal UI.
-        metadata: JSON-able data, shown in the graph.
-        retry_config: Retries of all steps that do not say otherwise.
-        step_options: Timeouts and the like for all steps that do not say otherwise.
-        options: Validation, callbacks, the limit of the whole run.
-        schedule: When Temporal starts runs by itself: a `ScheduleConfig` or a dictionary such as
+        request_context_schema: Validates the request context when a run is started.
+        description: Text that the graph and the Temporal UI show.
+        metadata: JSON-able data that the graph shows.
+        retry_config: Retries of all steps that do not set their own.
+        step_options: Timeouts, task queue and other options of all steps that do not set their own.
+        options: Validation, callbacks, and the time limit of the whole run.
+        schedule: When Temporal starts runs of this workflow: a `ScheduleConfig` or a dictionary such as
             ``{"cron": "0 9 * * *", "timezone": "Europe/Berlin"}``, or a list of them, each with an ``id``.
 
     Raises:
-        DefinitionError: An argument is wrong; the message names it and the remedy.
+        DefinitionError: An argument is wrong. The message names the argument and says how to correct it.
     """
     owner = f"workflow `{check_id(id, kind='workflow')}`"
     parsed = parse_options(WorkflowOptions, options, owner=owner)
@@ -113,7 +115,7 @@ def create_workflow(
         "request_context_schema": Schema.of(request_context_schema, owner=owner),
     }
     unchecked = dict.fromkeys(schemas) if not parsed.validate_inputs else schemas
-    callbacks_of(parsed, owner)  # looked at now, so that a mistake shows now
+    callbacks_of(parsed, owner)  # called for its checks: otherwise a wrong callback is reported only at commit
     return Workflow(
         WorkflowSettings(
             id=id,
@@ -130,7 +132,7 @@ def create_workflow(
 
 
 def clone_workflow(original: Workflow[InT, OutT, CurrentT], *, id: str) -> Workflow[InT, OutT, CurrentT]:
-    """The same workflow under another id, with all its settings but its schedules. Mastra's ``cloneWorkflow``.
+    """Return a copy of a workflow under another id, without its schedules. Mastra's ``cloneWorkflow``.
 
     Raises:
         DefinitionError: The original is not committed, or the id is not valid.

@@ -1,7 +1,7 @@
-"""The real Temporal development server, as a context manager.
+"""`start_dev_server`: runs the official Temporal development server as a context manager.
 
-The ``dev-server`` extra installs the official ``temporal`` binary from PyPI, so that nothing but Python is needed. It
-is for development and tests: production points at a real cluster.
+The ``dev-server`` extra installs the official ``temporal`` binary from PyPI, so nothing but Python is needed. The
+server is for development and tests. In production, use a Temporal cluster.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ DYNAMIC_CONFIG: dict[str, int | str] = {
     "frontend.keepAliveTime": "1s",
     "frontend.keepAliveTimeout": "1500ms",
 }
-"""Server settings with which a lone run on a small server is fast, and a machine that is gone is noticed.
+"""Server settings that make single runs fast and let the server notice lost machines within seconds.
 
-By default the server loads its queues at most 20 times a second, so that every hop of a lone run costs up to 50 ms, and
-may fire a timer up to a second late. It pings a silent connection after a minute: until then it hands tasks to the open
-polls of a worker that is frozen, or whose machine has lost its power or network.
+By default the server loads its queues at most 20 times a second, so every task of a single run waits up to 50 ms, and
+a timer may fire up to a second late. By default it pings a silent connection only after a minute. Until then it hands
+tasks to the open polls of a worker that is frozen or whose machine has lost power or network.
 """
 
 _HOST = "127.0.0.1"
@@ -53,12 +53,12 @@ _SHUTDOWN_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class ServerBinary:
-    """A server executable, and where it came from."""
+    """A server executable and its origin."""
 
     path: str | None
-    """``None``: none is installed, the SDK downloads one."""
+    """The path of the executable, or None if none is installed. The SDK then downloads one."""
     origin: str
-    """For people: which one it is."""
+    """A description of where the executable comes from."""
 
 
 @dataclass(frozen=True)
@@ -66,18 +66,18 @@ class DevServer:
     """A running development server."""
 
     address: str
-    """Host and port that clients and workers connect to."""
+    """The host and port that clients and workers connect to."""
     namespace: str
     ui_url: str | None
-    """Address of the Temporal UI, if it was asked for."""
+    """The address of the Temporal UI, or None if the UI is off."""
     binary: ServerBinary
 
 
 def find_server_binary(name: str = "temporal") -> ServerBinary:
-    """Find a server executable: that of its PyPI package, else one on the path, else leave it to the SDK.
+    """Find a server executable: first in its PyPI package, then on the PATH; otherwise the SDK downloads one.
 
     Args:
-        name: ``temporal``, or ``temporal-test-server`` for the one that skips time.
+        name: ``temporal``, or ``temporal-test-server`` for the server that skips time.
     """
     package = f"{name}-bin"
     with contextlib.suppress(PackageNotFoundError):
@@ -100,14 +100,14 @@ async def start_dev_server(
     database: Path | None = None,
     namespace: str = "default",
 ) -> AsyncGenerator[DevServer]:
-    """Run a development server for the length of the ``async with`` block.
+    """Run a development server until the ``async with`` block ends.
 
     Args:
-        port: Port for clients and workers; a free one by default.
-        ui: Serve the Temporal UI as well.
-        ui_port: Port of the UI; a free one by default.
-        database: File that keeps the runs, made if missing; in memory by default.
-        namespace: Namespace to create.
+        port: The port for clients and workers. Default: a free port.
+        ui: Whether to serve the Temporal UI as well.
+        ui_port: The port of the UI. Default: a free port.
+        database: The file that keeps the runs. It is created if it is missing. Default: in memory.
+        namespace: The namespace to create.
 
     Raises:
         ConfigurationError: A port is in use, or no server could be started.
@@ -145,14 +145,18 @@ async def start_dev_server(
 
 @contextlib.contextmanager
 def _stopped_by_sigterm(environment: WorkflowEnvironment) -> Generator[None]:
-    """Do not leave the server behind when SIGTERM ends the process at once, as it does where nobody handles it."""
+    """Stop the server on SIGTERM.
+
+    Without a handler SIGTERM ends the Python process at once, and the server would stay behind as an orphan process.
+    """
     in_main_thread = threading.current_thread() is threading.main_thread()
     if not in_main_thread or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
         yield
         return
 
     def stop(number: int, frame: FrameType | None) -> None:
-        # In a thread: this one may be anywhere, and its event loop need not be running.
+        # The signal interrupts the main thread, whose event loop may be running or not. A new event loop in a thread
+        # of its own works in both cases.
         stopping = threading.Thread(target=lambda: asyncio.run(environment.shutdown()), daemon=True)
         stopping.start()
         stopping.join(_SHUTDOWN_SECONDS)
@@ -174,7 +178,8 @@ def _dynamic_config_arguments() -> list[str]:
 
 def _usable_port(port: int | None) -> int:
     with socket.socket() as probe:
-        # As the server does it: a connection of the last server that is still closing does not hold the port.
+        # The server sets SO_REUSEADDR too. Without it, connections of an earlier server in TIME_WAIT would make the
+        # probe fail although the server could bind the port.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((_HOST, port or 0))
@@ -187,7 +192,7 @@ def _usable_port(port: int | None) -> int:
 
 @contextlib.contextmanager
 def _banner_discarded() -> Generator[None]:
-    """Start a child without our standard output: the server prints a banner on it that nobody asked for."""
+    """Redirect standard output while the server starts, so that its banner does not mix with our output."""
     sys.stdout.flush()
     kept = os.dup(1)
     with open(os.devnull, "w") as devnull:

@@ -1,27 +1,27 @@
-"""Every error this package raises, in one tree.
+"""The tree of all errors that this package raises.
 
 ::
 
     MastraError
     ├── DefinitionError            a workflow or step is defined wrongly; raised where it is defined
-    ├── SchemaValidationError      data does not match its schema; nothing was started with it
-    ├── MappingError               a path or template of ``.map()`` does not fit the data
+    ├── SchemaValidationError      data do not match their schema; nothing was started
+    ├── MappingError               a path or template of ``.map()`` does not match the data
     ├── SerializationError         a value cannot be written to Temporal's history
-    │   ├── PayloadTooLargeError   it is larger than the server takes
-    │   └── DataConversionError    the client's data converter, or its codec, cannot write or read it
-    ├── NonRetryableError          raise it in a step to fail at once, whatever ``retries`` says
+    │   ├── PayloadTooLargeError   the value is larger than the server takes
+    │   └── DataConversionError    the client's data converter or codec cannot write or read the value
+    ├── NonRetryableError          raise it in a step to fail without retries
     │   └── LostAttemptsError      too many attempts in a row were lost: their workers died or did not answer
     ├── TripWire                   raise it in a step to end the run with status ``tripwire``
     ├── StepTimeoutError           an attempt of a step took longer than its start-to-close timeout
-    ├── WorkflowNotFoundError      no workflow of that id is registered
-    ├── ScheduleError              a schedule is missing, its id is taken, or only its declaration can change it
+    ├── WorkflowNotFoundError      no workflow with this id is registered
+    ├── ScheduleError              a schedule does not exist, its id is taken, or it can be changed only in the code
     ├── RunError
-    │   ├── RunNotFoundError       Temporal knows no run of that id
-    │   ├── RunNotActiveError      the run is in a state that cannot be restarted
-    │   ├── RunNotSuspendedError   the run, or the step that is named, is not suspended
-    │   │   └── ResumeAlreadyClaimedError  somebody else resumed the same suspension
-    │   ├── TimeTravelError        the target of a time travel does not exist, or cannot be reached
-    │   ├── RunAlreadyStartedError the run id is taken by a run with another input
+    │   ├── RunNotFoundError       Temporal has no run with this id
+    │   ├── RunNotActiveError      the run is in a state in which it cannot be restarted
+    │   ├── RunNotSuspendedError   the run or the named step is not suspended
+    │   │   └── ResumeAlreadyClaimedError  another caller resumed the same suspension first
+    │   ├── TimeTravelError        the target of a time travel does not exist or cannot be reached
+    │   ├── RunAlreadyStartedError the run id belongs to a run with another input
     │   └── RunRefusedError        ``on_start`` raised; no step ran
     ├── ConfigurationError         a setting, an ``--app``, a port or a package is wrong or missing
     └── ServerUnreachableError     no Temporal server answers at the address
@@ -59,30 +59,30 @@ __all__ = [
 
 
 class MastraError(Exception):
-    """Base of every error raised by this package."""
+    """Base class of all errors that this package raises."""
 
     wire_name: ClassVar[str] = "Error"
-    """The ``name`` under which Mastra knows this kind of error in results and events."""
+    """The ``name`` of this kind of error in results and events, as in Mastra."""
 
 
 class DefinitionError(MastraError):
-    """A step or workflow is defined wrongly. Raised where it is defined, before anything runs."""
+    """A step or workflow is defined wrongly. It is raised where the step or workflow is defined."""
 
 
 class SchemaValidationError(MastraError):
-    """Data does not match its schema.
+    """Data do not match their schema.
 
-    The message is Mastra's: a first line that says which data, then a line ``- <path>: <what is wrong>`` per issue.
+    The message is Mastra's: the first line names the data, and each issue has a line ``- <path>: <what is wrong>``.
     """
 
     def __init__(self, message: str, *, code: str, issues: list[dict[str, Any]], carries_issues: bool = True) -> None:
         """Create the error.
 
         Args:
-            message: The whole message, issues included.
+            message: The whole message, including the issues.
             code: Mastra's error id, for example ``WORKFLOW_STEP_INPUT_VALIDATION_FAILED``.
-            issues: ``{"path": [...], "message": ...}`` for each thing that is wrong.
-            carries_issues: Whether the recorded error has the issues as its cause, as some of Mastra's have.
+            issues: One ``{"path": [...], "message": ...}`` for each issue.
+            carries_issues: Whether the recorded error has the issues as its cause, as some of Mastra's errors do.
         """
         super().__init__(message)
         self.code = code
@@ -91,7 +91,7 @@ class SchemaValidationError(MastraError):
 
 
 class MappingError(MastraError):
-    """A path or a template of ``.map()`` does not fit the data it met."""
+    """A path or a template of ``.map()`` does not match the data."""
 
 
 class SerializationError(MastraError):
@@ -101,27 +101,28 @@ class SerializationError(MastraError):
 
 
 class NonRetryableError(MastraError):
-    """Raise it in a step to fail at once: no retry, neither of the step nor of a workflow around it.
+    """Raise it in a step to fail at once. Neither the step nor a workflow around it is retried.
 
-    It counts also inside an exception group, and as the cause of another error. Mastra's ``MastraNonRetryableError``.
+    It also works inside an exception group and as the cause of another error. Mastra's ``MastraNonRetryableError``.
     """
 
     wire_name = "MastraNonRetryableError"
 
 
 class LostAttemptsError(NonRetryableError):
-    """The workers of a step's, function's or callback's last attempts died or did not answer: it is not tried again.
+    """Too many attempts in a row of a step, function or callback were lost. It is not tried again.
 
-    The limit is ``max_lost_attempts`` of `StepOptions` and of `Mastra`.
+    An attempt is lost if its worker dies or does not answer. The limit is ``max_lost_attempts`` of `StepOptions` and
+    of `Mastra`.
     """
 
     wire_name = "LostAttemptsError"
 
 
 class TripWire(MastraError):
-    """Raise it in a step to end the run with status ``tripwire``. Like any error it is retried first.
+    """Raise it in a step to end the run with status ``tripwire``. The step's retries are used first.
 
-    It counts also inside an exception group. Mastra's ``TripWire``.
+    It also works inside an exception group. Mastra's ``TripWire``.
     """
 
     wire_name = "TripWire"
@@ -137,10 +138,10 @@ class TripWire(MastraError):
         """Create the error.
 
         Args:
-            reason: Why the run is stopped; ``result.tripwire["reason"]``.
+            reason: Why the run is stopped. Callers read it as ``result.tripwire["reason"]``.
             retry: Whether the caller may try again.
             metadata: JSON-able data for the caller.
-            processor_id: What tripped the wire.
+            processor_id: The id of the processor that stopped the run.
         """
         super().__init__(reason)
         self.reason = reason
@@ -156,7 +157,7 @@ class StepTimeoutError(MastraError):
 
 
 class WorkflowNotFoundError(MastraError):
-    """No workflow of that id is registered with the ``Mastra`` object."""
+    """No workflow with this id is registered with the ``Mastra`` object."""
 
 
 class PayloadTooLargeError(SerializationError):
@@ -166,49 +167,53 @@ class PayloadTooLargeError(SerializationError):
 
 
 class DataConversionError(SerializationError):
-    """This client's data converter, or the codec in it, cannot write or read the data: no codec, another key, an error.
+    """The client's data converter or its codec cannot write or read the data. Nothing was started or changed.
 
-    Nothing was started or changed.
+    Typical causes are a missing codec, a codec with another key, and an exception in the codec.
     """
 
 
 class RunError(MastraError):
-    """Base of the errors about one run."""
+    """Base class of the errors about one run."""
 
 
 class RunNotFoundError(RunError):
-    """Temporal knows no run of that id."""
+    """Temporal has no run with this id."""
 
 
 class RunNotActiveError(RunError):
-    """The run was never started, is suspended, paused or canceled: there is nothing to restart."""
+    """The run cannot be restarted: it was never started, or it is suspended, paused or canceled."""
 
 
 class RunNotSuspendedError(RunError):
-    """There is nothing to resume, or it is not clear what: the message lists the suspended steps. Nothing changed."""
+    """The run has nothing to resume, or several suspended steps match. Nothing was changed.
+
+    If several steps match, the message lists the suspended steps.
+    """
 
 
 class ResumeAlreadyClaimedError(RunNotSuspendedError):
-    """Another caller has resumed the same suspension first. Nothing changed."""
+    """Another caller has resumed the same suspension first. Nothing was changed by this call."""
 
 
 class TimeTravelError(RunError):
-    """The target cannot be reached, the run is running, or another caller was faster. Nothing changed.
+    """The time travel was refused and changed nothing.
 
-    A target cannot be reached if it does not exist, or if what comes before it was not recorded.
+    The target does not exist or cannot be reached, the run is running, or another caller was faster. A target cannot
+    be reached if the outputs of the steps before it were not recorded.
     """
 
 
 class RunAlreadyStartedError(RunError):
-    """The run id belongs to a run that is live or finished and was started with another input."""
+    """The run id belongs to an open or finished run that was started with another input."""
 
 
 class RunRefusedError(RunError):
-    """The workflow's ``on_start`` raised: the run ended before its first step."""
+    """The workflow's ``on_start`` callback raised, and the run ended before its first step."""
 
 
 class ScheduleError(MastraError):
-    """A schedule does not exist, its id is taken, or it can be changed only where it is declared."""
+    """A schedule does not exist, its id is taken, or it can be changed only in the code that declares it."""
 
 
 class ConfigurationError(MastraError):

@@ -1,4 +1,4 @@
-"""`Mastra`: the registry of workflows that workers and clients share, and the connection to Temporal."""
+"""`Mastra`: the registry of workflows, used by workers and clients, with the connection to Temporal."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ __all__ = ["Mastra"]
 
 
 class Mastra:
-    """The workflows of an application. Workers and clients import the same object.
+    """The registry of an application's workflows, agents and tools. Workers and clients import the same object.
 
     Mastra's ``Mastra`` class: https://mastra.ai/reference/core/mastra-class
     """
@@ -50,21 +50,21 @@ class Mastra:
         task_queue: str = "mastra",
         max_lost_attempts: int | None = 10,
     ) -> None:
-        """Register workflows, agents and tools: each as a list, or as a mapping whose keys are further names.
+        """Register workflows, agents and tools, each given as a list, or as a mapping whose keys are further names.
 
         Args:
-            workflows: Committed workflows. Workflows nested in them come along and need to be listed only if they are
-                also started by themselves.
-            agents: The agents that workflows name by their id: ``.agent("writer")``.
-            tools: The tools that workflows name by their id: ``.tool("adder")``.
+            workflows: Committed workflows. Workflows nested in them are registered with them. List a nested workflow
+                only if it is also started by itself.
+            agents: The agents that workflows name by id, as in ``.agent("writer")``.
+            tools: The tools that workflows name by id, as in ``.tool("adder")``.
             task_queue: The Temporal task queue of the runs and of their steps.
-            max_lost_attempts: Of the workers of this registry: how many attempts of a step, condition, mapping or
-                callback in a row may be lost, because their workers died or did not answer, before it fails; None for
-                any number. `StepOptions` can say otherwise for a step.
+            max_lost_attempts: How many attempts in a row of a step, condition, mapping or callback may be lost, because
+                their workers died or did not answer, before it fails. None means no limit. It holds for the workers
+                of this registry; `StepOptions` can set another limit for a step.
 
         Raises:
-            DefinitionError: A workflow is not committed, two have one id, something is not of its kind, or the queue's
-                name is none.
+            DefinitionError: A workflow is not committed, two workflows have the same id, a value is not a workflow,
+                agent or tool, or the name of the task queue is not valid.
             ConfigurationError: ``max_lost_attempts`` is less than 1.
         """
         if (fault := fault_of(task_queue)) is not None:
@@ -77,13 +77,13 @@ class Mastra:
         self._agents = Named("Agent", agents, _agent_id, error=ConfigurationError)
         self._tools = Named("Tool", tools, _tool_id, error=ConfigurationError)
         self.session: Session = Session(task_queue)
-        """The connection that runs, records and schedules share."""
+        """The connection to Temporal that runs, records and schedules use."""
         self.records: RunRecords = RunRecords(self.session)
-        """The records of all runs; see the methods of `Workflow`."""
+        """The records of all runs, which the methods of `Workflow` read."""
         self.schedules: Schedules = Schedules(
             self.session, {id: item.definition for id, item in self._workflows.items()}
         )
-        """Runs that Temporal starts by itself."""
+        """The schedules by which Temporal starts runs."""
         for workflow in self._workflows.values():
             workflow.bind(self.session, self.records)
 
@@ -93,75 +93,76 @@ class Mastra:
         return self.session.task_queue
 
     def get_workflow(self, key: str) -> Workflow[Any, Any, Any]:
-        """A registered workflow, by the key of the mapping that it was registered with, or by its id.
+        """Return a registered workflow by its key in the mapping of workflows, or else by its id.
 
         Raises:
-            WorkflowNotFoundError: There is none of that name.
+            WorkflowNotFoundError: No registered workflow has this key or id.
         """
         return self._registered.get(key)
 
     def get_workflow_by_id(self, workflow_id: str) -> Workflow[Any, Any, Any]:
-        """A registered workflow, by its id, or by its key.
+        """Return a registered workflow by its id, or else by its key.
 
         Raises:
-            WorkflowNotFoundError: There is none of that id.
+            WorkflowNotFoundError: No registered workflow has this id or key.
         """
         return self._registered.get_by_id(workflow_id)
 
     def list_workflows(self) -> dict[str, Workflow[Any, Any, Any]]:
-        """The registered workflows by key; those of a list by id."""
+        """Return the registered workflows by key. Workflows that were given as a list have their ids as keys."""
         return dict(self._registered.by_key)
 
     def get_agent(self, key: str) -> Any:
-        """A registered agent, by its key, or by its id.
+        """Return a registered agent by its key, or else by its id.
 
         Raises:
-            ConfigurationError: There is none of that name.
+            ConfigurationError: No registered agent has this key or id.
         """
         return self._agents.get(key)
 
     def get_agent_by_id(self, agent_id: str) -> Any:
-        """A registered agent, by its id, or by its key.
+        """Return a registered agent by its id, or else by its key.
 
         Raises:
-            ConfigurationError: There is none of that id.
+            ConfigurationError: No registered agent has this id or key.
         """
         return self._agents.get_by_id(agent_id)
 
     def list_agents(self) -> dict[str, Any]:
-        """The registered agents by key; those of a list by id."""
+        """Return the registered agents by key. Agents that were given as a list have their ids as keys."""
         return dict(self._agents.by_key)
 
     def get_tool(self, key: str) -> Any:
-        """A registered tool, by its key, or by its id.
+        """Return a registered tool by its key, or else by its id.
 
         Raises:
-            ConfigurationError: There is none of that name.
+            ConfigurationError: No registered tool has this key or id.
         """
         return self._tools.get(key)
 
     def get_tool_by_id(self, tool_id: str) -> Any:
-        """A registered tool, by its id, or by its key.
+        """Return a registered tool by its id, or else by its key.
 
         Raises:
-            ConfigurationError: There is none of that id.
+            ConfigurationError: No registered tool has this id or key.
         """
         return self._tools.get_by_id(tool_id)
 
     def list_tools(self) -> dict[str, Any]:
-        """The registered tools by key; those of a list by id."""
+        """Return the registered tools by key. Tools that were given as a list have their ids as keys."""
         return dict(self._tools.by_key)
 
     async def connect(self, client: Client | None = None) -> Client:
-        """Connect to Temporal, once; later calls return the same client.
+        """Connect to Temporal and return the client. Later calls without a client return the same one.
 
         Args:
-            client: A client of your own. One without `MastraPlugin` is wrapped in one that has it. By default the
-                settings come from Temporal's environment variables and configuration file (`temporalio.envconfig`).
+            client: A client to use. If it has no `MastraPlugin` for this registry, a client with the same connection
+                and the plugin is used instead. Default: a new client with the settings of Temporal's environment
+                variables and configuration file (`temporalio.envconfig`).
 
         Raises:
             ServerUnreachableError: No server answers at the address.
-            ConfigurationError: The environment's settings are wrong.
+            ConfigurationError: The settings in the environment or the configuration file cannot be read.
         """
         if client is not None:
             await self.session.connect(self._with_plugin(client))
@@ -171,15 +172,15 @@ class Mastra:
 
     @property
     def client(self) -> Client:
-        """The Temporal client.
+        """The connected Temporal client.
 
         Raises:
-            ConfigurationError: `connect` was not called.
+            ConfigurationError: `connect` has not been called.
         """
         return self.session.client
 
     async def list_active_workflow_runs(self) -> WorkflowRuns:
-        """The runs of all registered workflows that are running or waiting, the newest first.
+        """List the running and waiting runs of all registered workflows, the newest first.
 
         Mastra's ``mastra.listActiveWorkflowRuns()``.
 
@@ -189,10 +190,10 @@ class Mastra:
         return await self.records.list(list(self._workflows), status=("running", "waiting"))
 
     async def restart_all_active_workflow_runs(self) -> RestartReport:
-        """Restart all runs of the registered workflows that lost their workers. To be called after an outage.
+        """Restart all runs of the registered workflows that lost their workers. Call it after an outage.
 
-        Runs that are well are left alone. Workflows with ``auto_restart_active_runs=False`` are skipped. Returns as
-        soon as each run is moving again; ``await report.wait()`` gives their results. Mastra's
+        Runs whose workers are alive are not changed. Workflows with ``auto_restart_active_runs=False`` are skipped.
+        Returns as soon as every run makes progress again; ``await report.wait()`` waits for the results. Mastra's
         ``restartAllActiveWorkflowRuns()``.
         """
         workflows = [workflow.definition for workflow in self._workflows.values()]
@@ -208,10 +209,10 @@ class Mastra:
         return compile_workflows(list(self._workflows), self._definitions.check_resume_data)
 
     def activities(self, threads: Executor | None = None) -> list[Callable[..., Any]]:
-        """The activities of all steps, and those that the interpreter uses.
+        """Return the activities of all steps and the activities that the interpreter calls.
 
         Args:
-            threads: Where the steps run that are not async; by default threads of their own.
+            threads: The executor for steps that are not async. Default: an own thread for each call.
         """
         threads = threads or Threads("mastra-step")
         steps = [
@@ -227,13 +228,13 @@ class Mastra:
         return self._registered.by_id
 
     def _with_tool(self, step: Step[Any, Any]) -> Step[Any, Any]:
-        """The step, with the tool that it names by id."""
+        """Return the step with the registered tool as its body, if it names its tool by id."""
         if not step.by_id:
             return step
         try:
             return with_tool(step, self.get_tool_by_id(str(step.component_id)))
         except ConfigurationError:
-            return step  # its body says that the tool is missing
+            return step  # the body of such a step raises an error that names the missing tool
 
     def _with_plugin(self, client: Client) -> Client:
         config = client.config(active_config=True)

@@ -1,4 +1,4 @@
-"""`MastraPlugin`: the one way in which a Temporal client or worker learns about Mastra workflows."""
+"""`MastraPlugin`: the plugin that sets up Temporal clients and workers for Mastra workflows."""
 
 from __future__ import annotations
 
@@ -32,47 +32,49 @@ if TYPE_CHECKING:
 __all__ = ["MastraPlugin", "heartbeating_runtime"]
 
 HEARTBEAT_INTERVAL = timedelta(seconds=1)
-"""Of workers and of steps: what `Run.restart` needs to tell within seconds that a worker is gone."""
+"""The interval of worker heartbeats and step heartbeats. `Run.restart` needs it to see within seconds that a worker is
+gone."""
 
 STICKY_TIMEOUT = timedelta(seconds=2)
-"""How long a workflow task waits for the worker that has the run in memory: if that is dead, for nothing."""
+"""How long a workflow task stays on the sticky queue. With the SDK's default of 10 seconds, a task for a dead worker
+would wait that long before another worker gets it."""
 
 
 class WorkerRegistry(Protocol):
-    """What a worker registers: the `Mastra` object, seen from the plugin."""
+    """The part of `Mastra` that the plugin needs."""
 
     @property
     def workflow_types(self) -> Sequence[type]:
-        """The Temporal workflow types."""
+        """The Temporal workflow types to register."""
         ...
 
     def activities(self, threads: Executor | None = None) -> Sequence[Callable[..., Any]]:
-        """The activities; steps that are not async run in these threads."""
+        """Return the activities to register. Steps that are not async run in ``threads``."""
         ...
 
 
 class MastraPlugin(SimplePlugin):
-    """Registers the workflows and steps of a ``Mastra`` object. Put it on the client; workers made from it inherit it.
+    """A Temporal plugin that registers the workflows and steps of a ``Mastra`` object.
 
-    ``Client.connect(..., plugins=[MastraPlugin(mastra)])``. It sets what restarts rely on: a worker identity that no
-    other process ever had, heartbeats every second, and payloads read and written by pydantic. What you have set
-    yourself (codec, runtime, identity, interceptors) is kept. ``Worker(activity_executor=...)`` gets the steps that are
-    not async, if it has threads.
+    Give it to the client, ``Client.connect(..., plugins=[MastraPlugin(mastra)])``; workers of that client inherit it.
+    It sets what restarts need: a worker identity that no other process has had, and heartbeats every second. It also
+    makes pydantic convert the payloads. Your own codec, runtime, identity and interceptors are kept. Steps that are
+    not async run in ``Worker(activity_executor=...)``, unless that is a process pool.
     """
 
     def __init__(
         self, mastra: WorkerRegistry, *, tracing: bool | TracerProvider | ReplaySafeTracerProvider | None = None
     ) -> None:
-        """Create the plugin of a registry.
+        """Create the plugin for a registry.
 
         Args:
             mastra: The registry.
-            tracing: An OpenTelemetry tracer provider; True for the process's own, or for one made from the ``OTEL_*``
-                environment variables; False for no traces. By default there are traces if the environment names an
-                exporter or its endpoint.
+            tracing: An OpenTelemetry tracer provider. True uses the process's provider, or makes one from the
+                ``OTEL_*`` environment variables; False switches tracing off. By default tracing is on if the
+                environment names an exporter or an endpoint.
 
         Raises:
-            ConfigurationError: Traces are asked for, and a package that they need is missing.
+            ConfigurationError: Tracing is on, and a package that it needs is not installed.
         """
         self._tracing = set_up_tracing(tracing)
         super().__init__(
@@ -109,14 +111,14 @@ class MastraPlugin(SimplePlugin):
         for name in ("max_heartbeat_throttle_interval", "default_heartbeat_throttle_interval"):
             config[name] = min(config.get(name) or HEARTBEAT_INTERVAL, HEARTBEAT_INTERVAL)
         if config.get("max_cached_workflows") == 0 and config.get("tuner") is None:
-            # A second task would throw the first run out of memory in the middle of its local activities: they would
-            # be canceled and begin again, and might never come to an end.
+            # Without a cache, a second workflow task evicts the first run while its local activities are running.
+            # They would be canceled and started again, and might never finish.
             config["max_concurrent_workflow_tasks"] = 1
         return config
 
 
 def _threads(executor: Executor | None) -> Executor | None:
-    """The worker's executor, if steps can run there: they share memory with the worker."""
+    """Return the worker's executor, or None if it is a process pool: steps need the memory of the worker."""
     return None if isinstance(executor, ProcessPoolExecutor) else executor
 
 
@@ -134,7 +136,7 @@ def _with_pydantic(converter: DataConverter | None) -> DataConverter:
 
 @cache
 def heartbeating_runtime() -> Runtime:
-    """The runtime of this process: its workers send heartbeats, which `Run.restart` relies on."""
+    """Return the runtime of this process, whose workers send the heartbeats that `Run.restart` needs."""
     return Runtime(telemetry=TelemetryConfig(), worker_heartbeat_interval=HEARTBEAT_INTERVAL)
 
 
@@ -144,5 +146,10 @@ def _default_identity() -> str:
 
 @cache
 def _process_suffix(pid: int) -> str:
-    """What tells this process from an earlier one with the same pid and host, as containers have them."""
+    """Return a random suffix for the worker identity of this process.
+
+    A container that is started again has the same pid and host. Without the suffix its worker would have the identity
+    of the dead one, and `Run.restart` could not tell them apart. The pid is the cache key, so that a forked process
+    gets a suffix of its own.
+    """
     return uuid.uuid4().hex[:8]

@@ -1,4 +1,4 @@
-"""A clean end of the process, although the SDK's native threads may still be busy."""
+"""`settle_at_exit`: prevents a crash of the process at its exit, caused by the SDK's native threads."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from functools import cache
 __all__ = ["settle_at_exit"]
 
 SETTLING_SECONDS = 0.05
+"""How long the process waits at its exit, in seconds."""
 
 
 @cache
 def settle_at_exit() -> None:
-    """Give the SDK's native threads a moment before the interpreter exits. Called by what starts them.
+    """Make the process wait a moment before the interpreter exits. Call it before native threads are started.
 
-    A thread that has just delivered an answer still wants the interpreter's lock to clean up after itself. One that
-    gets it while the interpreter exits aborts the process, after all work is done.
+    A native thread that has delivered an answer takes the interpreter's lock once more to free its objects. If it gets
+    the lock while the interpreter shuts down, the process aborts although all work is done.
     """
     atexit.register(time.sleep, SETTLING_SECONDS)

@@ -1,4 +1,4 @@
-"""Running a worker from Python. The deployable command line around it is ``workers/main.py``."""
+"""`run_worker`: runs a worker from Python. The command line for deployments is ``workers/main.py``."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ async def run_worker(
 ) -> None:
     """Run a worker for all workflows and steps of a registry, until this coroutine is cancelled.
 
-    A cancelled worker takes no more work and lets its running steps finish. Those that still run after the graceful
-    timeout are cancelled, and Temporal gives them to another worker. The schedules that the workflows declare are
-    brought about first, see `Schedules.reconcile`.
+    Before it starts, it creates and updates the schedules that the workflows declare, see `Schedules.reconcile`. A
+    cancelled worker takes no new work and lets its running steps finish. Steps that still run after the graceful
+    timeout are cancelled, and Temporal gives them to another worker.
 
     Args:
-        mastra: What to work for.
-        client: Connection to use; by default one with the settings of the environment, see ``Mastra.connect``.
-        task_queue: Queue to work on; by default that of the registry.
+        mastra: The registry.
+        client: The client to use. Default: a client with the settings of the environment, see ``Mastra.connect``.
+        task_queue: The task queue to poll. Default: the task queue of the registry.
         graceful_shutdown_timeout: How long running steps may take to finish after the cancellation. Keep it below
             the time that the platform gives a process between SIGTERM and SIGKILL.
 
     Raises:
         ServerUnreachableError: No Temporal server answers.
-        ConfigurationError: The server has no such namespace.
-        ScheduleError: The id of a declared schedule is taken by a schedule that somebody else made.
+        ConfigurationError: The server does not have the namespace.
+        ScheduleError: A schedule that this package did not create has the id of a declared schedule.
     """
     client = await mastra.connect(client)
     await _require_namespace(client)
@@ -55,7 +55,7 @@ async def run_worker(
 
 
 async def _require_namespace(client: Client) -> None:
-    """A worker checks this by itself, but says it in the words of its network protocol."""
+    """Raise a `ConfigurationError` if the namespace is missing. The SDK's own check only reports the gRPC error."""
     try:
         await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=client.namespace))
     except RPCError as error:
@@ -66,7 +66,7 @@ async def _require_namespace(client: Client) -> None:
 
 async def _bring_schedules_about(mastra: Mastra, task_queue: str | None) -> None:
     if task_queue not in (None, mastra.task_queue):
-        return  # a helper for some steps: the runs and their schedules belong to the registry's own queue
+        return  # this worker only runs some steps; schedules are left to the workers of the registry's own queue
     try:
         await mastra.schedules.reconcile()
     except RPCError as error:

@@ -1,4 +1,4 @@
-"""`Workflow`: builds a workflow, and is the door to its runs."""
+"""`Workflow`: the builder of a workflow and the access to its runs."""
 
 from __future__ import annotations
 
@@ -38,22 +38,21 @@ ItemT = TypeVar("ItemT")
 
 
 class Workflow(Generic[InT, OutT, CurrentT]):
-    """A workflow. Made by `create_workflow`, built by the methods below, finished by `commit`.
+    """A workflow: created by `create_workflow`, built by the methods below and finished by `commit`.
 
-    Every building method returns the workflow. A finished workflow can be a step of another one. Everything about its
-    runs comes from Temporal; no worker is needed to read them.
-    Mastra's ``Workflow``: https://mastra.ai/reference/workflows/workflow
+    Every building method returns the workflow. A committed workflow can be a step of another workflow. The methods
+    that read runs get everything from Temporal and need no worker. Mastra's ``Workflow``: https://mastra.ai/reference/workflows/workflow
     """
 
     def __init__(self, settings: WorkflowSettings, builder: GraphBuilder | None = None) -> None:
-        """Use `create_workflow`."""
+        """Create the workflow. Call `create_workflow` instead of this."""
         self._settings = settings
         self._builder = builder or GraphBuilder(settings)
         self._definition: WorkflowDefinition | None = None
         self._bound: tuple[Session, RunRecords] | None = None
         self._steps: dict[str, Step[Any, Any] | Workflow[Any, Any, Any]] = {}
         self.id: str = settings.id
-        """Also the Temporal workflow type."""
+        """The workflow's id, which is also its Temporal workflow type."""
         self.description: str | None = settings.description
         self.metadata: dict[str, Any] | None = settings.metadata
         self.input_schema: Schema | None = settings.input_schema
@@ -70,21 +69,22 @@ class Workflow(Generic[InT, OutT, CurrentT]):
     # Building
 
     def then(self, step: Step[CurrentT, NextT] | Workflow[CurrentT, NextT, Any]) -> Workflow[InT, OutT, NextT]:
-        """Run a step, or a workflow, on the output so far.
+        """Add a step or a nested workflow. Its input is the output of the entry before it.
 
         Raises:
-            DefinitionError: The id is taken, or the nested workflow is not committed. So for all building methods.
+            DefinitionError: The id is already used in this workflow, or the nested workflow is not committed. All
+                building methods raise it in these cases.
         """
         self._builder.step(self._body(step))
         return cast(Any, self)
 
     def agent(self, agent: Any, *, id: str | None = None, **settings: Any) -> Workflow[InT, OutT, Any]:
-        """Ask an agent: ``.then(create_step(agent, ...))``, with the same settings.
+        """Add a step that asks an agent. Short for ``.then(create_step(agent, ...))``.
 
         Args:
-            agent: An `Agent`; or the id of one that is registered with ``Mastra(agents=[...])``.
-            id: The step's id; by default the agent's.
-            settings: Those of `create_step` for an agent.
+            agent: An `Agent`, or the id of an agent that is registered with ``Mastra(agents=[...])``.
+            id: The step's id. Default: the agent's id.
+            settings: The settings that `create_step` takes for an agent.
         """
         if not isinstance(agent, str):
             return self.then(create_step(agent, id=id, **settings))
@@ -96,12 +96,12 @@ class Workflow(Generic[InT, OutT, CurrentT]):
         return self.then(component_step(found, id=id, **settings))
 
     def tool(self, tool: Any, *, id: str | None = None, **settings: Any) -> Workflow[InT, OutT, Any]:
-        """Call a tool: ``.then(create_step(tool, ...))``, with the same settings.
+        """Add a step that calls a tool. Short for ``.then(create_step(tool, ...))``.
 
         Args:
-            tool: A `Tool`; or the id of one that is registered with ``Mastra(tools=[...])``.
-            id: The step's id; by default the tool's.
-            settings: Those of `create_step` for a tool.
+            tool: A `Tool`, or the id of a tool that is registered with ``Mastra(tools=[...])``.
+            id: The step's id. Default: the tool's id.
+            settings: The settings that `create_step` takes for a tool.
         """
         if isinstance(tool, str):
             return self.then(replace(component_step(registered_tool(tool), id=id, **settings), by_id=True))
@@ -110,9 +110,9 @@ class Workflow(Generic[InT, OutT, CurrentT]):
     def parallel(
         self, steps: Sequence[Step[CurrentT, Any] | Workflow[CurrentT, Any, Any]], **display: Unpack[EntryDisplay]
     ) -> Workflow[InT, OutT, dict[str, Any]]:
-        """Run steps at once on the same input. The output is an object with each step's output under its id.
+        """Add steps that run at the same time on the same input. The output has each step's output under its id.
 
-        All steps run to their end even when one fails; then the run fails with the first failure in order.
+        All steps run to their end even when one fails. The run then fails with the first failure in definition order.
         """
         self._builder.parallel([self._body(step) for step in steps], **display)
         return cast(Any, self)
@@ -122,10 +122,10 @@ class Workflow(Generic[InT, OutT, CurrentT]):
         branches: Sequence[tuple[Condition, Step[CurrentT, Any] | Workflow[CurrentT, Any, Any]]],
         **display: Unpack[EntryDisplay],
     ) -> Workflow[InT, OutT, dict[str, Any]]:
-        """Run every step whose condition is true, at once, on the same input.
+        """Add steps with conditions. All steps whose condition is true run at the same time on the same input.
 
         A condition that raises counts as false. The output is an object with the outputs of the steps that ran, by id.
-        A step that did not run has no key: read it with ``output.get("step-id")``.
+        A step that did not run has no key, so read its output with ``output.get("step-id")``.
         """
         if not branches:
             raise DefinitionError(f"{self._builder.owner}: .branch() needs at least one (condition, step) pair.")
@@ -141,7 +141,7 @@ class Workflow(Generic[InT, OutT, CurrentT]):
         condition: Condition,
         **display: Unpack[EntryDisplay],
     ) -> Workflow[InT, OutT, NextT]:
-        """Run a step at least once, and again on its own output while the condition is true."""
+        """Add a loop: the step runs once, and then again on its own output while the condition is true."""
         self._builder.loop("dowhile", self._body(step), condition, **display)
         return cast(Any, self)
 
@@ -151,7 +151,7 @@ class Workflow(Generic[InT, OutT, CurrentT]):
         condition: Condition,
         **display: Unpack[EntryDisplay],
     ) -> Workflow[InT, OutT, NextT]:
-        """Run a step at least once, and again on its own output until the condition is true."""
+        """Add a loop: the step runs once, and then again on its own output until the condition is true."""
         self._builder.loop("dountil", self._body(step), condition, **display)
         return cast(Any, self)
 
@@ -162,12 +162,13 @@ class Workflow(Generic[InT, OutT, CurrentT]):
         concurrency: int | Callable[..., Any] = 1,
         **display: Unpack[EntryDisplay],
     ) -> Workflow[InT, OutT, list[NextT]]:
-        """Run a step for each item of a list. The output is the list of outputs, in the order of the items.
+        """Add a step that runs for each item of a list. The output is the list of outputs, in the order of the items.
 
         Args:
             step: The step or workflow that gets each item.
-            concurrency: How many items run at once: a number, or a function of the input. Less than 1 is read as 1.
-            display: ``id``, ``description`` and ``metadata``. A concurrency function is known by the id, see `map`.
+            concurrency: The number of items that run at the same time, or a function of the input that returns it.
+                Values below 1 are read as 1.
+            display: ``id``, ``description`` and ``metadata``. The id also identifies a concurrency function, see `map`.
         """
         self._builder.foreach(self._body(step), concurrency, **display)
         return cast(Any, self)
@@ -175,16 +176,16 @@ class Workflow(Generic[InT, OutT, CurrentT]):
     def map(
         self, mapping: Mapping[str, Any] | Callable[..., Any], **display: Unpack[EntryDisplay]
     ) -> Workflow[InT, OutT, Any]:
-        """Shape the data between two steps.
+        """Add a mapping, which shapes the data between two steps.
 
         Args:
             mapping: A function of the input whose result is the output, or an object. Each key of the object has one
                 source: ``{"step": step, "path": "a.b"}``, ``{"init_data": True, "path": ...}``, ``{"value": ...}``,
                 ``{"template": "Hi ${initData.name}"}``, ``{"request_context_path": key}`` or ``{"fn": function}``.
-            display: ``description``, ``metadata`` and ``id``: the id in the results, by default
-                ``mapping_<workflow>_<n>``. A function in an entry with an id is known by it: a new version of the
-                function serves runs that are open. Without one it is known by what it does: a run that is open waits
-                for a worker that has the same function. So for all entries with functions.
+            display: ``description``, ``metadata`` and ``id``, the id in the results (default
+                ``mapping_<workflow>_<n>``). If the entry has an id, open runs use the function that their worker has
+                under this id, even if its code has changed. If it has none, the function is identified by its code,
+                and open runs wait for a worker that has the same code. This holds for all entries with functions.
         """
         self._builder.mapping(mapping, **display)
         return cast(Any, self)
@@ -192,12 +193,12 @@ class Workflow(Generic[InT, OutT, CurrentT]):
     def sleep(
         self, duration: int | float | timedelta | Callable[..., Any], **display: Unpack[EntryDisplay]
     ) -> Workflow[InT, OutT, CurrentT]:
-        """Wait, durably: a crash does not start the wait again. The output is the input.
+        """Add a durable wait, which keeps its deadline over a crash. The output is the input.
 
         Args:
-            duration: Milliseconds or a `timedelta`, or a function of the input that returns one of them. Below zero, or
-                None from a function, means no wait.
-            display: ``description``, ``metadata``, and ``id``: the id in the results. Default ``sleep_<workflow>_<n>``.
+            duration: Milliseconds or a `timedelta`, or a function of the input that returns one of them. A negative
+                duration, or None from a function, means no wait.
+            display: ``description``, ``metadata`` and ``id``, the id in the results (default ``sleep_<workflow>_<n>``).
         """
         self._builder.sleep(duration, **display)
         return self
@@ -205,12 +206,12 @@ class Workflow(Generic[InT, OutT, CurrentT]):
     def sleep_until(
         self, date: datetime | Callable[..., Any], **display: Unpack[EntryDisplay]
     ) -> Workflow[InT, OutT, CurrentT]:
-        """Wait, durably, until a date: a `datetime` (without a zone: UTC), or a function that returns one."""
+        """Add a durable wait until a date: a `datetime` (UTC if it has no zone), or a function that returns one."""
         self._builder.sleep_until(date, **display)
         return self
 
     def wait_for_event(self, *_: object, **__: object) -> NoReturn:
-        """Mastra has removed ``waitForEvent()``, and this says what to use.
+        """Raise an error that names the replacement. Mastra has removed ``waitForEvent()``.
 
         Raises:
             DefinitionError: Always.
@@ -225,17 +226,18 @@ class Workflow(Generic[InT, OutT, CurrentT]):
     @overload
     def commit(self: Workflow[InT, OutT, dict[str, Any]]) -> Workflow[InT, OutT, dict[str, Any]]: ...
     def commit(self) -> Workflow[InT, OutT, Any]:
-        """Finish the workflow: from here on it can be registered, run, and used as a step.
+        """Finish the workflow, so that it can be registered, run, and used as a step. It cannot be changed any more.
 
         Raises:
-            DefinitionError: The workflow has no steps, a mapping names a step that it does not have, an entry is given
-                what it can never take, or ids are too long together.
+            DefinitionError: The workflow has no steps, a mapping names a step that the workflow does not have, the
+                output of an entry can never be the input of the next one, or the ids are together longer than
+                Temporal takes.
         """
         self._definition = self._builder.build()
         return self
 
     def cloned(self, id: str) -> Workflow[InT, OutT, CurrentT]:
-        """See `clone_workflow`."""
+        """Return a committed copy under another id. See `clone_workflow`."""
         _ = self.definition  # refuses a workflow that is not committed
         settings = replace(self._settings, id=id, schedules=())
         clone = Workflow[InT, OutT, CurrentT](settings, self._builder.clone(settings))
@@ -246,10 +248,10 @@ class Workflow(Generic[InT, OutT, CurrentT]):
 
     @property
     def definition(self) -> WorkflowDefinition:
-        """The finished workflow, as workers and clients take it.
+        """The finished definition, which workers and clients use.
 
         Raises:
-            DefinitionError: The workflow was not committed.
+            DefinitionError: The workflow is not committed.
         """
         if self._definition is None:
             raise DefinitionError(
@@ -258,12 +260,12 @@ class Workflow(Generic[InT, OutT, CurrentT]):
         return self._definition
 
     def use(self, definition: WorkflowDefinition) -> None:
-        """Take this definition for the workflow's own. For tests, see `mastra_temporal.testing.with_steps`."""
+        """Replace the workflow's definition. Used by tests, see `mastra_temporal.testing.with_steps`."""
         self._definition = definition
 
     @property
     def committed(self) -> bool:
-        """Whether the workflow is finished."""
+        """Whether `commit` was called."""
         return self._definition is not None
 
     @property
@@ -273,7 +275,7 @@ class Workflow(Generic[InT, OutT, CurrentT]):
 
     @property
     def graph(self) -> WorkflowGraph:
-        """The whole workflow as data: what a run records when it starts. Raises `DefinitionError` if not committed."""
+        """The whole workflow as data. A run records it at its start. Raises `DefinitionError` if not committed."""
         return self.definition.graph
 
     @property
@@ -284,12 +286,12 @@ class Workflow(Generic[InT, OutT, CurrentT]):
     # Runs
 
     async def create_run(self, *, run_id: str | None = None, resource_id: str | None = None) -> Run[OutT, InT]:
-        """Make a run. Nothing is written: the run is known to Temporal once it is started.
+        """Create a run object. Nothing is written to Temporal until the run is started.
 
         Args:
-            run_id: The id, which is also the Temporal workflow id; a new one by default. With the id of a run that
-                exists, the result stands for that run.
-            resource_id: Whom the run belongs to; steps see it as ``ctx.resource_id``.
+            run_id: The run's id, which is also the Temporal workflow id. Default: a new id. If a run with this id
+                exists, the returned object refers to it.
+            resource_id: The owner of the run. Steps read it as ``ctx.resource_id``.
 
         Raises:
             DefinitionError: The workflow is not committed or not registered with a ``Mastra`` object.
@@ -299,9 +301,9 @@ class Workflow(Generic[InT, OutT, CurrentT]):
         return await create_run(session, self.definition, run_id=run_id, resource_id=resource_id)
 
     async def restart_all_active_workflow_runs(self) -> RestartReport:
-        """Restart all runs of this workflow that lost their workers, whatever ``auto_restart_active_runs`` says.
+        """Restart all runs of this workflow that lost their workers, also if ``auto_restart_active_runs`` is False.
 
-        Returns as soon as each is moving again. Mastra's ``restartAllActiveWorkflowRuns()``; see
+        Returns as soon as every run makes progress again. Mastra's ``restartAllActiveWorkflowRuns()``; see
         `Mastra.restart_all_active_workflow_runs`.
         """
         session, _ = self._registered
@@ -312,50 +314,49 @@ class Workflow(Generic[InT, OutT, CurrentT]):
     async def get_workflow_run_by_id(
         self, run_id: str, *, fields: Iterable[str] | None = None, with_nested_workflows: bool = True
     ) -> WorkflowState | None:
-        """Read a run: status, input, result and every step, of an open run as of this moment.
+        """Read a run's record: status, input, result and every step. For an open run it shows the present state.
 
-        Mastra's ``workflow.getWorkflowRunById()``. A run that was made here and not started yet has the status
-        ``pending``; elsewhere it is unknown. The id of a run of a workflow that has this one nested in it gives the
-        nested part.
+        Mastra's ``workflow.getWorkflowRunById()``. A run that was created in this process and is not started has the
+        status ``pending``; other processes do not see it. If this workflow is nested in another one, the id of a run of
+        the outer workflow returns the nested part.
 
         Args:
-            run_id: The run.
-            fields: The fields of the record that are wanted, in snake_case or camelCase. By default, and where there
-                are none, all but ``request_context``. Identity, times and status are always there.
-            with_nested_workflows: Whether ``steps`` includes those of nested workflows, as ``parent.child``.
+            run_id: The run's id.
+            fields: Names of the fields to return, in snake_case or camelCase. Default, also for an empty list: all but
+                ``request_context``. Identity, times and status are always returned.
+            with_nested_workflows: Whether ``steps`` includes the steps of nested workflows, as ``parent.child``.
 
         Returns:
-            The record, or None when there is no such run of this workflow.
+            The record, or None if this workflow has no such run.
 
         Raises:
-            RunError: A record has no field of that name.
+            RunError: A name in ``fields`` is not a field of a record.
             ServerUnreachableError: No server answers.
         """
         return await self._registered[1].fetch(self.id, run_id, fields, nested=with_nested_workflows)
 
     async def list_workflow_runs(self, **wanted: Unpack[RunFilterOptions]) -> WorkflowRuns:
-        """Find the runs of this workflow, the newest first. Mastra's ``workflow.listWorkflowRuns()``.
+        """List the runs of this workflow, the newest first. Mastra's ``workflow.listWorkflowRuns()``.
 
-        Of the runs on the registry's task queue; those made but not started are not among them. A run appears
-        shortly after its start (Temporal's visibility lags by milliseconds to seconds); the status that it is shown
-        with is exact.
+        The list holds the runs on the registry's task queue that have been started. A run appears shortly after its
+        start, because Temporal's visibility lags by milliseconds to seconds. The status in the list is exact.
 
         Args:
             wanted: See `RunFilterOptions`: ``status``, ``resource_id``, ``from_date``, ``to_date``, ``page`` and
-                ``per_page``. By default all runs.
+                ``per_page``. Default: all runs.
 
         Raises:
-            RunError: ``page`` or ``per_page`` is below 0, or there is no such status.
+            RunError: ``page`` or ``per_page`` is below 0, or the status is unknown.
             ServerUnreachableError: No server answers.
         """
         return await self._registered[1].list([self.id], **wanted)
 
     async def list_active_workflow_runs(self) -> WorkflowRuns:
-        """The runs that are running or waiting, the newest first. Mastra's ``workflow.listActiveWorkflowRuns()``."""
+        """List running and waiting runs, the newest first. Mastra's ``workflow.listActiveWorkflowRuns()``."""
         return await self._registered[1].list([self.id], status=("running", "waiting"))
 
     async def delete_workflow_run_by_id(self, run_id: str) -> None:
-        """Delete a run from Temporal, with its history; an open one ends at once. An unknown one is no error.
+        """Delete a run and its history from Temporal. An open run is terminated. An unknown run is not an error.
 
         Mastra's ``workflow.deleteWorkflowRunById()``.
 
@@ -367,7 +368,7 @@ class Workflow(Generic[InT, OutT, CurrentT]):
     # Helpers
 
     def bind(self, session: Session, records: RunRecords) -> None:
-        """Tell the workflow where its runs are. Called by ``Mastra``, which registers it."""
+        """Connect the workflow to the session and the records of its registry. Called by ``Mastra``."""
         self._bound = (session, records)
 
     @property

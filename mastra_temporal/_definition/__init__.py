@@ -1,1 +1,1 @@
-"""Definitions: pure descriptions of steps and workflows. Nothing here needs a server or an event loop."""
+"""Definitions of steps and workflows as data. The code here needs no server and no event loop."""

@@ -1,4 +1,4 @@
-"""`GraphBuilder`: puts a workflow together, entry by entry, and checks each as it comes."""
+"""`GraphBuilder`: builds the graph of a workflow entry by entry and checks each entry when it is added."""
 
 from __future__ import annotations
 
@@ -52,19 +52,19 @@ Condition = Callable[..., Any] | Mapping[str, Any]
 
 
 class EntryDisplay(TypedDict, total=False):
-    """What every entry may be given for its readers."""
+    """The optional arguments of every entry: id, description and metadata."""
 
     id: str | None
-    """The entry's id. Where an entry has functions, they are known by it, see `Workflow.map`."""
+    """The entry's id. It also identifies the functions of the entry, see `Workflow.map`."""
     description: str | None
     metadata: dict[str, Any] | None
 
 
 class GraphBuilder:
-    """The entries of a workflow that is being put together, with its steps, its functions and the ids in use."""
+    """The entries, steps, functions and used ids of a workflow that is being built."""
 
     def __init__(self, settings: WorkflowSettings) -> None:
-        """Begin a workflow without entries."""
+        """Create a builder without entries."""
         self.settings = settings
         self.steps: dict[str, AnyStep] = {}
         self.functions: WorkflowFunctions = WorkflowFunctions()
@@ -72,11 +72,11 @@ class GraphBuilder:
         self._entries: list[Entry] = []
         self._ids: set[str] = set()
         self._output_schema = settings.input_schema
-        """Of the last entry, as far as it is known."""
+        """The output schema of the last entry, or None if it is not known."""
 
     @property
     def owner(self) -> str:
-        """The workflow in words, for errors."""
+        """The workflow's name for error messages."""
         return f"workflow `{self.settings.id}`"
 
     def clone(self, settings: WorkflowSettings) -> GraphBuilder:
@@ -122,7 +122,7 @@ class GraphBuilder:
     ) -> None:
         """Add a loop."""
         body = self._body(step)
-        self._output_schema = step.output_schema  # which the condition gets
+        self._output_schema = step.output_schema  # the condition's input is the output of the loop's step
         info, predicate = self._condition(condition, step.id, named=display.get("id") is not None)
         entry = LoopEntry(step=body, serialized_condition=info, loop_type=loop_type, predicate=predicate, **display)
         self._append(entry, step.output_schema)
@@ -182,11 +182,12 @@ class GraphBuilder:
         self._append(entry, self._output_schema)
 
     def build(self) -> WorkflowDefinition:
-        """Finish the workflow.
+        """Finish the workflow and return its definition.
 
         Raises:
-            DefinitionError: It has no entries, a mapping names a step that it does not have, an entry is given what it
-                can never take, or ids are too long together.
+            DefinitionError: The workflow has no entries, a mapping names a step that the workflow does not have, the
+                output of an entry can never be the input of the next one, or the ids are together longer than
+                Temporal takes.
         """
         if not self._entries:
             raise DefinitionError(
@@ -288,13 +289,13 @@ class GraphBuilder:
         return self.functions.add(kind, function_id, function, named=named, offered=self._output_schema, owner=owner)
 
     def _entry_id(self, display: EntryDisplay, prefix: str, kind: type[Any]) -> tuple[str, bool]:
-        """The id of an entry that has a result of its own, and whether the user gave it."""
+        """Return the id of an entry that has its own result, and whether the user gave this id."""
         given = display.get("id")
         number = sum(isinstance(entry, kind) for entry in self._entries)
         return self._claim(given or f"{prefix}_{self.settings.id}_{number}"), given is not None
 
     def _claim(self, wanted: str, remedy: str = "another id=") -> str:
-        """Take an id. Results and functions are kept by id, so every id of a workflow is there once."""
+        """Mark an id as used and return it. Results and functions are stored by id, so a second use is refused."""
         if (fault := fault_of(wanted)) is not None:
             raise DefinitionError(f"{self.owner}: {ascii(wanted)[:60]} cannot be an id: {fault}.")
         if wanted in self._ids:
@@ -319,7 +320,7 @@ class GraphBuilder:
 
 
 def _shown(display: EntryDisplay) -> dict[str, Any]:
-    """What is left for display where the id is the entry's own."""
+    """Return the description and metadata, for an entry whose id is set apart."""
     return {"description": display.get("description"), "metadata": display.get("metadata")}
 
 

@@ -1,7 +1,7 @@
-"""Whether what one entry gives can be what the next one takes, as far as their schemas tell.
+"""`check_flow`: checks that the output of each entry can be the input of the next one, by their schemas.
 
-Only what can never work is refused: the kinds of JSON data have nothing in common. A type whose data may be anything
-(unions with an overlap, validators and serializers of the user's own, ``Any``) fits everything.
+A pair is refused only if it can never work, because the two types have no kind of JSON data in common. Types whose
+data may be of any kind (overlapping unions, the user's own validators and serializers, ``Any``) match everything.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from mastra_temporal.errors import DefinitionError
 __all__ = ["check_flow"]
 
 Core = dict[str, Any]
-"""A schema as pydantic's core has it."""
+"""A pydantic core schema."""
 
 KINDS = {
     "int": "number",
@@ -42,17 +42,17 @@ KINDS = {
     "dataclass": "object",
     "typed-dict": "object",
 }
-"""The core schemas whose data are of one kind. Of all others nothing is said."""
+"""The kind of JSON data by type of core schema. The data of types that are not listed may be of any kind."""
 
 
 @dataclass(frozen=True)
 class Given:
-    """What an entry is given: what the entries before it end with."""
+    """The input of an entry, which is the output of the entries before it."""
 
     schema: Core | None
-    """None when it is not known."""
+    """The core schema, or None if it is not known."""
     source: str = ""
-    """Whose output it is, and its type."""
+    """A description for error messages: the output of which entry it is, and its type."""
 
 
 UNKNOWN = Given(None)
@@ -61,17 +61,17 @@ UNKNOWN = Given(None)
 def check_flow(
     entries: list[Entry], steps: Mapping[str, Any], *, takes: Schema | None, gives: Schema | None, owner: str
 ) -> None:
-    """Refuse a workflow in which an entry is given what it can never take.
+    """Refuse a workflow in which the output of an entry can never be the input of the next one.
 
     Args:
-        entries: Its entries.
-        steps: Its steps and nested workflows by id.
-        takes: The schema of its input.
-        gives: The schema of its output.
-        owner: The workflow, for the message.
+        entries: The workflow's entries.
+        steps: The workflow's steps and nested workflows by id.
+        takes: The schema of the workflow's input.
+        gives: The schema of the workflow's output.
+        owner: The workflow's name for the message.
 
     Raises:
-        DefinitionError: Names both sides and their types.
+        DefinitionError: An output can never be the next input. The message names both sides and their types.
     """
     given = _given("the workflow's input", takes)
     for entry in entries:
@@ -83,7 +83,7 @@ def check_flow(
 
 
 def _after(entry: Entry, steps: Mapping[str, Any], before: Given) -> Given:
-    """What the entry that follows is given."""
+    """Return the input of the entry that follows."""
     if isinstance(entry, (SleepEntry, SleepUntilEntry)):
         return before
     if isinstance(entry, (ParallelEntry, ConditionalEntry)):
@@ -104,7 +104,7 @@ def _given(source: str, schema: Schema | None) -> Given:
 
 
 def _item(given: Given, step_id: str, owner: str) -> Given:
-    """What a foreach gives to its step."""
+    """Return the input of a foreach's step, which is one item of the foreach's input."""
     kinds = [] if given.schema is None else list(_alternatives(given.schema))
     if not kinds or None in kinds:
         return UNKNOWN
@@ -143,7 +143,7 @@ def _differ(given: Core, taken: Core) -> bool:
 
 
 def _alternatives(schema: Core) -> Iterator[Core | None]:
-    """The schemas of which the data match one; None stands for data of any kind."""
+    """Yield the alternatives of a schema, such as the members of a union. None stands for data of any kind."""
     kind = schema["type"]
     if "serialization" in schema or schema.get("coerce_numbers_to_str"):
         yield None

@@ -1,4 +1,4 @@
-"""Agents and tools as steps: what an object must have to be one, and the body that calls it."""
+"""Agents and tools as steps: the protocols they implement, and the step bodies that call them."""
 
 from __future__ import annotations
 
@@ -27,52 +27,52 @@ __all__ = [
 
 
 class Agent(Protocol):
-    """What `create_step` takes as an agent: any object with an id and an async call. Mastra's ``Agent``.
+    """An agent for `create_step`: any object with an id and an async call. Mastra's ``Agent``.
 
-    An agent of pydantic-ai is taken as it is: its ``name`` is the id, its ``run`` the call. For other libraries write a
-    class of these two members around their agent.
+    An agent of pydantic-ai can be used directly: its ``name`` is the id and its ``run`` is the call. For an agent of
+    another library, write a class with these two members around it.
     """
 
     @property
     def id(self) -> str:
-        """The step's id, unless `create_step` is given another."""
+        """The agent's id. It is also the default id of the step."""
         ...
 
     async def generate(self, prompt: str, *, write: Callable[[str], Awaitable[None]], **options: Any) -> Any:
         """Answer a prompt.
 
         Args:
-            prompt: The step's input.
-            write: Takes pieces of the answer's text as they come, for readers of the run's stream; may be left unused.
+            prompt: The prompt of the step's input.
+            write: Sends a piece of the answer's text to the readers of the run's stream. Calling it is optional.
             options: The ``agent_options`` of the step.
 
         Returns:
-            The text; or, when the step has an ``output_schema``, data that matches it.
+            The text. If the step has an ``output_schema``, data that match it.
         """
         ...
 
 
 class Tool(Protocol):
-    """What `create_step` takes as a tool. Mastra's ``Tool``: https://mastra.ai/reference/tools/create-tool."""
+    """A tool for `create_step`. Mastra's ``Tool``: https://mastra.ai/reference/tools/create-tool."""
 
     @property
     def id(self) -> str:
-        """The step's id, unless `create_step` is given another."""
+        """The tool's id. It is also the default id of the step."""
         ...
 
     @property
     def input_schema(self) -> Any:
-        """The schema of the input, as steps have it."""
+        """The schema of the input, as for a step."""
         ...
 
     @property
     def output_schema(self) -> Any:
-        """The schema of the output."""
+        """The schema of the output, as for a step."""
         ...
 
     @property
     def execute(self) -> Callable[..., Any]:
-        """The body, as a step has it: async or not, with the input and, if it is wanted, ``ctx``."""
+        """The body, as for a step: async or not, with the input and optionally ``ctx`` as parameters."""
         ...
 
 
@@ -83,14 +83,14 @@ class AgentInput(BaseModel):
 
 
 class AgentOutput(BaseModel):
-    """The output of an agent's step, unless it has an ``output_schema`` of its own."""
+    """The output of an agent's step that has no ``output_schema``."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Component:
-    """An agent or a tool, as the step that it becomes."""
+    """The settings of a step that is made from an agent or a tool."""
 
     kind: Literal["AGENT", "TOOL"]
     id: Any
@@ -101,10 +101,10 @@ class Component:
 
 
 def component_of(value: Any, *, output_schema: Any, agent_options: dict[str, Any] | None) -> Component:
-    """See what a value is.
+    """Return the settings of the step for an agent or a tool.
 
     Raises:
-        DefinitionError: It is neither an agent nor a tool, or a tool without schemas.
+        DefinitionError: The value is neither an agent nor a tool, or it is a tool without schemas.
     """
     if isinstance(value, type):
         raise _neither(value)
@@ -116,7 +116,7 @@ def component_of(value: Any, *, output_schema: Any, agent_options: dict[str, Any
 
 
 def agent_of(value: Any, *, output_schema: Any, agent_options: dict[str, Any] | None) -> Component:
-    """An agent as a step."""
+    """Return the settings of the step for an agent."""
     own = getattr(value, "output_type", None)
     if output_schema is None and own not in (None, str):
         output_schema = own if isinstance(own, type) else Any
@@ -131,7 +131,7 @@ def agent_of(value: Any, *, output_schema: Any, agent_options: dict[str, Any] | 
 
 
 def registered_agent(agent_id: str, *, output_schema: Any, agent_options: dict[str, Any] | None) -> Component:
-    """An agent that is looked up in the registry when the step runs."""
+    """Return the settings of a step whose agent is looked up in the registry when the step runs."""
 
     def find(ctx: StepContext) -> Any:
         try:
@@ -150,7 +150,10 @@ def registered_agent(agent_id: str, *, output_schema: Any, agent_options: dict[s
 
 
 def registered_tool(tool_id: str) -> Component:
-    """A tool that is looked up in the registry by the worker. Its schemas are not known before."""
+    """Return the settings of a step whose tool the worker looks up in its registry.
+
+    The schemas are not known until then. The body here raises: a worker that has the tool replaces it, see `with_tool`.
+    """
 
     def missing(ctx: SyncStepContext) -> Any:
         raise ConfigurationError(_not_registered("tool", tool_id, ctx.step_id))
@@ -166,10 +169,10 @@ def _not_registered(kind: str, component_id: str, step_id: str) -> str:
 
 
 def tool_of(value: Any) -> Component:
-    """A tool as a step.
+    """Return the settings of the step for a tool.
 
     Raises:
-        DefinitionError: It is no tool, or one without schemas.
+        DefinitionError: The value is not a tool, or it is a tool without schemas.
     """
     if isinstance(value, type) or not callable(getattr(value, "execute", None)):
         raise DefinitionError(f"A tool is an object with `id`, `execute` and schemas, got {value!r}.")
@@ -206,7 +209,7 @@ def _agent_body(
 
 
 def _streaming(agent: Any, write: Callable[[str], Awaitable[None]]) -> dict[str, Any]:
-    """The argument with which an agent of pydantic-ai tells its text as it comes; none for other agents."""
+    """Return the argument that makes an agent of pydantic-ai report its text in pieces. Empty for other agents."""
     if "event_stream_handler" not in inspect.signature(agent.run).parameters:
         return {}
 
@@ -219,7 +222,7 @@ def _streaming(agent: Any, write: Callable[[str], Awaitable[None]]) -> dict[str,
 
 
 def _streamed_text(event: Any) -> str | None:
-    """The text in one of pydantic-ai's events; not what the model thinks, nor what it tells its tools."""
+    """Return the answer's text in a pydantic-ai event, or None for thinking, tool calls and other events."""
     part, delta = getattr(event, "part", None), getattr(event, "delta", None)
     if getattr(event, "event_kind", None) == "part_start" and getattr(part, "part_kind", None) == "text":
         return getattr(part, "content", None)

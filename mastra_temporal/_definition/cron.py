@@ -1,7 +1,8 @@
-"""Cron expressions as Mastra reads them, turned into those that Temporal reads, and checked on the way.
+"""Conversion of Mastra's cron expressions to Temporal's, with checks.
 
-The two differ: six fields begin with seconds in Mastra and end with years in Temporal; where both day of month and day
-of week are given, either may match in cron and both must in Temporal; and what follows a `#` is a comment to Temporal.
+They differ in three ways. In Mastra six fields begin with seconds, in Temporal they end with years. If both day of
+month and day of week are given, cron needs one of them to match and Temporal both. In Temporal a ``#`` begins a
+comment.
 """
 
 from __future__ import annotations
@@ -35,10 +36,14 @@ class Field:
     first: int
     last: int
     words: tuple[str, ...] = ()
-    """Names of the values, from ``first`` on."""
+    """The names of the values, starting at ``first``."""
 
     def value(self, text: str) -> int:
-        """One value of the field: a number or a name."""
+        """Return one value of the field, which is written as a number or a name.
+
+        Raises:
+            ValueError: It is not a value of this field.
+        """
         if text.upper() in self.words:
             return self.first + self.words.index(text.upper())
         if not text.isdecimal() or not self.first <= int(text) <= self.last:
@@ -46,7 +51,11 @@ class Field:
         return int(text)
 
     def check(self, text: str) -> None:
-        """Check what stands in the field: ``*``, values, ranges and steps, with commas between."""
+        """Check the text of the field: ``*``, values, ranges and steps, separated by commas.
+
+        Raises:
+            ValueError: The text is not valid.
+        """
         for item in text.split(","):
             span, slash, step = item.partition("/")
             if slash and not (step.isdecimal() and int(step) > 0):
@@ -70,14 +79,14 @@ FIELDS = (
 
 
 def temporal_crons(expression: str) -> list[str]:
-    """The Temporal cron expressions, of seven fields each, that together mean the given one.
+    """Return the Temporal cron expressions, with seven fields each, that together mean the given expression.
 
     Args:
-        expression: Five fields, six with seconds at the beginning, or seven with years at the end as well; or a
-            nickname such as ``@daily``.
+        expression: Five fields, six with seconds first, seven with years last as well, or a nickname such as
+            ``@daily``.
 
     Raises:
-        DefinitionError: It is not such an expression; the message names the field.
+        DefinitionError: The expression is not valid. The message names the field.
     """
     try:
         parts = _fields(expression)
@@ -86,6 +95,7 @@ def temporal_crons(expression: str) -> list[str]:
     second, minute, hour, day, month, weekday, year = parts
     if day == "*" or weekday == "*":
         return [" ".join(parts)]
+    # Cron needs one of the two days to match, Temporal both: one expression would leave out most of the times.
     return [
         " ".join((second, minute, hour, day, month, "*", year)),
         " ".join((second, minute, hour, "*", month, weekday, year)),

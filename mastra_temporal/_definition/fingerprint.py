@@ -1,8 +1,9 @@
-"""What tells one user function from another when neither has a name.
+"""`fingerprint`: identifies a user function whose entry has no id.
 
-The fingerprint of a function covers its code, its defaults and what it has captured. It is the same in every process
-and, where there is source to read, on every version of Python; comments, formatting, docstrings and the function's own
-name do not count. Functions that it calls by a global name do not count either: they are looked up when it runs.
+The fingerprint covers the function's code, its defaults and the values that it captures. It is the same in every
+process. If the source can be read, it is also the same on every version of Python. Comments, formatting, docstrings and
+the function's own name do not change it. Neither do the functions that it calls by a global name, because Python looks
+them up when it runs.
 """
 
 from __future__ import annotations
@@ -27,27 +28,31 @@ from pydantic import BaseModel
 __all__ = ["fingerprint"]
 
 Form: TypeAlias = "str | tuple[Form, ...]"
-"""What is hashed: nested tuples of text."""
+"""The data that are hashed: nested tuples of text."""
 Place: TypeAlias = tuple[int, int, int, int]
-"""First line, last line, first column, last column."""
+"""The first line, last line, first column and last column of an instruction in the source."""
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 PLAIN = (str, bytes, int, float, complex, type(None), Decimal, UUID, PurePath, date, time, timedelta)
-"""Values whose ``repr`` says everything."""
+"""Types whose values are fully described by their ``repr``."""
 MAX_DEPTH = 100
-"""Levels of a captured value that are looked at."""
+"""The number of levels of a captured value that count."""
 WITHOUT_MEANING = ("ctx", "kind", "type_comment")
 """Fields of the syntax tree that do not change what the code does."""
 
 
 def fingerprint(kind: str, function: Callable[..., Any]) -> str:
-    """The fingerprint of a function that is used as ``kind``: 16 hexadecimal digits."""
+    """Return the fingerprint of a function that is used as ``kind``: 16 hexadecimal digits."""
     form = repr((kind, _value(function, frozenset())))
     return hashlib.sha256(form.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def _value(value: Any, around: frozenset[int]) -> Form:
-    """A function, or a value that it has captured: data by value, functions by code, other objects by class."""
+    """Return the form of a function or a captured value.
+
+    Data are described by their values, functions by their code, and other objects by their class. Parameter ``around``
+    has the ids of the values that contain this one, because a value may contain itself.
+    """
     if isinstance(value, Enum):
         return (_name(type(value)), value.name)
     if isinstance(value, PLAIN):
@@ -121,7 +126,7 @@ def _captured(cell: Any, around: frozenset[int]) -> Form:
 
 
 def _node_of(function: FunctionType) -> FunctionNode | None:
-    """The syntax of a function; None where there is no source, or it is not clear which part of it is meant."""
+    """Return the syntax tree of a function, or None if it has no source or several candidates remain."""
     code = function.__code__
     text = "".join(linecache.getlines(code.co_filename, function.__globals__))
     try:
@@ -153,13 +158,13 @@ def _fits(node: FunctionNode, code: CodeType) -> bool:
 
 
 def _places(code: CodeType) -> list[Place]:
-    """Where the instructions stand in the source, as far as this version of Python knows."""
+    """Return the places of the instructions in the source. Empty before Python 3.11, which introduced them."""
     positions: Any = getattr(code, "co_positions", tuple)()
     return [place for place in positions if None not in place and place[3] > 0]
 
 
 def _surrounds(node: FunctionNode, places: list[Place]) -> bool:
-    """Whether the code is in the body of this lambda: several may stand on one line."""
+    """Return whether the instructions are in the body of this lambda. One line may have several lambdas."""
     body = cast(ast.expr, node.body)
     begin, end = (body.lineno, body.col_offset), (body.end_lineno or 0, body.end_col_offset or 0)
     return all(
@@ -183,7 +188,11 @@ def _without_docstring(node: FunctionNode) -> ast.expr | list[ast.stmt]:
 
 
 def _syntax(node: Any) -> Form:
-    """A syntax tree without what formatting puts into it, and without fields that only some versions of Python have."""
+    """Return the form of a syntax tree.
+
+    It leaves out positions and empty fields. Newer versions of Python add fields that are empty in older code; with
+    them an upgrade of Python would change every fingerprint.
+    """
     if isinstance(node, list):
         return ("list", *map(_syntax, cast("list[Any]", node)))
     if not isinstance(node, ast.AST):

@@ -1,4 +1,4 @@
-"""User functions, however they are written: sync or async, with the input, with a context, with both or neither."""
+"""`UserFunction`: a user's function, sync or async, with the parameters that take the input and the context."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ from mastra_temporal.errors import DefinitionError
 __all__ = ["UserFunction", "source_of"]
 
 Slot = Literal["input", "context"]
-"""What a parameter takes."""
+"""The value that a parameter takes."""
 
 
 @dataclass(frozen=True)
 class UserFunction:
-    """A function of the user, and which of its parameters takes the input and which the context."""
+    """A user's function, and which of its parameters take the input and the context."""
 
     call: Callable[..., Any]
     positional: tuple[Slot, ...]
     named: dict[str, Slot]
     is_async: bool
-    """An ``async def``, also under a decorator."""
+    """Whether it is an ``async def``, also under a decorator."""
     in_thread: bool
-    """Called in a thread, because the call itself may block: a ``def``, whatever it returns."""
+    """Whether it is called in a thread, as every ``def`` is, because the call may block."""
     input_schema: Schema | None = None
-    """From the annotation of the input's parameter."""
+    """The schema from the annotation of the input's parameter."""
     input_type: Any = None
     output_type: Any = None
     source: str = field(default="", repr=False)
 
     @classmethod
     def of(cls, function: Callable[..., Any], *, owner: str) -> UserFunction:
-        """Look at a function once, where it is defined.
+        """Inspect a function once, when it is defined.
 
         Raises:
-            DefinitionError: It is not callable, or takes more than an input and a context.
+            DefinitionError: The value is not callable, or it needs more than an input and a context.
         """
-        if isinstance(function, (classmethod, staticmethod)):  # the decorator stands above it
+        if isinstance(function, (classmethod, staticmethod)):  # happens if @step is above @staticmethod
             function = cast("Callable[..., Any]", function.__func__)
         if not callable(function):
             raise DefinitionError(f"{owner}: expected a function, got {function!r}.")
@@ -71,14 +71,14 @@ class UserFunction:
         )
 
     def bind(self, input_data: Any, context: Any) -> functools.partial[Any]:
-        """The call with its input and context, ready to be made on the event loop or in a thread."""
+        """Return the function with its arguments bound, to be called on the event loop or in a thread."""
         given: dict[Slot, Any] = {"input": input_data, "context": context}
         arguments = [given[slot] for slot in self.positional]
         return functools.partial(self.call, *arguments, **{name: given[slot] for name, slot in self.named.items()})
 
 
 def source_of(function: Callable[..., Any]) -> str:
-    """The function's source for readers of the graph, at most 1000 characters as in Mastra."""
+    """Return the function's source for display in the graph, cut after 1000 characters as in Mastra."""
     try:
         source = inspect.getsource(function).strip()
     except (OSError, TypeError):
@@ -94,7 +94,7 @@ def _parameters(function: Callable[..., Any]) -> list[Parameter]:
 
 
 def _is_context(parameter: Parameter, hint: Any) -> bool:
-    """A parameter named `ctx`, whatever its annotation; one annotated with a context, whatever its name."""
+    """Return whether a parameter takes the context, either by its name ``ctx`` or by its annotation."""
     if parameter.name == "ctx":
         return True
     kinds = [typing.get_origin(kind) or kind for kind in (hint, *typing.get_args(hint))]
@@ -115,7 +115,10 @@ def _is_required(parameter: Parameter) -> bool:
 def _slots(
     parameters: list[Parameter], contexts: list[Parameter], inputs: list[Parameter]
 ) -> tuple[tuple[Slot, ...], dict[str, Slot]]:
-    """How the arguments are passed: by position up to the first parameter that takes neither, then by name."""
+    """Return the arguments to pass by position and by name.
+
+    Arguments are passed by position up to the first parameter that takes neither, and by name after it.
+    """
     positional: list[Slot] = []
     named: dict[str, Slot] = {}
     for number, parameter in enumerate(parameters):

@@ -1,4 +1,4 @@
-"""The functions of a workflow that are no steps: conditions, mappings, durations and concurrency."""
+"""`WorkflowFunctions`: the functions of a workflow that are not steps, such as conditions and mappings."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ FunctionKind = Literal["condition", "mapping", "duration", "date", "concurrency"
 
 @dataclass(frozen=True)
 class WorkflowFunction:
-    """A condition, mapping, duration or concurrency function of a workflow."""
+    """A condition, mapping, duration, date or concurrency function of a workflow."""
 
     kind: FunctionKind
     body: UserFunction
     input_schema: Schema | None
-    """What the function's input is turned into: its own annotation, or the schema of the entry before."""
+    """The schema that reads the function's input: its own annotation, or the output schema of the entry before."""
     fingerprint: str
     named: bool
     """Whether the user gave an id to the entry that the function is in."""
@@ -31,7 +31,7 @@ class WorkflowFunction:
 
 @dataclass(frozen=True)
 class WorkflowFunctions:
-    """The functions that a workflow has by now, looked up for runs that may be older."""
+    """The functions of a workflow by id. Runs that were started with an older version look up functions here too."""
 
     by_id: dict[str, WorkflowFunction] = field(default_factory=lambda: dict[str, WorkflowFunction]())
 
@@ -45,21 +45,21 @@ class WorkflowFunctions:
         offered: Schema | None,
         owner: str,
     ) -> FunctionRef:
-        """Keep a function.
+        """Add a function.
 
         Args:
-            kind: What it is for.
-            function_id: Its id.
+            kind: The use of the function.
+            function_id: The function's id.
             function: The function.
             named: Whether the user gave an id to its entry.
-            offered: The schema of the entry before.
-            owner: Whose function it is, for errors.
+            offered: The output schema of the entry before.
+            owner: The function's name for error messages.
 
         Returns:
-            What the graph records of it.
+            The reference that the graph records.
 
         Raises:
-            DefinitionError: It is no function, or takes more than an input and a context.
+            DefinitionError: The value is not a function, or it needs more than an input and a context.
         """
         body = UserFunction.of(function, owner=owner)
         mark = fingerprint(kind, function)
@@ -67,9 +67,12 @@ class WorkflowFunctions:
         return FunctionRef(id=function_id, fingerprint=None if named else mark)
 
     def find(self, wanted: FunctionRef) -> WorkflowFunction | None:
-        """The function that a run means: the one that it recorded, wherever that is by now.
+        """Return the function for a recorded reference, or None if there is none.
 
-        Where it is not there any more, the one to which the user has given the recorded id takes its place.
+        A reference without a fingerprint is found by its id. One with a fingerprint is found by the fingerprint, also
+        if a redeploy has moved the function to another id. If no function has the fingerprint, the function with the
+        recorded id is used, but only if the user gave that id. An id with a number in it, such as
+        ``mapping_orders_0``, may belong to another entry after a redeploy, and the run would call the wrong function.
         """
         own = self.by_id.get(wanted.id)
         if wanted.fingerprint is None or (own is not None and own.fingerprint == wanted.fingerprint):

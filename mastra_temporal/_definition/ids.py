@@ -1,4 +1,4 @@
-"""Ids: what can name a step, a workflow, a run or a task queue. All of them become ids of Temporal's."""
+"""Checks of the ids of steps, workflows, runs and task queues, all of which become names or ids in Temporal."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from mastra_temporal.errors import DefinitionError
 __all__ = ["MAX_ID_BYTES", "check_id", "check_names", "fault_of"]
 
 MAX_ID_BYTES = 1000
-"""Temporal's limit of any id or name, which it counts in bytes of UTF-8."""
+"""Temporal's limit for any id or name, in bytes of UTF-8."""
 _SUFFIX_BYTES = 16
-"""Room for an item or an iteration in a path, and for the number of an activity: ``[123456]#7``."""
+"""Bytes reserved for an item or iteration in a path and for the number of an activity, as in ``[123456]#7``."""
 _RESERVED = ".[]#"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def fault_of(value: object) -> str | None:
-    """Why a value cannot be an id of Temporal's; None when it can."""
+    """Return why a value cannot be an id in Temporal, or None if it can."""
     if not isinstance(value, str):
         return f"it is a {type(value).__name__}, not text"
     if not value:
@@ -34,10 +34,10 @@ def fault_of(value: object) -> str | None:
 
 
 def check_id(value: object, *, kind: str) -> str:
-    """The id, if it can name a step or workflow in paths such as ``nested.step[3]``.
+    """Check the id of a step or workflow and return it. It must be usable in paths such as ``nested.step[3]``.
 
     Raises:
-        DefinitionError: Temporal cannot take it, or it has a character with a meaning in paths.
+        DefinitionError: Temporal does not take the id, or it has a character with a meaning in paths.
     """
     if (fault := fault_of(value)) is not None or not isinstance(value, str):
         raise DefinitionError(f"A {kind} needs an id that Temporal takes, got {_shown(value)}: {fault}.")
@@ -47,15 +47,15 @@ def check_id(value: object, *, kind: str) -> str:
 
 
 def check_names(workflow_id: str, steps: Mapping[str, Any], callbacks: Iterable[str]) -> None:
-    """Refuse ids that are too long together: a step's activity is called by its workflow and its path.
+    """Refuse ids that are together too long. Activity types and ids are made from workflow ids and step paths.
 
     Args:
-        workflow_id: The workflow.
-        steps: Its steps and nested workflows by id.
-        callbacks: Its callbacks by name.
+        workflow_id: The workflow's id.
+        steps: The workflow's steps and nested workflows by id.
+        callbacks: The names of the workflow's callbacks.
 
     Raises:
-        DefinitionError: A type or an id of an activity would be longer than Temporal takes.
+        DefinitionError: The type or the id of an activity would be longer than Temporal takes.
     """
     types = [[workflow_id, step_id] for step_id, step in steps.items() if not hasattr(step, "steps")]
     ids = [_longest_path(steps), *([workflow_id, callback] for callback in callbacks)]
@@ -69,7 +69,7 @@ def check_names(workflow_id: str, steps: Mapping[str, Any], callbacks: Iterable[
 
 
 def _longest_path(steps: Mapping[str, Any]) -> list[str]:
-    """The way to the step whose path, through nested workflows, has the most bytes."""
+    """Return the longest path to a step, in bytes, through all nested workflows."""
     paths: list[list[str]] = [[]]
     paths += ([step_id, *_longest_path(getattr(step, "steps", {}))] for step_id, step in steps.items())
     return max(paths, key=lambda path: sum(len(part.encode()) + _SUFFIX_BYTES for part in path))

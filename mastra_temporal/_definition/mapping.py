@@ -1,4 +1,4 @@
-"""``.map()``: its forms, checked where they are written."""
+"""Parsing of the object form of ``.map()``."""
 
 from __future__ import annotations
 
@@ -27,13 +27,18 @@ class ParsedMapping:
 
     sources: dict[str, MapSource]
     config: str
-    """What the graph shows to its readers."""
+    """The text that the graph shows."""
 
 
 def map_variable(*, step: Any = None, init_data: Any = None, path: str = "") -> dict[str, Any]:
-    """A typed spelling of ``{"step": ..., "path": ...}`` or ``{"init_data": ..., "path": ...}``.
+    """Return ``{"step": ..., "path": ...}`` or ``{"init_data": ..., "path": ...}``, for use in ``.map()``.
 
     Mastra's ``mapVariable``.
+
+    Args:
+        step: The step whose output is the source.
+        init_data: True, or the workflow, if the workflow's input is the source. Ignored if ``step`` is given.
+        path: The dotted path in the source. Default: the whole source.
     """
     return {"init_data": init_data, "path": path} if step is None else {"step": step, "path": path}
 
@@ -41,16 +46,16 @@ def map_variable(*, step: Any = None, init_data: Any = None, path: str = "") -> 
 def parse_mapping(
     config: Mapping[str, Any], *, map_id: str, owner: str, keep: Callable[[str, Callable[..., Any]], FunctionRef]
 ) -> ParsedMapping:
-    """The object form of ``.map()``.
+    """Parse the object form of ``.map()``.
 
     Args:
-        config: What the user wrote.
+        config: The object that the user wrote.
         map_id: The id of the mapping.
-        owner: Whose mapping it is, for errors.
-        keep: Keeps the function of a key, under its id.
+        owner: The workflow's name for error messages.
+        keep: Stores the function of a key under its id.
 
     Raises:
-        DefinitionError: A key has no source, two sources, an unknown one, or a bad template.
+        DefinitionError: A key has no source, two sources, an unknown source, or a wrong template.
     """
     sources: dict[str, MapSource] = {}
     functions: dict[str, Callable[..., Any]] = {}

@@ -1,4 +1,4 @@
-"""The graph of a workflow for people: a Markdown table that the Temporal UI shows with every run."""
+"""The graph of a workflow as a Markdown table, which the Temporal UI shows with every run."""
 
 from __future__ import annotations
 
@@ -21,14 +21,15 @@ __all__ = ["cell", "fingerprint", "graph_table", "table_head", "table_row"]
 
 MAX_ROWS = 60
 MAX_CELL = 120
-"""Characters. With `MAX_ROWS` it keeps the table under the 20,000 bytes that the server takes."""
+"""The longest text of a cell, in characters. `MAX_ROWS` and `MAX_CELL` keep the table below the server's limit of
+20,000 bytes."""
 
 Row = tuple[str, str, str, str | None]
-"""Number, name, what it does, description."""
+"""The number, name, kind and description of an entry."""
 
 
 def graph_table(graph: WorkflowGraph) -> str:
-    """The entries of a workflow as a Markdown table, nested ones numbered below their parents."""
+    """Return the entries of a workflow as a Markdown table, with nested entries below their parents."""
     rows = list(_rows(graph.entries, ""))
     lines = [table_row(number, name, cell(kind), cell(about or "")) for number, name, kind, about in rows]
     if len(lines) > MAX_ROWS:
@@ -37,22 +38,22 @@ def graph_table(graph: WorkflowGraph) -> str:
 
 
 def fingerprint(graph: WorkflowGraph) -> str:
-    """What tells one graph from another: runs with the same one follow the same definition."""
+    """Return the fingerprint of a graph. Runs with the same fingerprint follow the same graph."""
     return hashlib.sha256(graph.model_dump_json(by_alias=True).encode()).hexdigest()[:12]
 
 
 def table_head(*titles: str) -> list[str]:
-    """The first two lines of a Markdown table."""
+    """Return the first two lines of a Markdown table."""
     return [table_row(*titles), "|" + " --- |" * len(titles)]
 
 
 def table_row(*cells: str) -> str:
-    """A line of a Markdown table. The UI leaves no room between columns, so each cell brings its own."""
+    """Return a line of a Markdown table. Each cell ends with a space, because the UI shows no gap between columns."""
     return "| " + " | ".join(f"{text}\u2003" for text in cells) + " |"
 
 
 def cell(text: str) -> str:
-    """A text that fits into one cell of a Markdown table."""
+    """Return the text for one cell of a Markdown table: on one line, with escaped bars, cut after `MAX_CELL`."""
     line = " ".join(text.split()).replace("|", "\\|")
     return line if len(line) <= MAX_CELL else f"{line[: MAX_CELL - 1]}…"
 
@@ -94,7 +95,7 @@ KINDS: dict[str, Callable[[Any], str]] = {
     "sleep": _sleep,
     "sleepUntil": _sleep_until,
 }
-"""What an entry does, in words, by its type."""
+"""Functions that describe an entry in words, by the entry's type."""
 
 
 def _code(name: str | None) -> str:

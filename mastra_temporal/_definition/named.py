@@ -1,4 +1,4 @@
-"""What is registered with a `Mastra` object, by key and by id."""
+"""`Named`: values of one kind that are registered with a `Mastra` object, by key and by id."""
 
 from __future__ import annotations
 
@@ -14,21 +14,22 @@ T = TypeVar("T")
 
 
 class Named(Generic[T]):
-    """Things of one kind: the keys of a mapping are names beside the ids; in a list the ids are the keys."""
+    """Registered values of one kind, by key and by id. Values that were given as a list have their ids as keys."""
 
     def __init__(
         self, kind: str, given: Iterable[T] | Mapping[str, T], id_of: Callable[[T], Any], *, error: type[Exception]
     ) -> None:
-        """Register.
+        """Register values.
 
         Args:
-            kind: What they are, for errors: ``Agent``.
-            given: The things, with or without keys.
-            id_of: Finds the id of one, or refuses what is no such thing. Without an id it is known by its key.
-            error: What is raised when there is none of a name.
+            kind: The kind of the values for error messages, for example ``Agent``.
+            given: The values, as a list or as a mapping with keys.
+            id_of: Returns the id of a value, or raises if the value is of another kind. If it returns None, the key is
+                used as the id.
+            error: The exception to raise when a name is not found.
 
         Raises:
-            DefinitionError: Two have one id, or one of a list has none.
+            DefinitionError: Two values have the same id, or a value of a list has no id.
         """
         self._kind = kind
         self._error = error
@@ -47,11 +48,11 @@ class Named(Generic[T]):
             self.by_key[name if key is None else key] = value
 
     def get(self, key: str) -> T:
-        """The one with this key, or else with this id."""
+        """Return the value with this key, or else the value with this id."""
         return self._find(key, (self.by_key, self.by_id), "name")
 
     def get_by_id(self, id: str) -> T:
-        """The one with this id, or else with this key."""
+        """Return the value with this id, or else the value with this key."""
         return self._find(id, (self.by_id, self.by_key), "id")
 
     def _find(self, name: str, places: tuple[dict[str, T], dict[str, T]], called: str) -> T:

@@ -1,4 +1,4 @@
-"""Options of steps and workflows, checked where they are given."""
+"""The options of steps and workflows."""
 
 from __future__ import annotations
 
@@ -16,41 +16,41 @@ __all__ = ["OutputOptions", "RetryConfig", "StepOptions", "WorkflowOptions"]
 
 
 class RetryConfig(Options):
-    """Retries for all steps of a workflow that do not say otherwise.
+    """The retries of all steps of a workflow that do not set their own.
 
     Mastra's ``retryConfig``: https://mastra.ai/docs/workflows/error-handling
     """
 
     attempts: int = Field(default=0, ge=0)
-    """How often a failed step is tried again: 2 means up to three executions."""
+    """How often a failed step is tried again. 2 means up to three attempts."""
     delay: Annotated[int | float, Field(ge=0)] | Annotated[timedelta, Field(ge=timedelta(0))] = 0
     """The fixed delay between attempts: milliseconds or a `timedelta`."""
 
 
 class StepOptions(Options):
-    """How a step is executed by Temporal, beyond what Mastra knows. Unset options take the workflow's, then defaults.
+    """Temporal's options of a step, which Mastra does not have. The names are those of Temporal's activity options.
 
-    The names are those of Temporal's activity options.
+    An option that is not set is taken from the workflow's ``step_options``, and otherwise has its default.
     """
 
     start_to_close_timeout: Duration | None = None
-    """The limit of one attempt; exceeding it is a failure of the step. Default one hour."""
+    """The time limit of one attempt. Exceeding it is a failure of the step. Default: one hour."""
     schedule_to_close_timeout: Duration | None = None
-    """The limit of the step in all, retries, crashes and waiting for a worker included. Default none."""
+    """The time limit of the whole step, including retries, crashes and waiting for a worker. Default: none."""
     heartbeat_timeout: Duration | None = None
-    """A worker that is silent for so long is taken for dead and the step runs elsewhere. Default 30 s."""
+    """How long an attempt may go without a heartbeat before the step runs on another worker. Default: 30 seconds."""
     task_queue: str | None = None
-    """The task queue whose workers run this step. Default: the run's own."""
+    """The task queue whose workers run this step. Default: the task queue of the run."""
     backoff_coefficient: float | None = Field(default=None, ge=1)
-    """What the delay between retries is multiplied with each time. Default 1: Mastra's fixed delay."""
+    """The factor by which the delay grows with each retry. Default: 1, Mastra's fixed delay."""
     maximum_interval: Duration | None = None
-    """The longest delay between retries. Default none."""
+    """The longest delay between retries. Default: none."""
     non_retryable_error_types: list[str | type[BaseException]] | None = None
-    """Exceptions, as classes or names, that are never retried; also inside a group, and as the cause of another."""
+    """Exceptions, as classes or names, that are not retried, also inside a group and as the cause of another one."""
     max_lost_attempts: int | None = Field(default=None, ge=1)
-    """How many attempts in a row may be lost, because their workers died or did not answer, before the step fails. If
-    it is given, None means any number. Default: that of the worker's `Mastra`, which is 10 unless set otherwise. Among
-    the options of a workflow it is also the limit of its functions and callbacks."""
+    """How many attempts in a row may be lost, because their workers died or did not answer, before the step fails. An
+    explicit None means no limit. Default: the limit of the worker's `Mastra`, which is 10 by default. In a workflow's
+    ``step_options`` it is also the limit of the workflow's functions and callbacks."""
 
     @field_validator("task_queue")
     @classmethod
@@ -60,20 +60,20 @@ class StepOptions(Options):
         return value
 
     def merged_over(self, defaults: StepOptions | None) -> StepOptions:
-        """These options, with the gaps filled from ``defaults``."""
+        """Return these options, with the ones that are not set taken from ``defaults``."""
         if defaults is None:
             return self
         return StepOptions(**{**defaults._given(), **self._given()})
 
     def _given(self) -> dict[str, Any]:
-        """The options that say something: a limit of lost attempts does so with None as well."""
+        """Return the options that are set. For ``max_lost_attempts`` an explicit None counts as set."""
         given = self.model_dump(exclude_none=True)
         if "max_lost_attempts" in self.model_fields_set:
             given["max_lost_attempts"] = self.max_lost_attempts
         return given
 
     def plan(self, retries: int | None) -> StepPlan:
-        """The options as the graph records them."""
+        """Return the options in the form that the graph records."""
         names = self.non_retryable_error_types
         return StepPlan(
             retries=retries,
@@ -100,30 +100,30 @@ def _optional_milliseconds(value: timedelta | None) -> int | None:
 
 
 class WorkflowOptions(Options):
-    """Options of a workflow. Mastra's ``options``, with what Temporal adds."""
+    """The options of a workflow: Mastra's ``options`` and some for Temporal."""
 
     validate_inputs: bool = True
-    """Validate the input, state and request context of workflow and steps, and apply the schemas' defaults."""
+    """Whether to validate the input, state and request context of workflow and steps and fill in defaults."""
     validate_outputs: bool = True
-    """Check outputs of steps and workflow against their schemas. Outputs are never replaced."""
+    """Whether to check the outputs of steps and workflow against their schemas. Outputs are not changed."""
     on_start: Callable[..., Any] | None = None
-    """Called with a `CallbackInfo` before the first step of a start. If it raises, no step runs."""
+    """Called with a `CallbackInfo` before the first step when a run is started. If it raises, no step runs."""
     on_finish: Callable[..., Any] | None = None
-    """Called with a `CallbackInfo` when the run succeeded, failed, was canceled or is suspended."""
+    """Called with a `CallbackInfo` when the run has succeeded, failed, was canceled or is suspended."""
     on_error: Callable[..., Any] | None = None
-    """Called with a `CallbackInfo` after ``on_finish`` when the run failed."""
+    """Called with a `CallbackInfo` after ``on_finish`` if the run has failed."""
     auto_restart_active_runs: bool = True
-    """Whether ``restart_all_active_workflow_runs()`` of the registry restarts this workflow's runs."""
+    """Whether ``Mastra.restart_all_active_workflow_runs()`` restarts the runs of this workflow."""
     execution_timeout: Duration | None = None
-    """The limit of the whole run. Default none."""
+    """The time limit of the whole run. Default: none."""
     cancel_grace: timedelta = timedelta(seconds=30)
-    """How long a step may go on after its run was canceled before its coroutine is cancelled."""
+    """How long a step may continue after its run was canceled. Then its coroutine is cancelled."""
 
 
 class OutputOptions(Options):
-    """What a result carries beyond the usual. Mastra's ``outputOptions``."""
+    """Optional parts of a result. Mastra's ``outputOptions``."""
 
     include_state: bool = False
-    """Add the workflow's state."""
+    """Whether the result includes the workflow's state."""
     include_resume_labels: bool = False
-    """Add the labels of a suspended run."""
+    """Whether the result of a suspended run includes its resume labels."""

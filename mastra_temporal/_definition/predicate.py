@@ -1,6 +1,6 @@
 """Conditions as data: ``{"predicate": {"op": "gt", "left": {"path": "inputData.total"}, "right": {"literal": 5}}}``.
 
-A predicate is evaluated in place by the interpreter, without an activity. Its operators are Mastra's:
+The interpreter evaluates a predicate in workflow code, without an activity. The operators are Mastra's:
 
 ======================================  =========================================
 ``eq ne lt lte gt gte``                 ``left`` and ``right``, both operands
@@ -11,9 +11,9 @@ A predicate is evaluated in place by the interpreter, without an activity. Its o
 ``not``                                 ``arg`` (predicate)
 ======================================  =========================================
 
-An operand is ``{"path": "inputData.a.b"}`` or ``{"literal": 5}``. A path that leads nowhere makes every comparison and
-``in`` false. ``eq`` and ``ne`` are strict as in JavaScript (``1`` equals ``1.0`` but not ``True``), except that objects
-and arrays are compared by their contents: data that went through Temporal's history has no identity.
+An operand is ``{"path": "inputData.a.b"}`` or ``{"literal": 5}``. If a path has no value, every comparison and ``in``
+is false. ``eq`` and ``ne`` are strict as in JavaScript: ``1`` equals ``1.0`` but not ``True``. Unlike in JavaScript,
+objects and arrays are compared by their contents, because data from Temporal's history have no identity.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _ROOTS = ("initData", "inputData", "state", "stepResults")
 
 
 def evaluate_predicate(predicate: Mapping[str, Any], data: RunData) -> bool:
-    """Evaluate a predicate that ``check_predicate`` has accepted. Missing data never raises."""
+    """Evaluate a predicate that ``check_predicate`` has accepted. Missing data do not raise an error."""
     op = predicate["op"]
     if op == "and":
         return all(evaluate_predicate(arg, data) for arg in predicate["args"])
@@ -116,14 +116,14 @@ _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
 
 
 def check_predicate(predicate: Any, where: str = "predicate") -> None:
-    """Refuse a predicate that is not well formed, where it is defined.
+    """Refuse a predicate that is not well formed.
 
     Args:
-        predicate: What the user wrote.
-        where: What it is, for the message.
+        predicate: The value that the user wrote.
+        where: The name of the predicate for the message.
 
     Raises:
-        DefinitionError: Names the place, what is wrong there and what would be right.
+        DefinitionError: The predicate is wrong. The message names the place, the mistake and the correct form.
     """
     if not is_object(predicate):
         example = '{"op": "eq", "left": {"path": "inputData.x"}, "right": {"literal": 1}}'

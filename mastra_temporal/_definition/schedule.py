@@ -1,4 +1,4 @@
-"""Schedules as a workflow declares them: when runs of it are started, and with what."""
+"""The schedules that a workflow declares."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ __all__ = ["ScheduleConfig", "ScheduleInput", "check_timezone", "declared_id", "
 
 
 class ScheduleConfig(Options):
-    """When a workflow is run by itself. Mastra's ``schedule``: https://mastra.ai/docs/workflows/scheduled-workflows."""
+    """A schedule of a workflow. Mastra's ``schedule``: https://mastra.ai/docs/workflows/scheduled-workflows."""
 
     id: str | None = None
-    """Tells the schedules of one workflow apart; needed when there are several."""
+    """The id of the schedule. Required if a workflow has several schedules."""
     cron: str
-    """Five fields (minute, hour, day of month, month, day of week), six with seconds first, or seven with years last;
-    or a nickname such as ``@daily``."""
+    """Five fields (minute, hour, day of month, month, day of week), six with seconds first, seven with years last as
+    well, or a nickname such as ``@daily``."""
     timezone: str = "UTC"
-    """An IANA name such as ``Europe/Berlin``."""
+    """The IANA name of the time zone, such as ``Europe/Berlin``."""
     input_data: Any = None
     """The input of every run."""
     initial_state: dict[str, Any] | None = None
     request_context: dict[str, Any] | None = None
     metadata: dict[str, Any] | None = None
-    """JSON-able data kept with the schedule; runs do not see it."""
+    """JSON-able data that are stored with the schedule. Runs do not see them."""
 
     @field_validator("cron")
     @classmethod
@@ -49,14 +49,14 @@ class ScheduleConfig(Options):
 
 
 ScheduleInput = ScheduleConfig | Mapping[str, Any]
-"""A schedule as users write it: snake_case or Mastra's camelCase keys."""
+"""A schedule as users write it, with snake_case keys or Mastra's camelCase keys."""
 
 
 def check_timezone(name: str) -> str:
-    """The name, if the time zone database has it.
+    """Check that the time zone database has this name, and return it.
 
     Raises:
-        DefinitionError: It has not.
+        DefinitionError: The time zone is unknown.
     """
     try:
         ZoneInfo(name)
@@ -80,11 +80,11 @@ def parse_schedules(
     state_schema: Schema | None,
     request_context_schema: Schema | None,
 ) -> tuple[ScheduleConfig, ...]:
-    """The schedules that a workflow declares.
+    """Parse and check the schedules that a workflow declares.
 
     Raises:
-        DefinitionError: A cron expression or time zone is not valid, an id is missing or there twice, or the data does
-            not match the workflow's schemas: every run would be refused.
+        DefinitionError: A cron expression or time zone is not valid, an id is missing or used twice, or the data do not
+            match the workflow's schemas, so that every run would be refused.
     """
     if value is None:
         return ()
@@ -106,13 +106,13 @@ def parse_schedules(
 
 
 def declared_id(workflow_id: str, schedule: ScheduleConfig) -> str:
-    """The id under which Temporal has a declared schedule: Mastra's ``wf_<workflow>`` or ``wf_<workflow>__<id>``."""
+    """Return the Temporal id of a declared schedule: Mastra's ``wf_<workflow>`` or ``wf_<workflow>__<id>``."""
     parts = [workflow_id] if schedule.id is None else [workflow_id, schedule.id]
     return "wf_" + "__".join(slug(part) for part in parts)
 
 
 def slug(text: str) -> str:
-    """Text as a part of an id, written as JavaScript's ``encodeURIComponent`` does."""
+    """Return text as a part of an id, encoded as by JavaScript's ``encodeURIComponent``."""
     return quote(text, safe="!'()*~")
 
 

@@ -1,4 +1,4 @@
-"""The graph as Mastra shows it."""
+"""The graph in Mastra's JSON shape, and the callbacks of a workflow."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ __all__ = ["callbacks_of", "public_graph"]
 
 
 def callbacks_of(options: WorkflowOptions, owner: str) -> dict[CallbackName, UserFunction]:
-    """Return the callbacks that a workflow has, by name.
+    """Return the callbacks of a workflow by name.
 
     Raises:
-        DefinitionError: One of them is not a function that takes a context.
+        DefinitionError: A callback is not a function that takes a context.
     """
     given = {"on_start": options.on_start, "on_finish": options.on_finish, "on_error": options.on_error}
     return {
@@ -27,7 +27,7 @@ def callbacks_of(options: WorkflowOptions, owner: str) -> dict[CallbackName, Use
 
 
 def public_graph(graph: WorkflowGraph) -> list[dict[str, Any]]:
-    """The entries in the shape of Mastra's ``serializedStepGraph``: without what only execution needs."""
+    """Return the entries in the shape of Mastra's ``serializedStepGraph``, without the data for execution."""
     entries: list[dict[str, Any]] = graph.model_dump(by_alias=True, mode="json")["entries"]
     return _without_plans(entries)
 
@@ -43,7 +43,7 @@ def _without_plans(value: Any) -> Any:
 
 
 def _component_entry(step: dict[str, Any]) -> dict[str, Any]:
-    """An agent or tool, which Mastra shows as an entry of its own kind."""
+    """Return the entry of an agent or tool, which Mastra shows with a type of its own."""
     kind = step["component"].lower()
     shown = {name: step[name] for name in ("description", "metadata") if name in step}
     return {"type": kind, "id": step["id"], f"{kind}Id": step["componentId"], **shown}

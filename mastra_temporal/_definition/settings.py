@@ -1,4 +1,4 @@
-"""`WorkflowSettings`: what a workflow is created with, before it has entries."""
+"""`WorkflowSettings`: the arguments of `create_workflow`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["WorkflowSettings"]
 
 @dataclass(frozen=True)
 class WorkflowSettings:
-    """The arguments of `create_workflow`, checked."""
+    """The checked arguments of `create_workflow`."""
 
     id: str
     input_schema: Schema | None = None

@@ -1,4 +1,4 @@
-"""Steps: what a workflow is made of."""
+"""`Step`, and the functions that create steps."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from mastra_temporal.errors import DefinitionError
 __all__ = ["Step", "clone_step", "component_step", "create_step", "step", "with_tool"]
 
 COMPONENT_SETTINGS = ("description", "metadata", "output_schema", "agent_options", "retries", "options")
-"""What `create_step` takes beside an agent or a tool and the id."""
+"""The arguments that `create_step` takes besides an agent or tool and the id."""
 
 InT = TypeVar("InT")
 OutT = TypeVar("OutT")
@@ -32,7 +32,7 @@ StepOutT = TypeVar("StepOutT", covariant=True)
 
 @dataclass(frozen=True, eq=False)
 class Step(Generic[StepInT, StepOutT]):
-    """A step: an id, schemas and a body. Made by `step` or `create_step`.
+    """A step: an id, schemas and a body. Create one with `step` or `create_step`.
 
     Mastra's ``Step``: https://mastra.ai/reference/workflows/step
     """
@@ -50,13 +50,13 @@ class Step(Generic[StepInT, StepOutT]):
     retries: int | None = field(default=None, repr=False)
     options: StepOptions = field(default_factory=StepOptions, repr=False)
     component: Literal["AGENT", "TOOL"] | None = None
-    """What the step was made of, when not of a function."""
+    """The kind of component that the step was made from, or None if it was made from a function."""
     component_id: str | None = field(default=None, repr=False)
     by_id: bool = field(default=False, repr=False)
-    """Whether the tool is looked up by its id where the step runs: see `with_tool`."""
+    """Whether the worker looks up the tool by its id, see `with_tool`."""
 
     def entry(self, defaults: StepOptions | None) -> StepEntry:
-        """The step as an entry of a graph, its options completed by a workflow's."""
+        """Return the graph entry of the step. Options that are not set are taken from the workflow's ``defaults``."""
         can_suspend = self.suspend_schema is not None or self.resume_schema is not None
         return StepEntry(
             step=StepInfo(
@@ -101,33 +101,33 @@ def create_step(
     options: StepOptions | dict[str, Any] | None = None,
 ) -> Step[Any, Any]: ...
 def create_step(component: Any = None, /, *, id: str | None = None, **settings: Any) -> Step[Any, Any]:
-    """Make a step. Mastra's ``createStep``: https://mastra.ai/reference/workflows/step.
+    """Create a step. Mastra's ``createStep``: https://mastra.ai/reference/workflows/step.
 
-    ``create_step(agent)`` and ``create_step(tool)`` make a step of any object that is an `Agent` or a `Tool`: an agent
-    takes ``{"prompt": ...}`` and gives ``{"text": ...}``, or what its ``output_schema`` says.
+    ``create_step(agent)`` and ``create_step(tool)`` create a step from an `Agent` or a `Tool`. An agent's step takes
+    ``{"prompt": ...}`` and returns ``{"text": ...}``, or data of its ``output_schema``. Every schema is a pydantic
+    model or any type that `pydantic.TypeAdapter` takes.
 
     Args:
         component: An agent or a tool, instead of ``execute`` and the schemas.
-        id: Unique within the workflow; the step's activity is called ``<workflow>.<step>``. By default the agent's or
-            tool's.
-        settings: What follows.
-        execute: The body, ``async def`` or ``def`` (then it runs in a thread, and an awaitable that it returns is
-            awaited). It takes the input, a context in a parameter named ``ctx``, both, or neither.
-        description: UiDetails in the graph.
-        metadata: JSON-able data, shown in the graph.
-        input_schema: A pydantic model or any type that `pydantic.TypeAdapter` takes, like the other schemas.
-            Default: the annotation of the body's input, otherwise no validation.
-        output_schema: Checks what the body returns; it is never replaced.
-        resume_schema: Validates the data of ``resume()``; ``ctx.resume_data`` is of this type.
-        suspend_schema: Validates the payload of ``suspend()``; ``ctx.suspend_data`` is of this type.
-        state_schema: Validates what is given to ``set_state()``; ``ctx.state`` is of this type.
+        id: The step's id, unique in the workflow. The step's activity type is ``<workflow>.<step>``. Default for an
+            agent or tool: its own id.
+        settings: The arguments below.
+        execute: The body. An ``async def`` runs on the event loop and a ``def`` in a thread; an awaitable that it
+            returns is awaited. It takes the input, a context in a parameter named ``ctx``, both, or neither.
+        description: Text that the graph and the Temporal UI show.
+        metadata: JSON-able data that the graph shows.
+        input_schema: Validates the input. Default: the annotation of the body's input, if it has one.
+        output_schema: Checks the body's result. The result is not changed.
+        resume_schema: Validates the data of ``resume()``. ``ctx.resume_data`` has this type.
+        suspend_schema: Validates the payload of ``suspend()``. ``ctx.suspend_data`` has this type.
+        state_schema: Validates the argument of ``set_state()``. ``ctx.state`` has this type.
         request_context_schema: Validates the request context before the body runs.
-        retries: How often a failed attempt is repeated; overrides the workflow's ``retry_config``.
-        agent_options: Further keyword arguments of the agent's call.
-        options: Timeouts, backoff, task queue: see `StepOptions`.
+        retries: How often a failed attempt is repeated. Default: as in the workflow's ``retry_config``.
+        agent_options: Further keyword arguments for the agent's call.
+        options: Timeouts, backoff, task queue and more, see `StepOptions`.
 
     Raises:
-        DefinitionError: An argument is wrong; the message names the step and the remedy.
+        DefinitionError: An argument is wrong. The message names the step and says how to correct it.
     """
     if component is None and (id is not None or settings):
         _check_settings(settings, _settings_of(_step), owner=f"step `{id}`")
@@ -141,7 +141,7 @@ def create_step(component: Any = None, /, *, id: str | None = None, **settings: 
 
 
 def component_step(component: Component, *, id: str | None, **settings: Any) -> Step[Any, Any]:
-    """The step that an agent or tool becomes."""
+    """Create the step for an agent or tool."""
     owner = f"step `{component.id if id is None else id}`"
     foreign = [name for name in settings if name in _settings_of(_step) and name not in COMPONENT_SETTINGS]
     if foreign:
@@ -159,10 +159,10 @@ def component_step(component: Component, *, id: str | None, **settings: Any) -> 
 
 
 def with_tool(step: Step[Any, Any], tool: Any) -> Step[Any, Any]:
-    """A step that names its tool by id, with that tool.
+    """Return a step that names its tool by id, with the body and schemas of that tool.
 
     Raises:
-        DefinitionError: It is no tool, or one without schemas.
+        DefinitionError: The value is not a tool, or it is a tool without schemas.
     """
     found = tool_of(tool)
     made = _step(id=step.id, execute=found.execute, input_schema=found.input_schema, output_schema=found.output_schema)
@@ -212,12 +212,12 @@ def _step(
 
 
 def clone_step(original: Step[InT, OutT], *, id: str) -> Step[InT, OutT]:
-    """The same step under another id, so that it can be used twice in one workflow. Mastra's ``cloneStep``."""
+    """Return a copy of a step under another id, for a second use in one workflow. Mastra's ``cloneStep``."""
     return replace(original, id=check_id(id, kind="step"))
 
 
 class StepDecorator(Protocol):
-    """What ``@step(...)`` returns."""
+    """The decorator that ``@step(...)`` returns."""
 
     @overload
     def __call__(self, function: Callable[[StepContext], Awaitable[OutT]], /) -> Step[Any, OutT]: ...
@@ -261,10 +261,10 @@ def step(
     options: StepOptions | dict[str, Any] | None = None,
 ) -> StepDecorator: ...
 def step(function: Callable[..., Any] | None = None, /, *, id: str | None = None, **settings: Any) -> Any:
-    """Make a step of a function: ``@step`` or ``@step(retries=3)``. Takes the settings of `create_step`.
+    """Create a step from a function, as ``@step`` or ``@step(retries=3)``. Takes the settings of `create_step`.
 
-    The id is the function's name, the description the first line of its docstring, and the schemas are the
-    annotations of its input and its result, unless they are given.
+    By default the id is the function's name, the description is the first line of its docstring, and the schemas are
+    the annotations of its input and its result.
     """
 
     def decorate(function: Callable[..., Any]) -> Step[Any, Any]:

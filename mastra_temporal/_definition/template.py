@@ -1,7 +1,7 @@
-"""Templates of ``.map()``: text with placeholders such as ``Hello ${inputData.name}``.
+"""Templates of ``.map()``: text with placeholders, such as ``Hello ${inputData.name}``.
 
-Scopes: ``inputData``, ``initData``, ``state`` (each with an optional dotted path), ``requestContext.<key>`` and
-``stepResults.<stepId>`` with an optional path. Values are written as JavaScript writes them.
+A placeholder is ``inputData``, ``initData`` or ``state`` with an optional dotted path, ``requestContext.<key>``, or
+``stepResults.<stepId>`` with an optional path. Values are written in the same way as by JavaScript.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ _SCOPES = ("inputData", "initData", "state", "requestContext", "stepResults")
 
 
 def check_template(template: Any) -> None:
-    """Refuse a template that is not well formed, where it is defined.
+    """Refuse a template that is not well formed.
 
     Raises:
-        DefinitionError: Names the placeholder, with Mastra's message.
+        DefinitionError: A placeholder is wrong. The message is Mastra's and names the placeholder.
     """
     if not isinstance(template, str):
         raise DefinitionError(f'A template must be text such as "Hello ${{inputData.name}}", not {template!r}.')
@@ -56,10 +56,10 @@ def _problem(expression: str) -> str | None:
 def render_template(template: str, data: RunData) -> str:
     """Fill in the placeholders of a template that ``check_template`` has accepted.
 
-    None becomes empty text, an object or a list becomes JSON.
+    None becomes an empty text. An object or a list becomes JSON.
 
     Raises:
-        MappingError: A path goes on where there is no object, or a step has no output.
+        MappingError: A path leads through a value that is not an object, or a step has no output.
     """
     numbers = count(1)
 
@@ -89,7 +89,7 @@ def _resolve(expression: str, data: RunData, label: str) -> Any:
 
 
 def _text(value: Any) -> str:
-    """JavaScript's ``String(value)`` for scalars, ``JSON.stringify(value)`` for objects and lists."""
+    """Return a value as text: as ``String(value)`` for scalars, as ``JSON.stringify(value)`` for objects and lists."""
     if isinstance(value, str):
         return value
     if isinstance(value, float) and not math.isfinite(value):
@@ -112,7 +112,7 @@ def _quote(value: Any) -> str:
 
 
 def _float(value: float) -> str:
-    """A finite number as JavaScript writes it: ``1``, not ``1.0``; ``1e-7``, not ``1e-07``."""
+    """Return a finite number as JavaScript writes it: ``1`` instead of ``1.0``, ``1e-7`` instead of ``1e-07``."""
     if value == 0:
         return "0"
     if 1e-6 <= abs(value) < 1e21:

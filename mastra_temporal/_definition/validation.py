@@ -1,4 +1,4 @@
-"""Validation with Mastra's messages: which data it was, then a line for each thing that is wrong."""
+"""Validation with Mastra's messages: a first line that names the data, then a line for each issue."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ __all__ = [
 def validated(
     schema: Schema | None, value: Any, message: str, code: str, *, owner: str | None = None, carries_issues: bool = True
 ) -> Any:
-    """The value as the schema's type, defaults filled in.
+    """Return the value as an instance of the schema's type, with defaults filled in.
 
     Args:
-        schema: None lets every value through.
+        schema: The schema. With None the value is returned as it is.
         value: JSON data, or an instance of the type.
-        message: The first line of the error, without its colon: ``Step input validation failed``.
+        message: The first line of the error without its colon, for example ``Step input validation failed``.
         code: Mastra's error id.
-        owner: Whose data it is, where the first line does not tell: the last line of the error does.
-        carries_issues: Whether the recorded error has the issues as its cause, as some of Mastra's have.
+        owner: The owner of the data, for the last line of the error. Omit it if the first line names the owner.
+        carries_issues: Whether the recorded error has the issues as its cause, as some of Mastra's errors do.
 
     Raises:
         SchemaValidationError: The value does not match.
@@ -54,24 +54,27 @@ def validated(
 
 
 def dumped(schema: Schema | None, value: Any, *, what: str) -> Any:
-    """A value as JSON data, as its declared type writes it.
+    """Return a value as JSON data, written by its declared type.
 
     Raises:
-        SerializationError: It holds something that JSON cannot.
+        SerializationError: The value has a part that cannot be written as JSON.
     """
     return to_json(value, what=what) if schema is None else schema.dump(value, what=what)
 
 
 def require_same_types(given: Any, read: Any, *, what: str) -> None:
-    """Refuse a value that is read as something else than it was: one member of a union looks like another one.
+    """Refuse a value that changes its class when it is written as JSON and read again.
+
+    This happens when two members of a union have the same JSON. Without this check the next step would get an instance
+    of the wrong class.
 
     Args:
-        given: What a user gave.
-        read: What is read from the data that it was written as.
-        what: What the value is, for the message.
+        given: The value that the user gave.
+        read: The value that is read from its JSON data.
+        what: The name of the value for the message.
 
     Raises:
-        SerializationError: A model or dataclass in it changes its class.
+        SerializationError: A model or dataclass in the value changes its class.
     """
     other = next(_changed_types(given, read, ""), None)
     if other is not None:
@@ -104,10 +107,10 @@ def _has_fields(value: Any) -> bool:
 def validate_start(
     workflow: WorkflowDefinition, input_data: Any, initial_state: Any, request_context: dict[str, Any]
 ) -> tuple[Any, dict[str, Any]]:
-    """The validated input and initial state of a start, as JSON data with the schemas' defaults.
+    """Validate the data of a start. Return the input and the initial state as JSON data with the schemas' defaults.
 
     Raises:
-        SchemaValidationError: Something does not match; nothing was started.
+        SchemaValidationError: The input, the state or the request context does not match its schema.
     """
     owner = f"workflow `{workflow.id}`"
     given, what = input_data, f"The input of {owner}"
@@ -126,7 +129,7 @@ def validate_start(
 
 
 def validate_nested(workflow: WorkflowDefinition, call: ValidationCall) -> ValidationOutcome:
-    """The validated input and state of a nested workflow: to its parent it is a step."""
+    """Validate the data of a nested workflow, with the error messages of a step. Return its input and state."""
     owner = f"workflow `{workflow.id}`"
     validated(
         workflow.request_context_schema,
@@ -155,10 +158,10 @@ def validate_nested(workflow: WorkflowDefinition, call: ValidationCall) -> Valid
 
 
 def validate_step_input(workflow: WorkflowDefinition, path: list[str], input_data: Any) -> Any:
-    """The validated data for the step that a time travel goes to, as JSON data with the schema's defaults.
+    """Validate the input for the target step of a time travel. Return it as JSON data with the schema's defaults.
 
     Raises:
-        SchemaValidationError: They do not match the step's input schema.
+        SchemaValidationError: The data do not match the step's input schema.
     """
     owner, step = f"workflow `{workflow.id}`", _step_at(workflow, path)
     data = to_json(input_data, what=f"The input of step `{'.'.join(path)}` of {owner}")
@@ -169,10 +172,10 @@ def validate_step_input(workflow: WorkflowDefinition, path: list[str], input_dat
 
 
 def validate_resume_data(workflow: WorkflowDefinition, path: list[str], resume_data: Any) -> Any:
-    """The validated data for the suspended step that a time travel goes to, as JSON data.
+    """Validate the resume data for the suspended target step of a time travel. Return them as JSON data.
 
     Raises:
-        SchemaValidationError: They do not match the step's resume schema.
+        SchemaValidationError: The data do not match the step's resume schema.
     """
     step = _step_at(workflow, path)
     data = to_json(resume_data, what=f"The resume data of step `{'.'.join(path)}` of workflow `{workflow.id}`")
@@ -183,7 +186,7 @@ def validate_resume_data(workflow: WorkflowDefinition, path: list[str], resume_d
 
 
 def _step_at(workflow: WorkflowDefinition, path: list[str]) -> Step[Any, Any] | WorkflowDefinition | None:
-    """The step, or nested workflow, that a path leads to."""
+    """Return the step or nested workflow at a path, or None if there is none."""
     found: Step[Any, Any] | WorkflowDefinition | None = workflow
     for key in path:
         found = found.steps.get(step_id_of(key)) if isinstance(found, WorkflowDefinition) else None

@@ -1,4 +1,4 @@
-"""`WorkflowDefinition`: a finished workflow, as workers and clients need it."""
+"""`WorkflowDefinition`: a committed workflow, as workers and clients use it."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ __all__ = ["WorkflowDefinition", "find_workflow"]
 
 @dataclass(frozen=True, eq=False)
 class WorkflowDefinition:
-    """A finished workflow: its graph as data, and the bodies, schemas and options that the graph names.
+    """A committed workflow: its graph as data, and the bodies, schemas and options that the graph refers to.
 
-    Frozen, because a worker and its clients must see the same workflow for as long as they live.
+    It is frozen, because a worker and its clients must use the same workflow as long as the process lives.
     """
 
     id: str
@@ -32,7 +32,7 @@ class WorkflowDefinition:
     steps: Mapping[str, Step[Any, Any] | WorkflowDefinition] = field(repr=False)
     """The steps and nested workflows by id."""
     functions: WorkflowFunctions = field(repr=False)
-    """Conditions, mappings, durations and concurrency functions by id."""
+    """The conditions, mappings, durations, dates and concurrency functions by id."""
     callbacks: Mapping[CallbackName, UserFunction] = field(repr=False)
     options: WorkflowOptions = field(repr=False)
     description: str | None = field(default=None, repr=False)
@@ -50,10 +50,10 @@ class WorkflowDefinition:
 
 
 def find_workflow(definitions: Mapping[str, WorkflowDefinition], workflow_id: str) -> WorkflowDefinition:
-    """Return the workflow of that id.
+    """Return the workflow with this id.
 
     Raises:
-        WorkflowNotFoundError: No workflow of that id is registered.
+        WorkflowNotFoundError: No workflow with this id is registered.
     """
     try:
         return definitions[workflow_id]
