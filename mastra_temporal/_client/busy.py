@@ -1,4 +1,4 @@
-"""Calls that the server does not take because it has too much to do: made again until it does."""
+"""Retry calls that the server rejects because it is overloaded."""
 
 from __future__ import annotations
 
@@ -14,26 +14,35 @@ __all__ = ["is_busy", "pauses", "unhurried"]
 T = TypeVar("T")
 
 SHORTEST_SECONDS, LONGEST_SECONDS = 0.1, 5.0
+"""Bounds of the pause between two attempts, in seconds."""
 
 
 def is_busy(error: RPCError) -> bool:
-    """Whether the server only asks to come back later: a limit of calls, of long polls, or of messages under way.
+    """Return whether the server asks to retry later, because of a limit on calls, long polls or updates in flight.
 
-    It drops the messages to a run that it could not deliver in time, too.
+    This includes updates that the server aborted because it could not deliver them to the run in time.
     """
     if error.status == RPCStatusCode.UNAVAILABLE:
         return "update was aborted" in error.message
+    # A payload that is too large has the same status. Retrying it would never end.
     return error.status == RPCStatusCode.RESOURCE_EXHAUSTED and "larger than max" not in error.message
 
 
 async def pauses(number: int) -> None:
-    """Wait before a call is made for the ``number``-th time again: ever longer, and not all at the same time."""
+    """Wait before the ``number``-th retry, with exponential backoff and jitter."""
     longest = min(SHORTEST_SECONDS * 2**number, LONGEST_SECONDS)
     await asyncio.sleep(longest * (0.5 + random.random() / 2))
 
 
 async def unhurried(call: Callable[[], Awaitable[T]]) -> T:
-    """Make a call, again and again as long as the server is too busy for it. It was not begun then."""
+    """Make a call and retry it as long as the server is too busy. A rejected call had no effect.
+
+    Args:
+        call: Makes the call.
+
+    Returns:
+        The result of the call.
+    """
     number = 0
     while True:
         try:

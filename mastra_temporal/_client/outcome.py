@@ -1,7 +1,7 @@
-"""Waiting until a run has ended or is suspended, and reading how it ended.
+"""Wait until a run has ended or is suspended, and read its result.
 
-All waiters share one update, because they send the same update id: the server keeps one for all of them. Those of one
-client share the polls as well, see `waiting.py`.
+All waiters send an update with the same id, so the server keeps only one update per run. The waiters of one client also
+share one long poll, see `waiting.py`.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ from mastra_temporal._protocol.results import RunStatus, WorkflowResult
 from mastra_temporal.errors import RunRefusedError
 
 MOVE_SECONDS = 0.02
-"""How long a run may take to go on in a new execution, before it is asked again."""
+"""Seconds to wait for the next execution of a run before it is asked again."""
 LOOK_SECONDS = 10
-"""How long a waiter without a place may wait for an outcome that is there."""
+"""Maximum seconds that a waiter without a place waits for an outcome that exists."""
 CLOSE_EVENT = WorkflowHistoryEventFilterType.CLOSE_EVENT
 
 __all__ = ["closed_result", "outcome_of_start", "present", "status_of", "wait_for_outcome"]
@@ -56,12 +56,18 @@ __all__ = ["closed_result", "outcome_of_start", "present", "status_of", "wait_fo
 async def outcome_of_start(
     client: Client, run_id: str, reply: asyncio.Future[OutcomeReply]
 ) -> WorkflowResult[Any] | None:
-    """The outcome of a run that was started together with the update that waits for it.
+    """Return the outcome of a run that was started together with its outcome update.
+
+    Args:
+        client: The client.
+        run_id: The run.
+        reply: The future reply to the update.
 
     Returns:
-        None when it has to be waited for in another way.
+        The outcome. None if the update did not deliver it and the caller has to wait for it with `wait_for_outcome`.
     """
-    await asyncio.wait((reply,))  # not the update itself: the SDK hides that we are canceled
+    # Do not await `reply` itself: if we are cancelled, the SDK turns that into an RPC error, and we would not stop.
+    await asyncio.wait((reply,))
     if (error := reply.exception()) is not None:
         if _is_gone(error) or (isinstance(error, RPCError) and is_busy(error)):
             return None
@@ -78,6 +84,9 @@ async def wait_for_outcome(client: Client, run_id: str, resume_count: int) -> Wo
         client: The client.
         run_id: The run.
         resume_count: How often the run has been resumed.
+
+    Returns:
+        The outcome.
     """
     while True:
         outcome, shared = await waiting(client).share(
@@ -89,13 +98,19 @@ async def wait_for_outcome(client: Client, run_id: str, resume_count: int) -> Wo
 
 
 async def _wait_in_line(client: Client, run_id: str, resume_count: int) -> WorkflowResult[Any] | int:
-    """The outcome; or, when it is past and was not recorded, how often the run has been resumed since."""
+    """Wait for a place, then for the outcome.
+
+    Returns:
+        The outcome, or the resume count to wait with next: the run was resumed meanwhile, or continues elsewhere.
+    """
     handle = client.get_workflow_handle(run_id, result_type=WorkflowResult[Any])
     places = waiting(client).outcomes
     while not await places.take():
         async with waiting(client).calls:
             if await _is_there(handle, resume_count):
-                with contextlib.suppress(asyncio.TimeoutError):  # the outcome of a suspension needs a worker
+                # The outcome of a suspended run needs a worker. Without the timeout, waiters without a worker would
+                # hold all of the client's calls.
+                with contextlib.suppress(asyncio.TimeoutError):
                     return await asyncio.wait_for(_wait(client, handle, resume_count), LOOK_SECONDS)
     try:
         return await _wait(client, handle, resume_count)
@@ -104,7 +119,7 @@ async def _wait_in_line(client: Client, run_id: str, resume_count: int) -> Workf
 
 
 async def _is_there(handle: WorkflowHandle[Any, Any], resume_count: int) -> bool:
-    """Whether the outcome is there: whoever waits for it then gets it at once."""
+    """Return whether the outcome exists, so that waiting for it returns at once."""
     description = await unhurried(handle.describe)
     if description.status != WorkflowExecutionStatus.RUNNING:
         return True
@@ -114,6 +129,8 @@ async def _is_there(handle: WorkflowHandle[Any, Any], resume_count: int) -> bool
 
 
 async def _wait(client: Client, handle: WorkflowHandle[Any, Any], resume_count: int) -> WorkflowResult[Any] | int:
+    """Wait for the outcome, or for the resume count to wait with next."""
+    # Wait for both: a terminated or timed-out run never answers the update, and a suspended run never closes.
     update = asyncio.ensure_future(_outcome(handle, resume_count))
     closed = asyncio.ensure_future(closed_result(client, handle))
     try:
@@ -134,13 +151,16 @@ async def _wait(client: Client, handle: WorkflowHandle[Any, Any], resume_count: 
 
 
 async def _goes_on(handle: WorkflowHandle[Any, Any]) -> bool:
-    """Whether the run, of which an execution closed, has another one that is open."""
+    """Return whether a run whose execution closed has another, open execution."""
     await asyncio.sleep(MOVE_SECONDS)
     return (await handle.describe()).status == WorkflowExecutionStatus.RUNNING
 
 
 async def _result_of(client: Client, handle: WorkflowHandle[Any, Any], reply: OutcomeReply) -> WorkflowResult[Any]:
-    """The result that an answer carries. Of a large one, and of a run that failed to start, it only says the end."""
+    """Return the result for an update reply.
+
+    The reply has no result if the result is too large or the run failed to start. Then read it from the close event.
+    """
     if reply.result is None:
         return await closed_result(client, handle)
     return await _with_steps(client, handle, reply.result)
@@ -149,6 +169,13 @@ async def _result_of(client: Client, handle: WorkflowHandle[Any, Any], reply: Ou
 async def closed_result(client: Client, handle: WorkflowHandle[Any, Any]) -> WorkflowResult[Any]:
     """Wait until the execution is closed and read its result.
 
+    Args:
+        client: The client.
+        handle: The run, with `WorkflowResult` as its result type.
+
+    Returns:
+        The result. The result of a run that Temporal closed is read by replay of its history.
+
     Raises:
         RunRefusedError: ``on_start`` raised.
     """
@@ -156,6 +183,7 @@ async def closed_result(client: Client, handle: WorkflowHandle[Any, Any]) -> Wor
         return await _with_steps(client, handle, await unhurried(handle.result))
     except WorkflowFailureError as failure:
         cause = failure.cause
+    # A reset terminates the execution, and the run continues in a new one. Without this, waiters would get a failure.
     if isinstance(cause, TerminatedError) and await _is_replaced(handle):
         return await closed_result(client, handle)
     if isinstance(cause, ApplicationError) and cause.type == FAILED_RUN:
@@ -171,7 +199,7 @@ async def closed_result(client: Client, handle: WorkflowHandle[Any, Any]) -> Wor
 async def _with_steps(
     client: Client, handle: WorkflowHandle[Any, Any], result: WorkflowResult[Any]
 ) -> WorkflowResult[Any]:
-    """The whole result: a large one has its steps in the history only."""
+    """Return the complete result. A large result has its steps in the history only."""
     if not result.compacted:
         return result
     recorded = await recorded_result(client, handle.id)
@@ -180,6 +208,7 @@ async def _with_steps(
 
 
 async def _outcome(handle: WorkflowHandle[Any, Any], resume_count: int) -> OutcomeReply:
+    """Send the outcome update. All waiters use the same id, so the run has one update in flight for all of them."""
     update_id = outcome_update_id(resume_count)
     return await send_until_answered(
         lambda: handle.execute_update(UPDATE_OUTCOME, resume_count, id=update_id, result_type=OutcomeReply)
@@ -187,18 +216,19 @@ async def _outcome(handle: WorkflowHandle[Any, Any], resume_count: int) -> Outco
 
 
 def _is_gone(error: BaseException | None) -> bool:
-    """Whether the update failed because the execution closed under it: then the result tells how."""
+    """Return whether the update failed because the execution closed while it was in flight."""
     if isinstance(error, RPCError):
         return error.status == RPCStatusCode.NOT_FOUND
     return isinstance(error, (WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError))
 
 
 async def _is_replaced(handle: WorkflowHandle[Any, Any]) -> bool:
-    """Whether the execution that was terminated has been reset: another one goes on in its place."""
+    """Return whether a terminated execution was reset, that is, another execution continues."""
     return (await handle.describe()).status != WorkflowExecutionStatus.TERMINATED
 
 
 async def _error(handle: WorkflowHandle[Any, Any], cause: BaseException) -> dict[str, Any]:
+    """Return the error of a run that was closed from outside, or whose workflow failed."""
     if isinstance(cause, TimeoutError):
         return {"name": "RunTimeoutError", "message": "The run exceeded its execution timeout."}
     if isinstance(cause, TerminatedError):
@@ -209,7 +239,7 @@ async def _error(handle: WorkflowHandle[Any, Any], cause: BaseException) -> dict
 
 
 async def status_of(client: Client, description: WorkflowExecutionDescription) -> RunStatus:
-    """The status of a run, open or closed."""
+    """Return the status of an open or closed run."""
     if description.status == WorkflowExecutionStatus.RUNNING:
         return await open_status(description)
     handle = client.get_workflow_handle(description.id, result_type=WorkflowResult[Any])
@@ -217,7 +247,13 @@ async def status_of(client: Client, description: WorkflowExecutionDescription) -
 
 
 def present(result: WorkflowResult[Any], schema: Schema | None, options: OutputOptions) -> WorkflowResult[Any]:
-    """Give a result as its caller asked for it, with its output as an instance of the workflow's schema."""
+    """Return a result for the caller.
+
+    Args:
+        result: The result as recorded.
+        schema: The workflow's output schema. The output becomes an instance of it.
+        options: Whether to keep the state and the resume labels.
+    """
     update: dict[str, Any] = {}
     if not options.include_state:
         update["state"] = None

@@ -1,4 +1,7 @@
-"""`Run.resume`: sends the data to the suspended run, which accepts or refuses them before anything is recorded."""
+"""`Run.resume`: send the data to the suspended run in an update.
+
+The update's validator accepts or rejects the data before anything is written to the history.
+"""
 
 from __future__ import annotations
 
@@ -50,12 +53,21 @@ __all__ = ["resume", "resume_request", "resume_seen"]
 
 
 PATIENCE_SECONDS = 2.0
-"""How long a run that is not suspended yet is waited for, as in Mastra."""
+"""Seconds to wait for a run that is not suspended yet, as in Mastra."""
 POLL_SECONDS = 0.1
+"""Seconds between two looks at such a run."""
 
 
 def resume_request(run: RunHandle, resume_data: Any, options: ResumeOptions) -> ResumeRequest:
-    """Check what a caller resumes, and with what.
+    """Validate the arguments of a resume and build the request.
+
+    Args:
+        run: The run.
+        resume_data: The data for the suspended step.
+        options: The caller's further arguments.
+
+    Returns:
+        The request.
 
     Raises:
         RunError: An argument is of the wrong type.
@@ -81,15 +93,16 @@ async def resume(run: RunHandle, request: ResumeRequest, *, known: bool, cancele
 
     Args:
         run: The run.
-        request: What to resume, and with what.
-        known: Whether Temporal has known the run before.
-        canceled: Whether the caller has canceled it before its start.
+        request: What to resume, and the data.
+        known: Whether the caller knows that the run exists in Temporal.
+        canceled: Whether the caller has canceled the run before its start.
 
     Returns:
-        How often it has been resumed now.
+        How often the run has been resumed, including this time.
 
     Raises:
-        RunNotSuspendedError: It, or the step, is not suspended.
+        RunNotSuspendedError: The run or the step is not suspended.
+        ResumeAlreadyClaimedError: Another caller has resumed this suspension.
         RunNotFoundError: Temporal has no such run.
         SchemaValidationError: The data do not match the step's schema.
         PayloadTooLargeError: The data are too large.
@@ -103,12 +116,26 @@ async def resume(run: RunHandle, request: ResumeRequest, *, known: bool, cancele
 
 
 async def resume_seen(client: Client, description: WorkflowExecutionDescription, request: ResumeRequest) -> int:
-    """Resume the suspension that the caller has seen: in no other execution, and not what was resumed since.
+    """Resume the suspension that the caller has seen.
+
+    The resume is refused if that suspension was resumed meanwhile, or if the run continued elsewhere by time travel.
+
+    Args:
+        client: The client.
+        description: The run as the caller has seen it.
+        request: What to resume, and the data.
 
     Returns:
-        How often the run has been resumed now.
+        How often the run has been resumed, including this time.
+
+    Raises:
+        RunNotSuspendedError: The run or the step is not suspended.
+        ResumeAlreadyClaimedError: Another caller has resumed this suspension.
+        SchemaValidationError: The data do not match the step's schema.
+        PayloadTooLargeError: The data are too large.
     """
-    # Larger ones the server would take, and the worker could not answer: the run would be stuck.
+    # Check the size here: the server would accept larger data, the worker's reply would exceed the limit, and the
+    # run's workflow task would fail forever.
     request = request.model_copy(update={"stored_from": stored_from(client.data_converter)})
     too_large = size_error(request, f"The resume data of run `{description.id}`", request.stored_from)
     if too_large is not None:
@@ -116,7 +143,8 @@ async def resume_seen(client: Client, description: WorkflowExecutionDescription,
     patience = time.monotonic() + PATIENCE_SECONDS
     while True:
         resume_count, status = await _seen(description)
-        # A run that was resumed and is running may have other steps that are still suspended: it knows.
+        # A run that was resumed before may be running and still have other suspended steps. Its memo does not show
+        # them, so send the update and let the validator decide.
         if status == "suspended" or resume_count > 0:
             try:
                 return await _send(client, description, request.model_copy(update={"resume_count": resume_count}))
@@ -130,7 +158,11 @@ async def resume_seen(client: Client, description: WorkflowExecutionDescription,
 
 
 async def _seen(description: WorkflowExecutionDescription) -> tuple[int, str | None]:
-    """How often the run has been resumed, and the status that it has told: what the caller saw of it."""
+    """Return the resume count and the status from the memo of the run that the caller has seen.
+
+    Raises:
+        RunNotSuspendedError: The run is closed, or its cancellation was requested.
+    """
     canceled = description.raw_description.workflow_extended_info.cancel_requested
     if description.status != WorkflowExecutionStatus.RUNNING or canceled:
         raise RunNotSuspendedError(NOT_SUSPENDED)
@@ -139,10 +171,12 @@ async def _seen(description: WorkflowExecutionDescription) -> tuple[int, str | N
 
 
 async def _send(client: Client, seen: WorkflowExecutionDescription, request: ResumeRequest) -> int:
-    # To the execution that the caller has seen, or one in which it goes on: not to one that has travelled in time.
+    """Send the resume update to the chain of executions that the caller has seen."""
+    # The first run id is the same after continue-as-new, but differs after time travel. Without it, the data could
+    # resume a suspension of another timeline.
     first = seen.raw_description.workflow_execution_info.first_run_id
     handle = client.get_workflow_handle(seen.id, first_execution_run_id=first)
-    update_id = f"resume-{uuid.uuid4()}"  # of this call alone: another one has other data
+    update_id = f"resume-{uuid.uuid4()}"  # unique per call: a shared id would drop the data of the second caller
     try:
         async with waiting(client).turn(seen.id):
             reply = await send_until_answered(
@@ -158,7 +192,7 @@ async def _send(client: Client, seen: WorkflowExecutionDescription, request: Res
 
 
 async def _refusal_of_ended(client: Client, run_id: str, resume_count: int | None) -> RunNotSuspendedError:
-    """The run was suspended a moment ago and has ended: somebody has resumed it, or it was canceled."""
+    """Return the error for a run that was suspended and has ended: it was resumed by another caller, or canceled."""
     description = await client.get_workflow_handle(run_id).describe()
     if (await description.memo()).get(MEMO_RESUME_COUNT) == resume_count:
         return RunNotSuspendedError(NOT_SUSPENDED)
@@ -167,6 +201,7 @@ async def _refusal_of_ended(client: Client, run_id: str, resume_count: int | Non
 
 
 def _refusal(error: WorkflowUpdateFailedError) -> MastraError:
+    """Return this package's error for an update that the run rejected."""
     cause = error.cause
     if not isinstance(cause, ApplicationError):
         return RunNotSuspendedError(NOT_SUSPENDED)

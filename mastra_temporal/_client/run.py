@@ -1,4 +1,4 @@
-"""`Run`: one run of a workflow, seen from a client."""
+"""`Run`: the client's handle on one run of a workflow."""
 
 from __future__ import annotations
 
@@ -39,32 +39,32 @@ __all__ = ["Run"]
 
 OutT = TypeVar("OutT")
 InT = TypeVar("InT", default=Any, contravariant=True)
-"""Of the workflow's input. ``Run[Receipt]`` takes any."""
+"""Type of the workflow's input. ``Run[Receipt]`` accepts any input."""
 
 Input = dict[str, Any] | list[Any] | None
 
 
 class Run(Generic[OutT, InT]):
-    """One run. Made by `Workflow.create_run`; the run itself lives in Temporal.
+    """One run of a workflow. Created by `Workflow.create_run`; all of its state is in Temporal.
 
     Mastra's ``Run``: https://mastra.ai/reference/workflows/run
     """
 
     def __init__(self, session: Session, workflow: WorkflowDefinition, *, run_id: str, resource_id: str | None) -> None:
-        """Use `Workflow.create_run`."""
+        """Use `Workflow.create_run` instead."""
         self._session, self._workflow = session, workflow
         self.run_id: str = run_id
-        """Temporal's workflow id."""
+        """Id of the run, which is Temporal's workflow id."""
         self.workflow_id: str = workflow.id
         self.resource_id: str | None = resource_id
-        """Whom the run belongs to."""
+        """Id of the resource (such as a user) that the run belongs to."""
         self.created_at: datetime = datetime.now(timezone.utc)
-        """When this object was made; when the run was started is in its record."""
+        """Creation time of this object. The start time of the run is in its record."""
         self.status: RunStatus = "pending"
-        """What this object knew last; `fetch_status` asks Temporal."""
+        """Last status that this object knows. `fetch_status` asks Temporal."""
         self._canceled_before_start = False
         self._is_starting = False
-        """Whether a start is on its way to the server."""
+        """Whether a start request is in flight."""
         self._streamed: WorkflowRunOutput[OutT] | None = None
 
     def __repr__(self) -> str:
@@ -72,7 +72,7 @@ class Run(Generic[OutT, InT]):
 
     @property
     def label(self) -> str:
-        """The run in words, for errors."""
+        """Description of the run for error messages."""
         return self._handle.label
 
     @property
@@ -82,7 +82,7 @@ class Run(Generic[OutT, InT]):
 
     @property
     def serialized_step_graph(self) -> list[dict[str, Any]]:
-        """The graph that the run will be started with."""
+        """The graph that the run is started with."""
         return self._workflow.serialized_step_graph
 
     @translate_rpc_errors
@@ -91,16 +91,16 @@ class Run(Generic[OutT, InT]):
     ) -> WorkflowResult[OutT]:
         """Start the run and wait until it has ended or is suspended. Mastra's ``run.start()``.
 
-        A run that is live or has succeeded with an equal input is joined. One that failed or was canceled starts anew.
+        If the run is open or has succeeded, and its input is equal, join it. If it failed or was canceled, start anew.
 
         Args:
             input_data: JSON-able data or an instance of the workflow's ``input_schema``.
             options: See `StartAndWaitOptions`.
 
         Raises:
-            SchemaValidationError: Something does not match its schema; nothing was started.
-            SerializationError: Something cannot be written as JSON; nothing was started.
-            RunAlreadyStartedError: The run exists with another input.
+            SchemaValidationError: An argument does not match its schema; nothing was started.
+            SerializationError: An argument cannot be written as JSON; nothing was started.
+            RunAlreadyStartedError: The run exists with a different input.
             RunRefusedError: ``on_start`` raised; no step ran.
         """
         call = arguments.accept(self.label, options, arguments.StartAndWaitOptions, "start")
@@ -115,9 +115,9 @@ class Run(Generic[OutT, InT]):
 
     @translate_rpc_errors
     async def start_async(self, *, input_data: InT | Input = None, **options: Unpack[arguments.StartOptions]) -> str:
-        """Start the run and return its id at once. Mastra's ``run.startAsync()``.
+        """Start the run and return its id without waiting for the outcome. Mastra's ``run.startAsync()``.
 
-        Takes the arguments of `start` and raises the same errors, as far as they are known at once.
+        Takes the arguments of `start` and raises the same errors, except those that occur only while the run executes.
         """
         call = arguments.accept(self.label, options, arguments.StartOptions, "start_async")
         envelope = start_envelope(self._handle, call.headers, input_data, options, canceled=self._canceled_before_start)
@@ -136,15 +136,15 @@ class Run(Generic[OutT, InT]):
         close_on_suspend: bool = True,
         **options: Unpack[arguments.StartAndWaitOptions],
     ) -> WorkflowRunOutput[OutT]:
-        """Start the run and read what happens in it. Mastra's ``run.stream()``.
+        """Start the run and return the stream of its events. Mastra's ``run.stream()``.
 
-        Takes the arguments of `start`; what that would raise, ``await output.result`` raises. A second call on the same
-        object gives the same stream.
+        Takes the arguments of `start`. ``await output.result`` raises the errors of `start`. A second call on the same
+        object returns the same stream.
 
         Args:
             input_data: See `start`.
-            close_on_suspend: Whether the stream ends when the run is suspended. Otherwise it goes on with the events of
-                a later resume; ``output.result`` is the suspended one all the same, as in Mastra.
+            close_on_suspend: Whether the stream ends when the run is suspended. If False, it continues with the events
+                of a later resume. ``output.result`` is the suspended result in both cases, as in Mastra.
             options: See `StartAndWaitOptions`.
         """
         arguments.accept(self.label, options, arguments.StartAndWaitOptions, "stream")
@@ -157,9 +157,9 @@ class Run(Generic[OutT, InT]):
     async def cancel(self) -> Literal["accepted", "already_finished"]:
         """Cancel the run. Mastra's ``run.cancel()``.
 
-        Sleeps wake at once, steps under way get their abort signal and keep their results, nothing further is started.
-        The run ends as Cancelled. A step whose worker is gone does not hold it up. Returns ``already_finished`` when
-        the run had ended before; then nothing changes.
+        Sleeps end at once. Running steps get their abort signal, and their results are kept. No further step starts.
+        The run ends as Cancelled. It does not wait for a step whose worker is gone. Returns ``already_finished``
+        without any change if the run has ended.
         """
         description = await self._describe()
         if description is None and self._is_starting:
@@ -180,16 +180,16 @@ class Run(Generic[OutT, InT]):
     ) -> WorkflowResult[OutT]:
         """Continue a suspended run and wait until it has ended or is suspended again. Mastra's ``run.resume()``.
 
-        Without ``step`` or ``label`` the one suspended step is meant; all suspended items of one foreach get the data,
-        unless an index is given. A resume that is refused leaves the run exactly as it was.
+        Without ``step`` or ``label``, resume the only suspended step. In a foreach, all suspended items get the data
+        unless an index is given. A resume that is refused changes nothing.
 
         Args:
             resume_data: JSON-able data for the step's ``ctx.resume_data``, checked against its ``resume_schema``.
             options: See `ResumeAndWaitOptions`.
 
         Raises:
-            RunNotSuspendedError: There is nothing to resume, or it is not clear what: the message lists it.
-            ResumeAlreadyClaimedError: Somebody else has resumed this suspension.
+            RunNotSuspendedError: Nothing is suspended, or several steps are; the message lists them.
+            ResumeAlreadyClaimedError: Another caller has resumed this suspension.
             SchemaValidationError: The data do not match the step's ``resume_schema``.
             RunNotFoundError: Temporal has no such run.
         """
@@ -203,9 +203,9 @@ class Run(Generic[OutT, InT]):
 
     @translate_rpc_errors
     async def resume_async(self, *, resume_data: Any = None, **options: Unpack[arguments.ResumeOptions]) -> str:
-        """Continue a suspended run and return its id at once. Mastra's ``run.resumeAsync()``.
+        """Continue a suspended run and return its id without waiting. Mastra's ``run.resumeAsync()``.
 
-        Takes the arguments of `resume`, but for ``output_options``, and raises the same errors.
+        Takes the arguments of `resume`, except ``output_options``, and raises the same errors.
         """
         call = arguments.accept(self.label, options, arguments.ResumeOptions, "resume_async")
         request = resume_request(self._handle, resume_data, options)
@@ -217,9 +217,9 @@ class Run(Generic[OutT, InT]):
     def resume_stream(
         self, *, resume_data: Any = None, **options: Unpack[arguments.ResumeAndWaitOptions]
     ) -> WorkflowRunOutput[OutT]:
-        """Continue a suspended run and read what happens from there on. Mastra's ``run.resumeStream()``.
+        """Continue a suspended run and return the stream of its further events. Mastra's ``run.resumeStream()``.
 
-        Takes the arguments of `resume`; what that would raise, ``await output.result`` raises.
+        Takes the arguments of `resume`. ``await output.result`` raises the errors of `resume`.
         """
         arguments.accept(self.label, options, arguments.ResumeAndWaitOptions, "resume_stream")
         return self._output(from_now, functools.partial(self.resume, resume_data=resume_data, **options))
@@ -228,20 +228,20 @@ class Run(Generic[OutT, InT]):
     async def time_travel(
         self, *, step: StepPath, **options: Unpack[arguments.TimeTravelOptions]
     ) -> WorkflowResult[OutT]:
-        """Run again from a step of your choice, with what was recorded before it. Mastra's ``run.timeTravel()``.
+        """Run again from a given step, with the results recorded before it. Mastra's ``run.timeTravel()``.
 
-        A new execution under the same run id; the one before stays readable in Temporal. A worker ends a run that is
-        suspended or sleeping there; it cannot be resumed any more. Also continues runs started with ``per_step``.
+        Starts a new execution with the same run id. The previous one stays readable in Temporal; if it is suspended or
+        sleeping, a worker ends it, and it cannot be resumed any more. Also continues runs started with ``per_step``.
 
         Args:
             step: The step: its id, a step, or the path to one inside nested workflows. ``<id>[<index>]`` is one item
-                of a foreach, and only that item runs.
+                of a foreach; only that item runs.
             options: See `TimeTravelOptions`.
 
         Raises:
-            TimeTravelError: The step does not exist, what precedes it was not recorded, there is nothing suspended for
-                the ``resume_data``, the run is running, or somebody else resumed it or sent it back in time first.
-            SchemaValidationError: The data do not match the step's schema. In each of these cases nothing has changed.
+            TimeTravelError: The step does not exist, a step before it was not recorded, nothing is suspended for the
+                ``resume_data``, the run is running, or another caller resumed or time travelled it first.
+            SchemaValidationError: The data do not match the step's schema. Neither of these errors changes the run.
         """
         call = arguments.accept(self.label, options, arguments.TimeTravelOptions, "time_travel")
         request = time_travel_request(self._handle, step, options)
@@ -259,10 +259,10 @@ class Run(Generic[OutT, InT]):
     def time_travel_stream(
         self, *, step: StepPath, **options: Unpack[arguments.TimeTravelOptions]
     ) -> WorkflowRunOutput[OutT]:
-        """Run again from a step of your choice and read what happens. Mastra's ``run.timeTravelStream()``.
+        """Run again from a given step and return the stream of events. Mastra's ``run.timeTravelStream()``.
 
-        Takes the arguments of `time_travel`; what that would raise, ``await output.result`` raises. Streams of the
-        execution before end with it.
+        Takes the arguments of `time_travel`. ``await output.result`` raises the errors of `time_travel`. Streams of
+        the previous execution end with it.
         """
         arguments.accept(self.label, options, arguments.TimeTravelOptions, "time_travel_stream")
         return self._output(from_next_execution, functools.partial(self.time_travel, step=step, **options))
@@ -277,23 +277,23 @@ class Run(Generic[OutT, InT]):
         tracing_options: TracingOptions | dict[str, Any] | None = None,
         tracing_context: TracingContext | None = None,
     ) -> WorkflowResult[OutT]:
-        """Resume a run that lost its worker from its recorded history. Mastra's ``run.restart()``.
+        """Continue a run that lost its worker from its recorded history. Mastra's ``run.restart()``.
 
-        Finished steps are never run again. The last active steps are scheduled again if their workers are gone; if they
-        are alive, the run is joined. A run that has ended gives its stored result.
+        Finished steps never run again. Active steps are scheduled again if their workers are gone; otherwise the run
+        is joined. If the run has ended, return its stored result.
 
         Args:
-            request_context: Values that win over the recorded ones, in every step that is scheduled afterwards.
-            force: Do not ask whether the workers are alive: schedule the active steps again at once. A worker that is
-                alive after all gets an abort signal.
+            request_context: Values that override the recorded ones in every step that is scheduled afterwards.
+            force: Schedule the active steps again at once, without checking whether their workers are alive. A worker
+                that is alive gets an abort signal.
             timeout: How long to wait for a worker and for the result. Without a worker a warning names the task queue.
-            tracing_options: How the run is traced from here on. They reach every step that is scheduled afterwards.
+            tracing_options: Tracing options for every step that is scheduled afterwards.
             tracing_context: A span to link the restarted part to; by default the current OpenTelemetry span.
 
         Raises:
-            RunNotActiveError: The run was never started, is suspended, canceled or paused.
+            RunNotActiveError: The run was never started, or is suspended, canceled or paused.
             RunNotFoundError: Temporal has no such run.
-            asyncio.TimeoutError: The run goes on, but was not over in time.
+            asyncio.TimeoutError: The run did not end in time. It continues.
         """
         result = await restart(
             self._handle,
@@ -307,13 +307,13 @@ class Run(Generic[OutT, InT]):
 
     @translate_rpc_errors
     async def join(self) -> WorkflowResult[OutT]:
-        """Wait until the run has ended or is suspended, and leave it alone. What `RestartReport.wait` does."""
+        """Wait until the run has ended or is suspended, without changing it."""
         await self._describe()
         return self._result(await self._handle.outcome(), OutputOptions(include_state=True))
 
     @translate_rpc_errors
     async def fetch_status(self) -> RunStatus:
-        """Ask Temporal for the run's status; ``pending`` when it knows no such run."""
+        """Return the run's status from Temporal, or ``pending`` if Temporal has no such run."""
         description = await self._describe()
         if description is None:
             self.status = "canceled" if self._canceled_before_start else "pending"
@@ -322,10 +322,10 @@ class Run(Generic[OutT, InT]):
         return self.status
 
     async def observe_stream(self, *, from_offset: int = 0) -> AsyncGenerator[WorkflowEvent]:
-        """The events of the run, from its first one on however late, to its end. Mastra's ``run.observeStream()``.
+        """Yield all events of the run from its first to its last one. Mastra's ``run.observeStream()``.
 
-        A suspension is an event and not the end. A reader that broke off goes on behind the last event it has seen,
-        with ``from_offset=event.offset + 1``. A run that was started anew, or has travelled in time, is another stream.
+        Can be called at any time. A suspension does not end the stream. To continue after the last event seen, pass
+        ``from_offset=event.offset + 1``. A run that was started anew or has time travelled has a new stream.
 
         Raises:
             RunNotFoundError: Temporal has no such run.
@@ -336,15 +336,15 @@ class Run(Generic[OutT, InT]):
 
     @translate_rpc_errors
     async def watch(self, callback: Callable[[WorkflowEvent], object]) -> Watch:
-        """Call back with every event of the engine from now on. Mastra's ``run.watch()``.
+        """Call a function for every engine event from now on. Mastra's ``run.watch()``.
 
-        What steps write is not among them. Anybody may start, resume, restart or time travel the run afterwards.
+        Data written by steps is not included. The run may be started, resumed, restarted or time travelled afterwards.
 
         Args:
-            callback: A function or coroutine function. What it raises is logged.
+            callback: A function or coroutine function. Its exceptions are logged.
 
         Returns:
-            ``await watch()`` stops it, after everything that has happened so far has been told.
+            A watch: ``await watch()`` stops it, after the callback has received all events that happened so far.
         """
         return Watch(self.run_id, await from_now(self.client, self.run_id), callback)
 

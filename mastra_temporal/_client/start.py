@@ -1,4 +1,4 @@
-"""Starting a run, alone or together with the update that waits for its outcome."""
+"""Start a run, alone or together with the update that waits for its outcome."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ FIRST_START: dict[str, Any] = {
     "id_reuse_policy": WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
     "id_conflict_policy": WorkflowIDConflictPolicy.FAIL,
 }
-"""How a run is started that must not exist yet, unless it has failed."""
+"""Workflow id policies of a start: the run must not exist, unless it has failed."""
 
 
 def start_envelope(
@@ -45,23 +45,26 @@ def start_envelope(
     *,
     canceled: bool,
 ) -> StartEnvelope:
-    """Check what a run is to be started with, and put it together.
+    """Validate the arguments of a start and build the envelope.
 
     Args:
         run: The run.
-        headers: What the caller says about the trace, for a refusal.
+        headers: The caller's tracing headers, used to trace a refusal.
         input_data: The workflow's input.
         options: The caller's further arguments.
         canceled: Whether the run was canceled before its start.
 
+    Returns:
+        The envelope.
+
     Raises:
-        SchemaValidationError: Something does not match its schema. The refusal is traced.
+        SchemaValidationError: An argument does not match its schema. The refusal is traced.
     """
     context = run.request_context(options.get("request_context"))
     try:
         data, state = validate_start(run.workflow, input_data, options.get("initial_state"), context)
     except SchemaValidationError as error:
-        with contextlib.suppress(ConfigurationError):  # without a client nobody traces
+        with contextlib.suppress(ConfigurationError):  # not connected: there is no tracer
             record_refusal(
                 run.client,
                 error,
@@ -90,7 +93,7 @@ async def start(run: RunHandle, envelope: StartEnvelope) -> None:
     """Start a run.
 
     Raises:
-        WorkflowAlreadyStartedError: It exists.
+        WorkflowAlreadyStartedError: The run exists.
     """
     async with waiting(run.client).calls:
         await unhurried(
@@ -101,15 +104,18 @@ async def start(run: RunHandle, envelope: StartEnvelope) -> None:
 async def start_and_wait(
     run: RunHandle, envelope: StartEnvelope, *, started: Callable[[], None]
 ) -> WorkflowResult[Any]:
-    """Start a run and wait for its outcome, in one message where there is a place to wait.
+    """Start a run and wait for its outcome, in one request if a long poll is free.
 
     Args:
         run: The run.
-        envelope: What it is started with.
-        started: Called when the server has it.
+        envelope: The arguments of the start.
+        started: Called when the server has started the run.
+
+    Returns:
+        The outcome.
 
     Raises:
-        WorkflowAlreadyStartedError: It exists.
+        WorkflowAlreadyStartedError: The run exists.
     """
     places, result = waiting(run.client).outcomes, None
     if places.any_free and await places.take():
@@ -124,10 +130,10 @@ async def start_and_wait(
 
 
 async def require_same_input(run: RunHandle, envelope: StartEnvelope) -> None:
-    """Refuse to join a run that was started with another input.
+    """Raise an error if the existing run was started with a different input.
 
     Raises:
-        RunAlreadyStartedError: It was.
+        RunAlreadyStartedError: The input is different.
         RunError: The run id belongs to a run of another workflow.
     """
     await run.describe()
@@ -146,11 +152,11 @@ async def require_same_input(run: RunHandle, envelope: StartEnvelope) -> None:
 async def _start_with_update(
     run: RunHandle, envelope: StartEnvelope, started: Callable[[], None]
 ) -> WorkflowResult[Any] | None:
-    """Start a run and wait for its outcome in one message; None when it has to be waited for further.
+    """Start a run and wait for its outcome in one request. Return None if the caller has to wait further.
 
-    The SDK answers twice. If something fails before the message is sent, such as encoding the input, only its second
-    answer, the update's, says so. If we are canceled, we wait for that answer before we leave: it would find nobody
-    to answer to.
+    The SDK reports on two futures: ``handle`` (the run was started) and ``answer`` (the update completed). If
+    something fails before the request is sent, such as encoding the input, only ``answer`` gets the error, so we wait
+    for whichever comes first.
     """
     operation = WithStartWorkflowOperation[Any, Any](
         run.workflow.id, envelope, **run.start_options(envelope), **FIRST_START
@@ -172,11 +178,15 @@ async def _start_with_update(
         await asyncio.wait((answer,))
         error = answer.exception()
     finally:
+        # Let `answer` end before `handle` is cancelled: the SDK still completes the handle's future while `answer` ends
+        # and would raise InvalidStateError if that future was already cancelled.
         answer.cancel()
         await asyncio.wait((answer,))
         handle.cancel()
         await asyncio.gather(answer, handle, return_exceptions=True)
-    if _may_be_lost(error):  # if it has arrived after all, the run exists, and our caller joins it
+    if _may_be_lost(error):
+        # Start again without the update. If the first request did arrive, this raises WorkflowAlreadyStartedError and
+        # our caller joins the run. Without this retry, a busy server would make the start fail.
         await start(run, envelope)
         started()
     elif error is not None and not is_no_such_run(error):
@@ -185,7 +195,7 @@ async def _start_with_update(
 
 
 def _may_be_lost(error: BaseException | None) -> bool:
-    """Whether the server was too busy for the message, or has not answered it in time."""
+    """Return whether the server was too busy for the request or did not reply in time."""
     if isinstance(error, WorkflowUpdateRPCTimeoutOrCancelledError):
         return True
     return isinstance(error, RPCError) and is_busy(error)

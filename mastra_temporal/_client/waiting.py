@@ -1,9 +1,9 @@
-"""How the waiters of one client share the server's long polls, of which a namespace has a limited number.
+"""Share the server's long polls, which are limited per namespace, between the waiters of one client.
 
-The server refuses more than 1,200 of one kind at once, from all clients together. So the waiters on one run share one,
-and a client has a bounded number of places for all. Whoever finds none free looks at its run from time to time, all of
-them together at a bounded rate: so everybody gets an answer soon after it is there, also behind hundreds of runs that
-last for days.
+The server rejects more than 1,200 concurrent long polls of one kind per namespace. So all waiters on one run share one
+poll, and each client has a bounded number of places, one per poll. A waiter without a place looks at its run from time
+to time instead. The total rate of these looks is bounded. So every waiter gets its answer soon, even if hundreds of
+runs that last for days hold all places.
 """
 
 from __future__ import annotations
@@ -21,36 +21,36 @@ from temporalio.service import ServiceClient
 __all__ = ["Places", "Waiting", "waiting"]
 
 PLACES = 200
-"""Long polls of a client at once, of each kind."""
+"""Maximum number of concurrent long polls per client and kind."""
 LOOKS_PER_SECOND = 200
-"""How many looks those take together who have no place."""
+"""Maximum rate of looks of all waiters without a place."""
 SHORTEST_SECONDS = 0.5
-"""Between two looks of one."""
+"""Minimum seconds between two looks of one waiter."""
 CALLS = 20
-"""Looks, and starts, that are on their way at once."""
+"""Maximum number of concurrent looks and starts."""
 MESSAGES = 4
-"""Updates to one run that are on their way at once. The server takes ten, from all clients together. When it refuses
-one more, it also drops those under way and the workflow task that brings them (server 1.32): all of them come again."""
+"""Maximum number of concurrent updates to one run. The server accepts ten from all clients together. When it rejects
+another one, it also aborts those in flight and their workflow task (server 1.32), and all have to be retried."""
 
 
 class Places:
-    """A bounded number of places: first come, first served."""
+    """A bounded number of places, served in order of arrival."""
 
     def __init__(self) -> None:
-        """All are free."""
+        """Create places that are all free."""
         self._free = PLACES
         self._queue: deque[asyncio.Future[None]] = deque()
 
     @property
     def any_free(self) -> bool:
-        """Whether nobody has to wait for a place."""
+        """Whether a place is free."""
         return self._free > 0
 
     async def take(self) -> bool:
-        """Take a place, or wait for one.
+        """Take a place, or wait a limited time for one.
 
         Returns:
-            False when it is time to look, without a place.
+            True if the caller has a place. False if it has none and should look at its run now.
         """
         if self.any_free:
             self._free -= 1
@@ -60,6 +60,7 @@ class Places:
         try:
             await asyncio.wait((place,), timeout=max(SHORTEST_SECONDS, len(self._queue) / LOOKS_PER_SECOND))
         except asyncio.CancelledError:
+            # The place may arrive together with the cancellation. Without this, it would be lost for all waiters.
             if place.done():
                 self.give_back()
             raise
@@ -70,7 +71,7 @@ class Places:
         return not place.cancelled()
 
     def give_back(self) -> None:
-        """Let the next one have the place."""
+        """Give the place to the next waiter, or make it free."""
         if self._queue:
             self._queue.popleft().set_result(None)
         else:
@@ -78,32 +79,34 @@ class Places:
 
 
 class Waiting:
-    """What the waiters of one client share."""
+    """Resources shared by the waiters of one client."""
 
     def __init__(self) -> None:
-        """Nobody waits."""
+        """Create the resources, without any waiter."""
         self.outcomes = Places()
-        """For those who wait until a run ends or is suspended."""
+        """Places for waiters on the outcome of a run (its end or suspension)."""
         self.news = Places()
-        """For those who read streams."""
+        """Places for readers of streams."""
         self.calls = asyncio.Semaphore(CALLS)
-        """For the short calls of those who have no place."""
+        """Limits the short calls of waiters without a place, and starts."""
         self._turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
         self._shared: dict[Hashable, tuple[asyncio.Task[Any], list[None]]] = {}
 
     def turn(self, run_id: str) -> asyncio.Semaphore:
-        """For a message that changes what a run does: those who have one for the same run take turns."""
+        """Return the semaphore that limits concurrent updates to one run."""
         return self._turns.setdefault(run_id, asyncio.Semaphore(MESSAGES))
 
     async def share(self, key: Hashable, wait: Callable[[], Coroutine[Any, Any, Any]]) -> tuple[Any, bool]:
-        """Wait together with all others who wait for the same. It goes on until the last of them has left.
+        """Wait for something together with all other waiters on the same key, using one task.
+
+        The task is cancelled only when its last waiter is.
 
         Args:
-            key: What is waited for.
-            wait: Waits for it.
+            key: Identifies what is waited for.
+            wait: Starts to wait. Called by the first waiter only.
 
         Returns:
-            What came, and whether somebody else has it, too.
+            The result, and whether other waiters got the same object.
         """
         if key not in self._shared:
             task = asyncio.ensure_future(wait())
@@ -113,6 +116,7 @@ class Waiting:
         shared = bool(waiters)
         waiters.append(None)
         try:
+            # Without the shield, one cancelled waiter would cancel the task of all.
             return await asyncio.shield(task), shared or len(waiters) > 1
         finally:
             waiters.pop()
@@ -126,7 +130,7 @@ _known: WeakKeyDictionary[asyncio.AbstractEventLoop, WeakKeyDictionary[ServiceCl
 
 
 def waiting(client: Client) -> Waiting:
-    """What the waiters share who use this client's connection, in the running event loop."""
+    """Return the resources shared by all waiters on this client's connection in the running event loop."""
     of_loop = _known.setdefault(asyncio.get_running_loop(), WeakKeyDictionary())
     if client.service_client not in of_loop:
         of_loop[client.service_client] = Waiting()

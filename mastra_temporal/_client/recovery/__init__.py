@@ -1,1 +1,1 @@
-"""Bringing runs back that lost their workers, are stuck, or were closed by Temporal."""
+"""Recovery of runs that lost their workers, are stuck, or were closed by Temporal."""

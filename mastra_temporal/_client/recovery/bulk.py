@@ -1,4 +1,4 @@
-"""Restarting all runs that lost their workers, as after an outage: only the orphaned ones, many at a time."""
+"""Bulk restart after an outage: restart all runs that lost their workers, many at a time."""
 
 from __future__ import annotations
 
@@ -25,57 +25,57 @@ from mastra_temporal.errors import RunError, ServerUnreachableError
 __all__ = ["RestartReport", "RestartedRun", "Restarting"]
 
 CONCURRENCY = 50
-"""Runs under restart at a time, so that thousands of them do not overrun the workers and the server."""
+"""Maximum number of runs restarted concurrently. Without a limit, thousands would overload the workers and server."""
 PATIENCE_SECONDS = 60
-"""How long one run may take to move again. Its worker is up: it has a history to replay, and others before it."""
+"""Seconds to wait for one run to move again. Its worker is up, but may have to replay other runs' histories first."""
 
 
 @dataclass(frozen=True)
 class RestartedRun:
-    """What a bulk restart did with one run."""
+    """Result of a bulk restart for one run."""
 
     run_id: str
     workflow_id: str
     how: Literal["restarted", "attached", "skipped", "failed"]
-    """``restarted``: its lost steps are scheduled again. ``attached``: it is well and goes on by itself.
-    ``skipped``: it is not to be restarted. ``failed``: it could not be brought back."""
+    """``restarted``: its lost steps are scheduled again. ``attached``: it is healthy and continues by itself.
+    ``skipped``: it must not be restarted. ``failed``: it could not be restarted."""
     why: str
-    """The reason, in words."""
+    """Human-readable reason."""
 
 
 @dataclass
 class RestartReport:
-    """What a bulk restart did. Every run is moving again by now; `wait` gives what becomes of them."""
+    """Report of a bulk restart. Every restarted run is moving again; `wait` returns the results."""
 
     runs: list[RestartedRun]
-    """All runs, in the order in which the server lists them: latest first."""
+    """All runs, in the order in which the server lists them (latest first)."""
     _handles: dict[str, Run[Any]] = field(repr=False)
 
     @property
     def restarted(self) -> list[RestartedRun]:
-        """The runs whose lost steps were scheduled again."""
+        """Runs whose lost steps were scheduled again."""
         return self._of("restarted")
 
     @property
     def attached(self) -> list[RestartedRun]:
-        """The runs that were well."""
+        """Runs that were healthy and continue by themselves."""
         return self._of("attached")
 
     @property
     def skipped(self) -> list[RestartedRun]:
-        """The runs that are not to be restarted: suspended, canceled, or opted out."""
+        """Runs that must not be restarted: suspended, canceled, or opted out."""
         return self._of("skipped")
 
     @property
     def failed(self) -> list[RestartedRun]:
-        """The runs that could not be brought back."""
+        """Runs that could not be restarted."""
         return self._of("failed")
 
     async def wait(self) -> dict[str, WorkflowResult[Any]]:
         """Wait until all restarted and attached runs have ended or are suspended.
 
         Returns:
-            Their results by run id.
+            The results by run id.
         """
         going = [item.run_id for item in self.runs if item.how in ("restarted", "attached")]
         results = await _some_at_a_time([self._handles[run_id].join() for run_id in going])
@@ -93,8 +93,8 @@ class Restarting:
 
         Args:
             session: The connection.
-            workflows: Whose runs.
-            opted_out: Restart also those of workflows with ``auto_restart_active_runs=False``.
+            workflows: The workflows whose runs are restarted.
+            opted_out: Also restart runs of workflows with ``auto_restart_active_runs=False``.
         """
         self._session = session
         self._workflows = {name: workflow for workflow in workflows for name in workflow_types(workflow.id)}
@@ -104,21 +104,28 @@ class Restarting:
         self._attended: dict[str, asyncio.Task[bool]] = {}
 
     async def find(self) -> int:
-        """Find the runs that are open. Returns how many there are."""
+        """Find the open runs and return how many there are."""
         queue = self._session.task_queue
         query = all_of(
             "ExecutionStatus = 'Running'", equals("TaskQueue", queue), one_of("WorkflowType", self._workflows)
         )
         async for execution in self._session.client.list_workflows(query):
+            # The query may match too much: some values cannot be quoted completely, see visibility.py.
             if execution.task_queue == queue and execution.workflow_type in self._workflows:
                 self._handles[execution.id] = self._handle(execution)
         return len(self._handles)
 
     async def restart(self, done: Callable[[RestartedRun], None] = lambda run: None) -> RestartReport:
-        """Restart them, as far as they are orphaned. Returns when each is moving again.
+        """Restart the orphaned runs and return when each of them is moving again.
 
         Args:
             done: Called after each run.
+
+        Returns:
+            What was done with each run.
+
+        Raises:
+            ServerUnreachableError: The server does not answer. Other errors are reported per run.
         """
 
         async def one(run: Run[Any]) -> RestartedRun:
@@ -148,7 +155,7 @@ class Restarting:
             return "skipped", f"it is {status}"
         attended, _ = await asyncio.gather(
             self._is_attended(description.task_queue),
-            # What `reschedule` is going to ask: both take seconds.
+            # `reschedule` needs this verdict too. It takes seconds, so compute it while the pollers are checked.
             self._liveness.gone(run.run_id, workers_of(description.raw_description.pending_activities)),
         )
         if not attended:
@@ -160,6 +167,7 @@ class Restarting:
         if task_queue not in self._attended:
             asking = is_attended(self._session.client, task_queue, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW)
             self._attended[task_queue] = asyncio.create_task(asking)
+        # Shield the shared check: without it, a timeout of one run would cancel it for all other runs.
         return await asyncio.shield(self._attended[task_queue])
 
     def _handle(self, execution: WorkflowExecution) -> Run[Any]:

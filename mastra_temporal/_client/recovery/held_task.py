@@ -1,9 +1,12 @@
-"""The workflow task that a dead worker holds: the server waits for it, ten seconds, and the run waits as long.
+"""Release of a workflow task that a dead worker holds.
 
-A worker that is frozen, or whose machine is gone, has open polls, and the server hands the next task to one of them. Or
-it died while it worked on a task. Such a task is failed in the name of its worker; the server then gives it to another
-one at once. Only the worker was told the token by which this is done. We make it ourselves: it says no more than which
-task is meant. A server that does not take it refuses it, and then the run waits.
+A worker whose process is frozen or whose machine is gone still has open polls, so the server may give it the next
+workflow task. A worker may also die while it processes a task. In both cases the server waits for the workflow task
+timeout (10 seconds by default), and so does the run.
+
+We fail such a task on behalf of its worker. The server then gives it to another worker at once. This needs the task
+token, which the server sends only to the worker. We build the token ourselves: it only identifies the task. A server
+with another token format rejects it, and the run waits for the timeout.
 """
 
 from __future__ import annotations
@@ -29,10 +32,10 @@ from mastra_temporal._client.recovery.liveness import POLL_SECONDS, LivenessChec
 __all__ = ["free_held_task", "freeing_held_tasks"]
 
 ANSWER_SECONDS = 0.8
-"""How long a task of an unknown worker may take before it counts as held: it only brings an update to the run. The next
-one may take twice as long, because a worker that is alive may be slow."""
+"""Seconds that a task of an unknown worker may take before we treat it as held. The task only delivers an update. The
+limit doubles with each freed task, because the worker may be alive but slow."""
 MOST_FREED = 3
-"""Tasks that are freed for one update: a worker that is alive, and so slow, is to come to an end."""
+"""Maximum number of tasks freed for one update. Without a limit, a slow worker that is alive would never finish."""
 
 STARTED = PendingWorkflowTaskState.PENDING_WORKFLOW_TASK_STATE_STARTED
 TASK_EVENTS = {
@@ -45,23 +48,25 @@ TASK_EVENTS = {
 
 @dataclass(frozen=True)
 class HeldTask:
-    """A workflow task that a worker has taken."""
+    """A workflow task that a worker has started."""
 
     run_id: str
     execution: str
     scheduled_event_id: int
     attempt: int
     worker: str
-    """Its identity. Empty if the server does not tell: the task is not recorded before its end."""
+    """Identity of the worker. Empty if unknown: the server records a speculative or retried task only at its end."""
 
 
 async def free_held_task(
     client: Client, description: DescribeWorkflowExecutionResponse, liveness: LivenessChecker
 ) -> bool:
-    """Have a run's workflow task given to another worker if the one that took it is gone. Takes as long as a verdict.
+    """Release a run's workflow task to another worker if the worker that holds it is gone.
+
+    Takes as long as the liveness check of that worker.
 
     Returns:
-        Whether it was.
+        Whether the task was released.
     """
     task = await _taken(client, description)
     if task is None or not task.worker or not await liveness.is_worker_gone(task.worker):
@@ -71,7 +76,10 @@ async def free_held_task(
 
 @contextlib.asynccontextmanager
 async def freeing_held_tasks(client: Client, run_id: str, liveness: LivenessChecker) -> AsyncGenerator[None]:
-    """For the length of the block, in which an update awaits its answer: free the task that is to bring it."""
+    """Release held workflow tasks while the block waits for the reply to an update.
+
+    Without this, an update whose workflow task went to a dead worker would wait for the workflow task timeout.
+    """
     freeing = asyncio.create_task(_free_again_and_again(client, run_id, liveness))
     try:
         yield
@@ -101,7 +109,7 @@ async def _free_again_and_again(client: Client, run_id: str, liveness: LivenessC
 
 
 async def _taken(client: Client, description: DescribeWorkflowExecutionResponse) -> HeldTask | None:
-    """The run's workflow task, if a worker has it."""
+    """Return the run's workflow task if a worker has started it."""
     pending = description.pending_workflow_task
     if pending.state != STARTED:
         return None
@@ -113,13 +121,15 @@ async def _taken(client: Client, description: DescribeWorkflowExecutionResponse)
     if last is not None and last.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED:
         started = last.workflow_task_started_event_attributes
         scheduled, worker = started.scheduled_event_id, started.identity
-    else:  # it will be recorded when it ends: behind everything that is
+    else:
+        # The task is not in the history yet. Its scheduled event will get the next event id; a token with another id
+        # would be rejected.
         scheduled, worker = info.history_length + 1, ""
     return HeldTask(info.execution.workflow_id, info.execution.run_id, scheduled, pending.attempt, worker)
 
 
 async def _fail(client: Client, task: HeldTask) -> bool:
-    """Fail a task, with the cause that the server does not count as a fault of the workflow."""
+    """Fail a workflow task on behalf of its worker. Return whether the server accepted it."""
     try:
         described = await client.workflow_service.describe_namespace(
             DescribeNamespaceRequest(namespace=client.namespace)
@@ -128,23 +138,25 @@ async def _fail(client: Client, task: HeldTask) -> bool:
             RespondWorkflowTaskFailedRequest(
                 namespace=client.namespace,
                 task_token=_token(described.namespace_info.id, task),
+                # The server does not count this cause as a fault of the workflow, and stuck.py ignores it. With
+                # another cause, a later restart might take the run for stuck and reset it.
                 cause=WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_RESET_WORKFLOW,
                 identity=client.identity,
             )
         )
     except RPCError:
-        return False  # it has ended meanwhile, or the server has other tokens
+        return False  # the task has ended meanwhile, or the server uses another token format
     return True
 
 
 def _token(namespace_id: str, task: HeldTask) -> bytes:
-    """The message ``temporal.server.api.token.v1.Task``, of which the server needs five fields."""
+    """Return the task token: the message ``temporal.server.api.token.v1.Task`` with the five fields required."""
     fields = (namespace_id, task.run_id, task.execution, task.scheduled_event_id, task.attempt)
     return b"".join(_field(number, value) for number, value in enumerate(fields, start=1))
 
 
 def _field(number: int, value: str | int) -> bytes:
-    """A field of a protobuf message."""
+    """Encode one field of a protobuf message."""
     if isinstance(value, int):
         return _varint(number << 3) + _varint(value)
     text = value.encode()
@@ -152,5 +164,6 @@ def _field(number: int, value: str | int) -> bytes:
 
 
 def _varint(value: int) -> bytes:
+    """Encode a number as a protobuf varint."""
     low = value & 0x7F
     return bytes([low]) if value == low else bytes([low | 0x80]) + _varint(value >> 7)

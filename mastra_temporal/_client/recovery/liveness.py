@@ -1,13 +1,16 @@
-"""Is the worker gone? A verdict on the workers of a run's steps, within a few seconds and without trusting any clock.
+"""Liveness check: decide within a few seconds whether the workers of a run's steps are gone.
 
-Two things beat: the worker itself (every second, when its client has `MastraPlugin`), and every step while it runs
-(also every second). A beat that is newer than the one seen first means alive. No new beat of either kind for two and a
-half intervals means gone.
+There are two kinds of heartbeats: those of the worker (every second if its client has `MastraPlugin`) and those of each
+running activity (also every second). A heartbeat that differs from the first one seen means alive. No new heartbeat of
+either kind for two and a half intervals means gone. Timestamps are only compared with each other, never with a local
+clock, so clock skew between machines does not matter.
 
-A worker that the server does not list, because the server is too old or has just been started itself, or that beats
-more slowly than ours, may be reconnecting: then the steps' beats alone decide, and they get the time that the SDK needs
-at most to come back to a server. So it is, too, where several workers have one identity and only some of them beat: who
-gives his processes a name that outlives them (a pod of a stateful set) has a dead worker and its successor under it.
+A worker may be reconnecting if the server does not list it (the server is too old, or was just restarted) or if it
+heartbeats more slowly than ours. Then only the activity heartbeats decide, and the limit is the longest time that the
+SDK needs to reconnect.
+
+The same applies if several workers share one identity and only some of them heartbeat. A process name that survives a
+restart (such as a pod of a StatefulSet) identifies both the dead worker and its successor.
 """
 
 from __future__ import annotations
@@ -35,88 +38,104 @@ from mastra_temporal._client.visibility import all_of, equals
 __all__ = ["SILENCE_SECONDS", "LivenessChecker", "describe", "worker_beats"]
 
 SILENCE_SECONDS = 2.5
-"""Two and a half times the interval at which our workers and steps beat."""
+"""Seconds without a heartbeat after which a worker is gone: 2.5 times our heartbeat interval."""
 RECONNECT_SECONDS = 8.0
-"""How long a worker may be silent that is not listed: the SDK comes back within 5 s, and beats within 2 s more."""
+"""The same limit in seconds for a worker that is not listed. The SDK reconnects within 5 s and heartbeats within 2 s
+more; a shorter limit would run the steps of a reconnecting worker twice."""
 OUR_INTERVAL_SECONDS = 2.0
-"""A worker that beats more slowly was not set up by us: its own beats say nothing in time."""
+"""Upper bound, in seconds, of our workers' heartbeat interval. Slower heartbeats come too late for a verdict."""
 POLL_SECONDS = 0.2
+"""Seconds between two looks at the server."""
 
 
 @dataclass
 class LivenessProbe:
-    """What is known of one worker, as seen from one run."""
+    """Observations of one worker, from the viewpoint of one run."""
 
     run_id: str | None
-    """None: it is looked at by itself."""
+    """The run whose steps are observed. None: only the worker's own heartbeats count."""
     identity: str
+    """The worker identity."""
     unlisted_seconds: float
-    """How long it may be silent if the server does not list it."""
+    """Seconds of silence after which the worker is gone if the server does not list it."""
     first: dict[str, tuple[int, int]] = field(default_factory=lambda: dict[str, tuple[int, int]]())
-    """The first beat seen, by source."""
+    """First heartbeat seen, by source (worker instance or activity id)."""
     workers: dict[str, bool] = field(default_factory=lambda: dict[str, bool]())
-    """The workers that the server lists under the identity: whether each has beaten since."""
+    """Workers that the server lists under the identity, and whether each has sent a new heartbeat since."""
     step_alive: bool = False
+    """Whether one of the run's steps has sent a new heartbeat."""
     listed: bool = False
+    """Whether the server lists a worker of this identity that heartbeats at our interval."""
     shut_down: bool = False
+    """Whether all listed workers have shut down."""
     steps_ended: bool = False
-    """Its steps ended while we looked: that says nothing of the worker, and there is nothing left to restart."""
+    """Whether no step of the run is on this worker any more. Then there is nothing to restart, and no verdict."""
 
     def beats(self, source: str, at: Timestamp) -> bool:
-        """Whether a source has beaten since it was first seen."""
+        """Record a heartbeat. Return whether it differs from the first one of this source."""
         seen = (at.seconds, at.nanos)
         return self.first.setdefault(source, seen) != seen
 
     @property
     def all_workers_alive(self) -> bool:
-        """Whether every worker of that identity beats."""
+        """Whether every listed worker of the identity has sent a new heartbeat."""
         return bool(self.workers) and all(self.workers.values())
 
     @property
     def alive(self) -> bool:
-        """Whether the run's steps are alive, as far as they have not ended."""
+        """Whether the run's steps on this worker are alive."""
         return self.step_alive or self.all_workers_alive
 
     @property
     def only_for_its_run(self) -> bool:
-        """Whether it says nothing of other runs' steps, because only some of what was looked at beats, or it ended."""
+        """Whether the verdict applies to this run only.
+
+        If only some workers of the identity are alive, or the run's steps have ended, other runs' steps may be on a
+        dead worker of the same identity. Reusing the verdict would leave them hanging.
+        """
         some_beat = self.step_alive or any(self.workers.values())
         return self.steps_ended or (some_beat and not self.all_workers_alive)
 
     def decided(self, silent_seconds: float) -> bool:
-        """Whether there is a verdict, after this time without a beat."""
+        """Return whether there is a verdict after this many seconds without a heartbeat."""
         speaks_for_itself = self.listed and not any(self.workers.values())
         patience = SILENCE_SECONDS if speaks_for_itself else self.unlisted_seconds
         return self.alive or self.shut_down or self.steps_ended or silent_seconds >= patience
 
 
 class LivenessChecker:
-    """LivenessChecker on workers, each found once: a thousand runs of one dead worker ask about it once."""
+    """Checks whether workers are gone, each worker once: a thousand runs of one dead worker share one check."""
 
     def __init__(self, client: Client, *, unlisted_seconds: float = RECONNECT_SECONDS) -> None:
-        """Nothing is known yet.
+        """Create a checker without any observations.
 
         Args:
             client: The client.
-            unlisted_seconds: How long a worker may be silent that the server does not list.
+            unlisted_seconds: Seconds of silence after which a worker is gone that the server does not list.
         """
         self._client = client
         self._unlisted_seconds = unlisted_seconds
         self._observations: dict[tuple[str, bool, str | None], asyncio.Task[LivenessProbe]] = {}
-        """By the worker's identity, whether steps are looked at, and where they say nothing of other runs', the run."""
+        """By worker identity, whether activity heartbeats count, and the run if the verdict applies to it only."""
 
     async def gone(self, run_id: str, identities: Iterable[str]) -> set[str]:
-        """Which of these workers, named by a run's steps, are gone."""
+        """Return those of the given workers of a run's steps that are gone.
+
+        Args:
+            run_id: The run.
+            identities: The identities of the workers that run its steps.
+        """
         found = await asyncio.gather(*(self._verdict(run_id, identity) for identity in dict.fromkeys(identities)))
         return {item.identity for item in found if not item.alive and not item.steps_ended}
 
     async def is_worker_gone(self, identity: str) -> bool:
-        """Whether a worker is gone, or every worker of that identity. One that the server does not list is not."""
+        """Return whether every worker of this identity is gone. False if the server does not list the worker."""
         found = await self._observed(None, identity, None)
         return found.listed and not any(found.workers.values())
 
     async def _verdict(self, run_id: str, identity: str) -> LivenessProbe:
         found = await self._observed(run_id, identity, None)
+        # The shared verdict may not apply to this run: then observe the worker again through this run's steps.
         if found.only_for_its_run and found.run_id != run_id:
             return await self._observed(run_id, identity, run_id)
         return found
@@ -127,6 +146,7 @@ class LivenessChecker:
             observing = _observe(self._client, LivenessProbe(run_id, identity, self._unlisted_seconds))
             self._observations[key] = asyncio.create_task(observing)
             return await self._observations[key]
+        # Shield the shared task: a caller that is canceled must not cancel the check for the other callers.
         return await asyncio.shield(self._observations[key])
 
 
@@ -140,12 +160,12 @@ async def _observe(client: Client, probe: LivenessProbe) -> LivenessProbe:
 
 
 async def describe(client: Client, run_id: str, execution: str = "") -> DescribeWorkflowExecutionResponse:
-    """What the server knows of a run, its activities under way included.
+    """Return the server's description of a run, including its pending activities.
 
     Args:
         client: The client.
         run_id: The run.
-        execution: Temporal's id of the execution; by default the latest.
+        execution: Temporal's run id of the execution; by default the latest.
     """
     return await client.workflow_service.describe_workflow_execution(
         DescribeWorkflowExecutionRequest(
@@ -179,14 +199,14 @@ async def _look_at_worker(client: Client, probe: LivenessProbe) -> None:
 async def worker_beats(
     client: Client, query: str, wanted: Callable[[WorkerHeartbeat], bool] = lambda beat: True
 ) -> list[tuple[str, Timestamp, float, bool]]:
-    """The workers that the server lists: id, last beat, interval in seconds, whether it has shut down.
+    """Return the workers that the server lists: id, last heartbeat, interval in seconds, whether it has shut down.
 
-    A server that is too old to list workers gives none.
+    Return an empty list if the server is too old to list workers.
 
     Args:
-        client: Whom to ask.
-        query: Which workers to ask for.
-        wanted: Which of those that the server found are meant: a query may find too many.
+        client: The client.
+        query: The query for the workers.
+        wanted: Filter for the result, because a query may match too many workers.
     """
     try:
         found = await client.workflow_service.list_workers(

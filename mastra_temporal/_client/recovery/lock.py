@@ -1,4 +1,4 @@
-"""A lock among all processes, for the two things that a restart may do to a run only once."""
+"""A lock across processes, for the two actions of a restart that must happen only once: reset and reopen."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ from temporalio.service import RPCError
 __all__ = ["locked"]
 
 LOCK_TIMEOUT = timedelta(seconds=3)
-"""The lock of a process that died while it held it is free after this time. Hold it for a few calls, not longer."""
+"""Time after which the lock of a dead process is released. Hold the lock for a few calls only."""
 LOCK_TYPE = "mastra.restart-lock"
+"""Workflow type and task queue of the lock."""
 
 
 @contextlib.asynccontextmanager
 async def locked(client: Client, run_id: str) -> AsyncGenerator[bool]:
-    """Take the lock of a run for the length of the block; the value tells whether it was free.
+    """Hold the lock of a run during the block. The value of the block is False if another process holds the lock.
 
-    A workflow id is the one thing that the server gives to only one of many. No worker polls the lock's task queue. It
-    exists for some milliseconds.
+    The lock is a workflow execution: the server starts only one per workflow id. No worker polls its task queue. It
+    exists for a few milliseconds.
     """
     name = f"{LOCK_TYPE}-{hashlib.sha256(run_id.encode()).hexdigest()[:32]}"
     try:

@@ -1,4 +1,4 @@
-"""Does a worker poll the task queue? A restart or resume without one waits, and must say what for."""
+"""Check whether a worker polls a task queue, and warn if a restart or resume has to wait for one."""
 
 from __future__ import annotations
 
@@ -25,12 +25,13 @@ __all__ = ["has_pollers", "queues_of", "warning_when_unattended"]
 _logger = logging.getLogger("mastra_temporal.restart")
 
 MOMENT_SECONDS = 1.0
+"""Seconds that a resume waits for an answer before the check for workers begins."""
 LONG_POLL = timedelta(seconds=70)
-"""A poll waits for a minute at most: an older one was nobody's last."""
+"""Maximum age of a live worker's last poll. A long poll lasts one minute at most."""
 
 
 def queues_of(description: DescribeWorkflowExecutionResponse) -> list[tuple[str, TaskQueueType.ValueType]]:
-    """The task queues that a run waits for: its own, and those of steps that no worker has taken yet."""
+    """Return the task queues that a run waits for: its own and those of steps that no worker has started."""
     queues = [
         (item.activity_options.task_queue.name, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY)
         for item in description.pending_activities
@@ -41,7 +42,7 @@ def queues_of(description: DescribeWorkflowExecutionResponse) -> list[tuple[str,
 
 
 def pinned_version(description: DescribeWorkflowExecutionResponse) -> WorkerDeploymentVersion | None:
-    """The only version of the workers that may go on with a run; None when any may."""
+    """Return the worker version that a run is pinned to. None if it is not pinned."""
     versioning = description.workflow_execution_info.versioning_info
     if versioning.versioning_override.HasField("pinned"):
         return versioning.versioning_override.pinned.version
@@ -55,14 +56,14 @@ async def has_pollers(
     kind: TaskQueueType.ValueType,
     version: WorkerDeploymentVersion | None = None,
 ) -> bool:
-    """Whether a worker polls a task queue. A yes comes soon; a no takes as long as the verdict on a worker.
+    """Return whether a worker polls a task queue. True comes soon; False takes as long as a liveness check.
 
-    The server remembers the pollers of the last minutes: who of them is alive, their workers' heartbeats tell.
+    The server also lists pollers that stopped minutes ago, so the heartbeats of their workers decide who is alive.
 
     Args:
-        client: Whom to ask.
+        client: The client.
         task_queue: The task queue.
-        kind: Of workflows or of activities.
+        kind: Task queue of workflows or of activities.
         version: The version that the worker must have; by default any.
     """
 
@@ -78,7 +79,7 @@ async def has_pollers(
             if not shut_down and first.setdefault(source, beat) != beat:
                 return True
         if not beats and await _polled(client, task_queue, kind, version):
-            return True  # workers without heartbeats, or a server that does not list them
+            return True  # the workers do not heartbeat, or the server does not list them
         if time.monotonic() - began > SILENCE_SECONDS:
             return False
         await asyncio.sleep(POLL_SECONDS)
@@ -106,13 +107,13 @@ def _version_of(poller: PollerInfo) -> WorkerDeploymentVersion:
 
 @contextlib.asynccontextmanager
 async def warning_when_unattended(client: Client, run_id: str, *, what: str = "restart") -> AsyncGenerator[None]:
-    """For the length of the block: warn, once, if what the run needs has no worker.
+    """Log one warning per task queue without a worker that the run needs, while the block runs.
 
     Args:
         client: The client.
         run_id: The run.
-        what: What the caller is doing. All but a restart, which is for runs that lost their worker, begin to look only
-            when the run has not answered for a moment.
+        what: What the caller is doing. For ``restart`` the check begins at once, because the run has probably lost its
+            worker. For all others it begins after `MOMENT_SECONDS`, to save calls when the run answers soon.
     """
     watching = asyncio.create_task(_warn(client, run_id, what))
     try:

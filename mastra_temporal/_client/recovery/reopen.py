@@ -1,7 +1,7 @@
-"""Runs that Temporal closed without their own say: terminated, or over their execution timeout.
+"""Continue runs that were closed from outside: terminated, or past their execution timeout.
 
-Such a run goes on in a new execution under the same run id, which begins with everything that was recorded. A reset of
-the closed execution would not do: it cuts off results that were recorded last, and their steps would run again.
+Such a run continues in a new execution with the same run id, which begins with a snapshot of everything recorded.
+A reset of the closed execution does not work: it drops the results recorded last, and their steps would run again.
 """
 
 from __future__ import annotations
@@ -27,12 +27,14 @@ from mastra_temporal._worker.workflow.snapshot import take_snapshot
 __all__ = ["is_closed_by_temporal", "reopen"]
 
 POLL_SECONDS = 0.05
+"""Seconds between two attempts to take the lock."""
 HEARD_SECONDS = 2.0
-"""After this time every step under way has heard that its run is closed: it beats once a second, and is told then."""
+"""Seconds after which every running step knows that its run is closed: the reply to its heartbeat, sent once a second,
+tells it."""
 
 
 def is_closed_by_temporal(description: WorkflowExecutionDescription) -> bool:
-    """Whether a run was closed without its own say."""
+    """Return whether a run was terminated or timed out."""
     return description.status in (WorkflowExecutionStatus.TERMINATED, WorkflowExecutionStatus.TIMED_OUT)
 
 
@@ -43,17 +45,17 @@ async def reopen(
     headers: CallHeaders,
     start_options: Callable[[StartEnvelope], dict[str, Any]],
 ) -> bool:
-    """Start the next execution of a run. One of any number of callers does it; all return when it is there.
+    """Start the next execution of a closed run. If several callers do this at once, one starts it and all return.
 
     Args:
         client: The client.
         closed: The execution that was closed.
-        request_context: Values that win over the recorded ones.
-        headers: What the caller says about the trace.
-        start_options: Further arguments of the start with an envelope.
+        request_context: Values that override the recorded ones.
+        headers: The caller's tracing headers.
+        start_options: Returns the further start arguments for an envelope.
 
     Returns:
-        Whether it is; not if the run had been canceled before it was closed.
+        True when the next execution exists. False if the run had been canceled before it was closed.
     """
     recorded = await recorded_run(client, closed.id, closed.run_id)
     if recorded.run.aborted:
@@ -64,6 +66,8 @@ async def reopen(
     if storage is not None:
         envelope = envelope.model_copy(update={"stored_from": storage})
     while True:
+        # Without the lock, two callers could both start an execution: ALLOW_DUPLICATE would accept the second one as
+        # soon as the first one has ended, and its steps would run twice.
         async with locked(client, closed.id) as mine:
             latest = await client.get_workflow_handle(closed.id).describe()
             if latest.run_id != closed.run_id:
@@ -82,7 +86,10 @@ async def reopen(
 
 
 async def _let_steps_hear(closed: WorkflowExecutionDescription, recorded: RecordedRun) -> None:
-    """Wait until the steps that were under way have their abort signal, since they are going to run again."""
+    """Wait until the steps that were running have received their abort signal.
+
+    These steps run again in the next execution. Without this wait, two attempts of a step could run at the same time.
+    """
     if closed.close_time is None or not any(scope.active for scope in recorded.run.scopes.values()):
         return
     since = (datetime.now(timezone.utc) - closed.close_time).total_seconds()
@@ -90,11 +97,11 @@ async def _let_steps_hear(closed: WorkflowExecutionDescription, recorded: Record
 
 
 def _continuation(recorded: RecordedRun, execution: str, request_context: dict[str, Any]) -> StartEnvelope:
-    """What the next execution is started with."""
+    """Return the envelope that starts the next execution."""
     run, envelope = recorded.run, recorded.envelope
     context = {"request_context": {**run.request_context, **request_context} or None}
     scope = run.scopes.get(())
-    if scope is None or recorded.graph is None:  # nothing has begun, not even on_start is over
+    if scope is None or recorded.graph is None:  # no step has begun: the run was closed before or during `on_start`
         return envelope.model_copy(update=context)
     snapshot = RunSnapshot(
         scope=_under_way(scope),
@@ -115,7 +122,10 @@ def _continuation(recorded: RecordedRun, execution: str, request_context: dict[s
 
 
 def _under_way(scope: Scope) -> ScopeSnapshot:
-    """A scope as data, in which is marked what had begun: nested workflows are entered where they stand."""
+    """Return the snapshot of a scope, with the steps marked that had begun.
+
+    Nested workflows that had begun continue from their own snapshot instead of starting again.
+    """
     snapshot = take_snapshot(scope)
     _mark(snapshot, scope)
     return snapshot

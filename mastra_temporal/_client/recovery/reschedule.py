@@ -1,8 +1,8 @@
-"""`Run.restart`: brings a run that lost its worker back to work, and never runs a finished step again.
+"""`Run.restart` of an open run: continue it without its lost worker. Finished steps never run again.
 
-The run stays the same execution. Its active steps whose workers are gone are scheduled again by an update, which comes
-to the workflow only after the dead worker's sticky queue is cleared. A step that waits for its next attempt gets it
-now. Everything else is left to go on by itself.
+The execution stays the same. An update schedules the active steps again whose workers are gone. The sticky queue must
+be cleared first: otherwise the update would wait for the dead worker. A step that waits for a retry is retried at once.
+Everything else continues by itself.
 """
 
 from __future__ import annotations
@@ -37,15 +37,18 @@ __all__ = ["Rescheduling", "clear_sticky_queue", "release", "reschedule", "reviv
 
 STARTED = PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
 CANCEL_REQUESTED = PendingActivityState.PENDING_ACTIVITY_STATE_CANCEL_REQUESTED
-"""Of a run that is not canceled: an earlier restart has given up the attempt, whose worker will never say so."""
+"""State of an activity that an earlier restart gave up, if the run itself is not canceled. Its dead worker will never
+report the cancellation."""
 
 
 @dataclass(frozen=True)
 class Rescheduling:
-    """What was done for a run."""
+    """What `reschedule` did with a run."""
 
     how: Literal["restarted", "attached"]
+    """``restarted``: something was scheduled or freed. ``attached``: the run continues by itself."""
     why: str
+    """Human-readable reason."""
 
 
 async def reschedule(
@@ -57,19 +60,24 @@ async def reschedule(
     force: bool = False,
     liveness: LivenessChecker | None = None,
 ) -> Rescheduling:
-    """Schedule the steps of a run again that no worker is running any more; returns when that is done.
+    """Schedule the steps of a run again whose workers are gone. Return when the run has accepted this.
 
     Args:
         client: The client.
-        run_id: A run that is open.
+        run_id: An open run.
         request_context: Values to put into the run's request context.
-        tracing_options: The options that the caller's headers carry: the run takes them over.
-        force: Take every step under way for lost, without asking whether its worker is alive.
-        liveness: What is known of workers already.
+        tracing_options: The tracing options in the caller's headers, which the run adopts.
+        force: Treat every running step as lost, without checking its worker.
+        liveness: A checker shared with other runs; by default a new one.
+
+    Returns:
+        What was done.
     """
     one_of_many = liveness is not None
     liveness = liveness or LivenessChecker(client)
     try:
+        # First of all: a workflow task that is already on a dead worker's sticky queue would stay there until it times
+        # out, and the update below would wait for it.
         await clear_sticky_queue(client, run_id)
         description = await describe(client, run_id)
         reset = False
@@ -86,12 +94,14 @@ async def reschedule(
             lost, freed = await asyncio.gather(
                 _lost(run_id, lost, liveness), free_held_task(client, description, liveness)
             )
-        if told:  # the server would hurry them as they are; only the run itself can tell them what the caller says
+        if told:
+            # `_retry_now` would repeat the recorded arguments. Only a new activity gets the caller's values.
             lost += idle
         seen = description.workflow_execution_info.history_length
         moved = 0
         if lost or told:
-            watched = None if one_of_many else liveness  # many at once are slow, and must not be taken for held
+            # In a bulk restart workers are slow to answer. Their tasks would be taken for held, and failed.
+            watched = None if one_of_many else liveness
             said = [each for each in (request_context, tracing_options) if each]
             moved = await _give_up(client, run_id, lost, watched, request_context, said, seen)
     except WorkflowUpdateFailedError:
@@ -120,9 +130,10 @@ async def reviving(
     tracing_options: dict[str, Any] | None,
     force: bool,
 ) -> AsyncGenerator[None]:
-    """`reschedule` a run, and look again during the block if it was by force.
+    """Call `reschedule` before the block. If forced, call it again during the block, this time with liveness checks.
 
-    Nobody has asked then which workers are alive. The server may have given a step to the open poll of a dead one.
+    A forced restart does not check the workers, so the server may give a step to the open poll of a dead worker.
+    Without the second call, that step would be lost again.
     """
     await reschedule(client, run_id, request_context=request_context, tracing_options=tracing_options, force=force)
     again = asyncio.create_task(reschedule(client, run_id)) if force else None
@@ -135,20 +146,21 @@ async def reviving(
 
 
 def workers_of(pending: Iterable[PendingActivityInfo]) -> list[str]:
-    """The identities of the workers that run a run's steps."""
+    """Return the identities of the workers that run a run's steps."""
     return [item.last_worker_identity for item in pending if item.state == STARTED]
 
 
 async def release(client: Client, run_id: str) -> None:
-    """Let a canceled run end without the steps that nobody runs: of dead workers, or waiting for a retry."""
+    """Let a canceled run end without waiting for steps of dead workers or for steps that wait for a retry."""
     with contextlib.suppress(WorkflowUpdateFailedError):
         pending = list((await describe(client, run_id)).pending_activities)
-        # Nothing is run again, so that a worker that only reconnects needs no longer patience.
+        # No step is rescheduled here, so no grace period for reconnecting workers is needed.
         liveness = LivenessChecker(client, unlisted_seconds=SILENCE_SECONDS)
         lost = await _lost(run_id, [item for item in pending if item.state in (STARTED, CANCEL_REQUESTED)], liveness)
         idle = [item for item in pending if _waits_for_retry(item)]
         if lost or idle:
-            # Not before: the task of the cancellation may be on that queue, where a worker that lives would not get it.
+            # Not earlier: the workflow task with the cancellation may be on the sticky queue. If its worker is alive,
+            # clearing the queue would take the task away from it.
             await clear_sticky_queue(client, run_id)
             await _give_up(client, run_id, lost + idle, liveness)
 
@@ -156,6 +168,7 @@ async def release(client: Client, run_id: str) -> None:
 async def _lost(
     run_id: str, under_way: list[PendingActivityInfo], liveness: LivenessChecker
 ) -> list[PendingActivityInfo]:
+    """Return the activities whose workers are gone."""
     gone = await liveness.gone(run_id, [item.last_worker_identity for item in under_way])
     return [item for item in under_way if item.last_worker_identity in gone]
 
@@ -166,7 +179,10 @@ def _waits_for_retry(activity: PendingActivityInfo) -> bool:
 
 
 async def _retry_now(client: Client, run_id: str, activity: PendingActivityInfo) -> bool:
-    """Have a step's next attempt begin now. One that began while we looked goes on, see `is_given_up`."""
+    """Start a step's next attempt now instead of after its retry interval. Return whether this worked.
+
+    An attempt that began meanwhile continues.
+    """
     try:
         await client.workflow_service.reset_activity(
             ResetActivityRequest(
@@ -178,7 +194,7 @@ async def _retry_now(client: Client, run_id: str, activity: PendingActivityInfo)
         )
     except RPCError as error:
         if error.status in (RPCStatusCode.NOT_FOUND, RPCStatusCode.UNIMPLEMENTED):
-            return False  # the step has ended, or the server is too old: then it waits for its time
+            return False  # the step has ended, or the server is too old and keeps the retry interval
         raise
     return True
 
@@ -192,19 +208,19 @@ async def _give_up(
     said: Sequence[dict[str, Any]] = (),
     seen: int = 0,
 ) -> int:
-    """Have the run schedule these steps again, and take over what the caller says.
+    """Send the update that makes the run schedule these steps again and adopt the caller's values.
 
     Args:
         client: The client.
         run_id: The run.
-        lost: The steps.
-        liveness: What is known of workers, to free the workflow task that is to bring the request; None leaves it.
+        lost: The pending activities of the steps.
+        liveness: The checker used to free held workflow tasks that should deliver the update. None frees none.
         request_context: The caller's values.
-        said: All that the caller says, to tell this restart from others.
-        seen: How many events the run had when the caller looked.
+        said: The caller's values and tracing options, which distinguish this restart from others.
+        seen: The run's history length when the caller looked.
 
     Returns:
-        How many of the steps were still in flight.
+        How many of the steps were still pending.
     """
     request = RestartRequest(
         attempts=[
@@ -228,7 +244,7 @@ async def _give_up(
 
 
 async def _carried(client: Client, activity: PendingActivityInfo) -> Checkpoint | None:
-    """What the lost attempt had recorded: the new one is told, since Temporal forgets it with the activity."""
+    """Return the heartbeat details of the lost attempt. Temporal drops them with the activity, so we pass them on."""
     if not activity.HasField("heartbeat_details"):
         lost = activity.state == STARTED or activity.last_failure.HasField("timeout_failure_info")
         return died_unrecorded(activity) if lost else None
@@ -237,16 +253,21 @@ async def _carried(client: Client, activity: PendingActivityInfo) -> Checkpoint 
 
 
 def _update_id(request: RestartRequest, said: Sequence[dict[str, Any]], seen: int) -> str:
-    """The same for all who want the same: of any number of restarts at once, one acts."""
+    """Return an update id derived from the request.
+
+    Concurrent restarts of the same attempts get the same id, so the server runs the update once. With random ids each
+    caller would schedule the steps again.
+    """
     wanted = sorted(f"{item.activity_id}:{item.attempt}:{item.started}" for item in request.attempts) or [str(seen)]
     wanted += [json.dumps(each, sort_keys=True) for each in said]
     return f"restart-{hashlib.sha256(';'.join(wanted).encode()).hexdigest()[:32]}"
 
 
 async def clear_sticky_queue(client: Client, run_id: str) -> None:
-    """Forget which worker has the run in memory: if it is dead, every message would first wait for it.
+    """Make the server forget which worker has the run in its cache.
 
-    Do it before anything else: a task that is on that queue already stays there until its time is over.
+    If that worker is dead, every workflow task would first wait on its sticky queue. Call this before anything else:
+    a task that is already on the sticky queue stays there until it times out.
     """
     await client.workflow_service.reset_sticky_task_queue(
         ResetStickyTaskQueueRequest(namespace=client.namespace, execution=WorkflowExecution(workflow_id=run_id))

@@ -1,4 +1,4 @@
-"""`Run.restart`: finds out what became of a run, and brings it back to work where that is needed."""
+"""`Run.restart`: find out what happened to a run, continue it if needed, and wait for its outcome."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from mastra_temporal.errors import RunNotActiveError
 __all__ = ["restart"]
 
 NOT_ACTIVE = "This workflow run was not active"
+"""Mastra's error message."""
 
 
 async def restart(
@@ -35,16 +36,19 @@ async def restart(
 
     Args:
         run: The run.
-        known: Whether Temporal has known the run before.
-        request_context: Values that win over the recorded ones.
-        headers: What the caller says about the trace. They go out with every call to Temporal that is made here, and
-            so reach the workflow, and with it the header of each activity that it schedules afterwards.
-        force: Do not ask whether the workers are alive.
-        timeout: How long to wait, for a worker and for the result.
+        known: Whether the caller knows that the run exists in Temporal.
+        request_context: Values that override the recorded ones.
+        headers: The caller's tracing headers. Every call to Temporal made here carries them to the workflow, which puts
+            them into the header of each activity that it schedules afterwards.
+        force: Do not check whether the workers are alive.
+        timeout: How long to wait for a worker and for the result.
+
+    Returns:
+        The outcome of the run.
 
     Raises:
-        RunNotActiveError: The run was never started, is suspended, canceled or paused.
-        asyncio.TimeoutError: The run goes on, but was not over in time.
+        RunNotActiveError: The run was never started, or is suspended, canceled or paused.
+        asyncio.TimeoutError: The run did not end in time. It continues.
     """
     restarting = _restart(run, known, request_context, headers, force)
     try:

@@ -1,10 +1,11 @@
-"""Runs whose workflow task fails again and again, as after a bad deploy: how to tell, and how to get them out at once.
+"""Detect and reset runs whose workflow task fails repeatedly, for example after a bad deploy.
 
-The server tries such a task again, ever more slowly, and refuses updates meanwhile. A good worker is enough to heal the
-run in time. A reset to the last failure heals it now: everything recorded before is kept. A reset starts the activities
-under way once more, and cuts off what was recorded since, or waits to be; so it is made when no step is alive, and
-nothing would be lost. Two resets at once would both happen, the server does not protect a run from that: so we take a
-lock.
+The server retries such a task with growing backoff and rejects updates meanwhile. Once a good worker is up, the run
+recovers at the next retry. A reset to the last failure makes it recover now and keeps everything recorded before.
+
+A reset starts the pending activities again and drops what was recorded, or buffered, since the failure. So we reset
+only if no step is alive and nothing would be lost. The server does not protect a run from two resets at once, and both
+would happen, so we take a lock.
 """
 
 from __future__ import annotations
@@ -36,14 +37,16 @@ _logger = logging.getLogger("mastra_temporal.restart")
 T = TypeVar("T")
 
 POLL_SECONDS = 1.0
+"""Seconds between two looks at a run that cannot be reset yet, and between two attempts of a rejected update."""
 SHORT_POLL_SECONDS = 0.1
+"""Seconds between two looks while another caller holds the lock, and before a broken connection is used again."""
 
 CARRIED_OVER = {
     EventType.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED,
     EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED,
     EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED,
 }
-"""Events after the last failure that a reset loses without harm, or applies again."""
+"""Events after the last failure that a reset may drop, or that it applies again (signals)."""
 TASK_ENDS = {
     EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED,
     EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED,
@@ -59,18 +62,22 @@ NOT_OF_A_WORKER = {
     WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_RESET_WORKFLOW,
     WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND,
 }
+"""Causes of a failed workflow task that are no fault of the worker's code: our own `held_task`, a reset, or new events
+that arrived during the task."""
 
 
 def is_stuck(description: DescribeWorkflowExecutionResponse) -> bool:
-    """Whether a run's workflow task failed or timed out, and is to be tried again."""
+    """Return whether a run's workflow task failed or timed out and is being retried."""
     return description.pending_workflow_task.attempt >= 2
 
 
 async def reset_stuck_run(client: Client, run_id: str, *, force: bool) -> bool:
-    """Reset a run to its last failed workflow task, as soon as that repeats no step. One of all callers does so.
+    """Reset a run to its last failed workflow task. Wait until the reset repeats no step.
+
+    If several callers do this at once, one of them resets the run.
 
     Returns:
-        Whether it was this caller. If not, the run has recovered, or was never stuck in this way.
+        Whether this caller reset the run. If not, the run has recovered, or its last workflow task did not fail.
     """
     told, first = False, ""
     while True:
@@ -90,6 +97,7 @@ async def reset_stuck_run(client: Client, run_id: str, *, force: bool) -> bool:
         loses_nothing = _all_before(events, failure) and not _any_ended_unrecorded(events, description)
         if loses_nothing and (force or not await _any_step_alive(client, run_id, description)):
             async with locked(client, run_id) as mine:
+                # Look again under the lock: a result recorded since the checks above would be dropped by the reset.
                 if mine and await _still(client, run_id, description):
                     await _reset(client, execution, failure.event_id)
                     return True
@@ -99,10 +107,11 @@ async def reset_stuck_run(client: Client, run_id: str, *, force: bool) -> bool:
 
 
 async def send_until_answered(update: Callable[[], Awaitable[T]]) -> T:
-    """Send an update until it is answered. It must have an id of its own: then it is handled once.
+    """Send an update until it is answered.
 
-    It is sent again while it is refused because the run's workflow task fails, or because the run or the server has too
-    many under way, and after the server has closed the connection on which its answer was awaited.
+    The update is sent again if the run's workflow task fails, if the run or the server has too many updates in flight,
+    or if the connection closed while we waited for the reply. The update must have a fixed id: without one, the run
+    would handle each attempt as a new update.
     """
     told, busy = False, 0
     while True:
@@ -110,7 +119,8 @@ async def send_until_answered(update: Callable[[], Awaitable[T]]) -> T:
             return await update()
         except WorkflowUpdateRPCTimeoutOrCancelledError as error:
             if isinstance(error.__cause__ or error.__context__, asyncio.CancelledError):
-                raise asyncio.CancelledError from error  # it was us; the SDK hides that
+                # The SDK turns our own cancellation into an RPC error. Without this, the loop would ignore it.
+                raise asyncio.CancelledError from error
             await asyncio.sleep(SHORT_POLL_SECONDS)
             continue
         except RPCError as error:
@@ -137,13 +147,17 @@ def _is_failure(event: HistoryEvent) -> bool:
 
 
 def _all_before(events: list[HistoryEvent], failure: HistoryEvent) -> bool:
-    """Whether nothing was recorded after the failure that a reset would cut off."""
+    """Return whether a reset to the failure would drop no recorded event that matters."""
     after = (event for event in events if event.event_id > failure.event_id)
     return all(event.event_type in CARRIED_OVER for event in after)
 
 
 def _any_ended_unrecorded(events: list[HistoryEvent], description: DescribeWorkflowExecutionResponse) -> bool:
-    """Whether a step has ended, and the server keeps its result back until the workflow task under way is over."""
+    """Return whether the server buffers the result of a step that has ended.
+
+    The server holds such events back while a workflow task is started. They are not in the history, but the activity is
+    no longer pending. A reset would drop the result, and the step would run again.
+    """
     names = {
         event.event_id: event.activity_task_scheduled_event_attributes.activity_id
         for event in events
@@ -165,7 +179,10 @@ async def _any_step_alive(client: Client, run_id: str, description: DescribeWork
 
 
 async def _still(client: Client, run_id: str, seen: DescribeWorkflowExecutionResponse) -> bool:
-    """Whether nothing has happened to the run since: the task's attempts leave the number of events alone."""
+    """Return whether nothing has happened to the run since ``seen``.
+
+    Retries of the workflow task add no events, so the history length shows whether anything else happened.
+    """
     now = await describe(client, run_id)
     return (
         is_stuck(now)
