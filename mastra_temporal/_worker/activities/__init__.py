@@ -1,1 +1,1 @@
-"""Activity code: where user code runs. A step, condition, mapping or callback is called here and nowhere else."""
+"""Activities. User code (steps, conditions, mappings and callbacks) runs only here."""

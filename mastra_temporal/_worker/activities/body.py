@@ -1,4 +1,4 @@
-"""Calling user code: on the event loop or in a thread, with a time limit, through a cancellation."""
+"""Call user code on the event loop or in a thread, with a time limit, and handle its cancellation."""
 
 from __future__ import annotations
 
@@ -25,16 +25,17 @@ __all__ = ["AttemptGivenUp", "call", "overdue", "supervise"]
 _logger = logging.getLogger("mastra_temporal.worker")
 
 FORGOTTEN_GRACE_MS = 1000
-"""How long an attempt may go on that timed out, was replaced, or whose run has closed."""
+"""Grace period in milliseconds if the result is no longer used: timed out, replaced, or the run has closed."""
 STOP_SECONDS = 2.0
-"""How long a coroutine may take to end that was cancelled."""
+"""Seconds that a cancelled coroutine gets to end."""
 SDK_HEARS_MS = 2500
-"""More than the SDK needs to hear of it as well: it may hold back a beat for a second."""
+"""Milliseconds to wait until the SDK knows of a cancellation. It may hold back a heartbeat for one second."""
 SHUTDOWN_RETRY = timedelta(milliseconds=10)
+"""Delay before Temporal retries an attempt that ended because its worker shut down."""
 
 
 class AttemptGivenUp(CancelledError):
-    """The run was canceled, or goes on without this attempt, and its body did not end within the grace."""
+    """The attempt is no longer wanted, and its body did not end within the grace period."""
 
 
 async def call(
@@ -46,15 +47,17 @@ async def call(
     executor: Executor,
     heartbeat: Heartbeat | None = None,
 ) -> Any:
-    """Call a user function: ``async def`` on the event loop, ``def`` in a thread. What can be awaited is awaited.
+    """Call a user function and return its result.
+
+    An ``async def`` runs on the event loop, a ``def`` in a thread. An awaitable result is awaited.
 
     Args:
         function: The function.
         input_data: Its input.
         context: Its context.
         owner: Whose function it is, for messages.
-        executor: The threads.
-        heartbeat: Begins with the function.
+        executor: The threads for ``def`` functions.
+        heartbeat: The heartbeat to begin when the function begins.
     """
     bound = function.bind(input_data, context)
     with HEARTBEATS.watching():
@@ -88,6 +91,7 @@ async def _call_in_thread(
 
 
 def _count_left(owner: str) -> None:
+    """Count and log user code that still runs after its attempt ended."""
     meter = activity.metric_meter()
     meter.create_counter("mastra_calls_left_running", "User code that ran on after its attempt was over").add(1)
     _logger.warning(
@@ -101,21 +105,30 @@ def _count_left(owner: str) -> None:
 async def supervise(
     body: asyncio.Task[Any], heartbeat: Heartbeat, *, owner: str, timeout_ms: int, grace_ms: int
 ) -> Any:
-    """Wait for the body of an activity.
+    """Wait for the body of an activity and return its result.
 
-    A cancelled run does not interrupt it: it sets the abort signal, and what the body returns within the grace
-    counts. A worker that shuts down does: the attempt is repeated on another one.
+    Cancelling the run does not interrupt the body: it sets the abort signal, and a result that the body returns within
+    the grace period counts. A worker shutdown interrupts the body, and Temporal repeats the attempt on another worker.
+
+    Args:
+        body: The task that runs the user code.
+        heartbeat: The heartbeat of the attempt.
+        owner: Whose body it is, for messages.
+        timeout_ms: The time limit of the body in milliseconds.
+        grace_ms: Milliseconds that the body gets to end after its run was cancelled.
 
     Raises:
-        StepTimeoutError: The body took longer than its limit.
-        AttemptGivenUp: The grace is over.
-        AttemptLost: The worker shuts down; Temporal tries again.
+        StepTimeoutError: The body exceeded its time limit.
+        AttemptGivenUp: The grace period ended before the body did.
+        AttemptLost: The worker shuts down. Temporal retries.
     """
     given_up = asyncio.wrap_future(heartbeat.given_up)
     listener = _Listener()
     reason: Literal["canceled", "timed_out", "worker_shutdown"] = "timed_out"
     try:
         await listener.wait({body, given_up}, timeout_ms)
+        # The result counts only if the run was cancelled. In all other cases nothing reads it, so a short grace is
+        # enough.
         if given_up.done() and not listener.is_shutting_down:
             await listener.wait({body}, grace_ms if given_up.result() else min(grace_ms, FORGOTTEN_GRACE_MS))
     except asyncio.CancelledError:
@@ -128,25 +141,28 @@ async def supervise(
             reason = "worker_shutdown"
         await _stop(body, owner, heartbeat.abort_signal, reason)
         if reason == "canceled":
+            # Raised before the SDK knows of the cancellation, this error would be reported as a failure of the step.
             await listener.let_sdk_hear(heartbeat)
             raise AttemptGivenUp(f"{owner} was canceled")
         if reason == "timed_out":
             raise overdue(owner, timeout_ms)
+        # Without this, a rolling deployment would count as lost attempts and could exceed `max_lost_attempts`.
         heartbeat.hand_back()
         raise AttemptLost(f"{owner}: the worker shut down", "WorkerShutdown", retry_after=SHUTDOWN_RETRY)
     return body.result()
 
 
 def overdue(owner: str, timeout_ms: int) -> StepTimeoutError:
-    """The error of an attempt that took longer than its limit."""
+    """Return the error for an attempt that exceeded its time limit."""
     return StepTimeoutError(f"{owner} exceeded its start-to-close timeout of {timeout_ms} ms.")
 
 
 class _Listener:
-    """Waits for a body, and listens to the SDK as far as it is to be believed.
+    """Waits for a body, and handles the SDK's cancellation requests.
 
-    What became of the attempt the heartbeat knows better. When the event loop was blocked, the SDK takes the attempt
-    for dead, and then it says nothing more to it, not even that the worker shuts down: that is asked for instead.
+    The heartbeat knows better than the SDK what happened to the attempt. If the event loop was blocked, the SDK assumes
+    that the attempt timed out and cancels it once. It never cancels the same attempt again, not even when the worker
+    shuts down. So after the first cancellation this class waits for the shutdown itself.
     """
 
     def __init__(self) -> None:
@@ -154,7 +170,7 @@ class _Listener:
         self._was_told = False
 
     async def wait(self, futures: set[asyncio.Future[Any]], timeout_ms: int) -> None:
-        """Wait for the first of these, for the time to be over, or for the worker to shut down."""
+        """Wait until one of the futures is done, the timeout expires, or the worker shuts down."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout_ms / 1000
         shutdown: set[asyncio.Future[Any]] = set()
@@ -163,8 +179,9 @@ class _Listener:
                 try:
                     await asyncio.wait(futures | shutdown, timeout=remaining, return_when=asyncio.FIRST_COMPLETED)
                 except asyncio.CancelledError:
+                    # The SDK cancels at most once. Passing that on would end the body without its grace period.
                     if self._was_told or not activity.is_cancelled():
-                        raise  # it is not the SDK
+                        raise  # the cancellation comes from elsewhere
                     self._was_told = True
                 if _is_shutting_down() or any(task.done() for task in shutdown):
                     self.is_shutting_down = True
@@ -176,7 +193,7 @@ class _Listener:
                 task.cancel()
 
     async def let_sdk_hear(self, heartbeat: Heartbeat) -> None:
-        """Have the SDK know that the attempt is canceled, or it would report a failure."""
+        """Wait until the SDK knows that the attempt is cancelled. Otherwise it would report a failure."""
         heartbeat.tell_sdk()
         heard = asyncio.create_task(activity.wait_for_cancelled())
         await self.wait({heard}, SDK_HEARS_MS)
@@ -198,5 +215,5 @@ async def _stop(
     await asyncio.wait({body}, timeout=STOP_SECONDS)
     if not body.done():
         _count_left(owner)
-    # A thread cannot be interrupted: it goes on until it looks at its signal.
+    # A thread cannot be interrupted. It runs until it reads this signal.
     abort._set(reason)  # pyright: ignore[reportPrivateUsage]

@@ -1,9 +1,12 @@
-"""The one way into user code. Whatever happens there comes back as a value or as an ordinary exception.
+"""The only entry into user code. Whatever happens there becomes a value or an ordinary exception.
 
-Some exceptions may not pass through an event loop: ``StopIteration`` cannot be set on a future, so that whoever waits
-for it waits for ever; ``SystemExit`` and ``KeyboardInterrupt`` of a task end the loop, and the worker's process with
-it; a ``CancelledError`` says that the attempt is to end, also when it comes from a task of the user's own. They are
-replaced by a `UserCodeError` where they come up: in the thread, or in the coroutine.
+Three kinds of exceptions must not pass through an event loop:
+
+* ``StopIteration`` cannot be set on a future. Whatever awaits the future would wait forever.
+* ``SystemExit`` and ``KeyboardInterrupt`` in a task end the loop, and with it the worker process.
+* ``CancelledError`` means that the attempt is to end, even if it comes from a task that user code created.
+
+They are replaced by a `UserCodeError` where they occur: in the thread or in the coroutine.
 """
 
 from __future__ import annotations
@@ -21,10 +24,11 @@ from mastra_temporal._worker.activities.description import name_of, text_of
 __all__ = ["UserCodeError", "call", "user_code"]
 
 MESSAGE_BYTES = 2000
+"""Maximum size of the original message in a `UserCodeError`, in bytes."""
 
 
 class UserCodeError(Exception):
-    """Stands for an exception of user code that may not go on as it is."""
+    """Replaces an exception of user code that must not propagate as it is."""
 
     def __init__(self, owner: str, original: BaseException) -> None:
         """Create the error.
@@ -38,14 +42,14 @@ class UserCodeError(Exception):
 
 
 class user_code:  # noqa: N801 - read as a statement: `with user_code(owner):`
-    """A block that runs user code, and in which nothing is awaited.
+    """A context manager around user code that awaits nothing.
 
     Raises:
-        UserCodeError: The code raised what may not go on as it is. Ordinary exceptions pass.
+        UserCodeError: The code raised an exception that must not propagate. Ordinary exceptions pass unchanged.
     """
 
     def __init__(self, owner: str) -> None:
-        """Name whose code it is: ``step `charge` of workflow `orders```."""
+        """Create the block for an owner, such as ``step `charge` of workflow `orders```."""
         self._owner = owner
 
     def __enter__(self) -> None:
@@ -60,16 +64,16 @@ class user_code:  # noqa: N801 - read as a statement: `with user_code(owner):`
 
 
 async def call(function: Callable[[], Any], *, owner: str, executor: concurrent.futures.Executor | None) -> Any:
-    """Call a user function, and await what it returns as long as that can be awaited, however it was written.
+    """Call a user function, and await its result as long as the result is awaitable.
 
     Args:
         function: The function with its arguments.
         owner: Whose function it is, for messages.
-        executor: Its threads make the call; with None the event loop does.
+        executor: Makes the call in one of its threads. None makes the call on the event loop.
 
     Raises:
         Exception: What the function raised, or a `UserCodeError` in its place.
-        CancelledError: Only when the caller is cancelled.
+        CancelledError: Only if the caller is cancelled.
     """
     loop = asyncio.get_running_loop()
     _contain_tasks(loop)
@@ -87,7 +91,7 @@ async def call(function: Callable[[], Any], *, owner: str, executor: concurrent.
 
 
 def _future_of(value: Any) -> asyncio.Future[Any]:
-    if isinstance(value, concurrent.futures.Future):  # of a thread pool
+    if isinstance(value, concurrent.futures.Future):  # a future of a thread pool
         return asyncio.wrap_future(cast("concurrent.futures.Future[Any]", value))
     return asyncio.ensure_future(value)
 
@@ -98,10 +102,16 @@ def _in_thread(function: Callable[[], Any], owner: str) -> Any:
 
 
 async def _outcome(future: asyncio.Future[Any], owner: str) -> Any:
-    """The result of user code. Its own cancellation is a failure; the caller's is handed on to it."""
+    """Return the result of a future of user code.
+
+    If user code cancelled the future itself, that is a failure. If the caller is cancelled, the future is cancelled
+    too.
+    """
     cancelled = False
     while not future.done():
         try:
+            # `wait` does not cancel the future. The loop goes on after a cancellation: the body may still return a
+            # result.
             await asyncio.wait({future})
         except asyncio.CancelledError:
             cancelled = True
@@ -113,11 +123,15 @@ async def _outcome(future: asyncio.Future[Any], owner: str) -> Any:
 
 
 _owner: contextvars.ContextVar[str | None] = contextvars.ContextVar("mastra_user_code", default=None)
-"""Whose code is running. Tasks and threads that user code starts inherit it."""
+"""The owner of the code that is running. Tasks and threads that user code starts inherit it."""
 
 
 class _Contained(Coroutine[Any, Any, Any]):
-    """A coroutine of user code in a task of its own, out of which nothing comes that would end the event loop."""
+    """A coroutine of user code in its own task that cannot end the event loop.
+
+    asyncio re-raises ``SystemExit`` and ``KeyboardInterrupt`` of a task into the loop, which would end the worker
+    process.
+    """
 
     def __init__(self, coroutine: Coroutine[Any, Any, Any], owner: str) -> None:
         self._coroutine = coroutine
@@ -141,12 +155,12 @@ class _Contained(Coroutine[Any, Any, Any]):
     def __await__(self) -> Generator[Any, Any, Any]:
         return self._coroutine.__await__()
 
-    def __getattr__(self, name: str) -> Any:  # its name and frame, for those who look at tasks
+    def __getattr__(self, name: str) -> Any:  # gives debuggers the coroutine's name and frame
         return getattr(self._coroutine, name)
 
 
 class _TaskFactory:
-    """Makes tasks as before; those of user code are contained."""
+    """A task factory that contains the tasks of user code and delegates all others to the previous factory."""
 
     def __init__(self, before: Any) -> None:
         self._before = before
@@ -157,18 +171,19 @@ class _TaskFactory:
             coroutine = _Contained(coroutine, owner)
         if self._before is not None:
             return self._before(loop, coroutine, **settings)
-        settings["name"] = settings.get("name") or owner  # by which it is known when it blocks the event loop
+        settings["name"] = settings.get("name") or owner  # `LoopWatch` logs this name
         return asyncio.Task(coroutine, loop=loop, **settings)
 
 
 def _contain_tasks(loop: asyncio.AbstractEventLoop) -> None:
+    """Install `_TaskFactory` on the loop once. It is the only hook into tasks that user code creates itself."""
     factory: Any = loop.get_task_factory()
     if not isinstance(factory, _TaskFactory):
         loop.set_task_factory(_TaskFactory(factory))
 
 
 def _may_pass(error: BaseException) -> bool:
-    kind = type(error)  # not isinstance(), which asks the error's own attributes
+    kind = type(error)  # isinstance() would run the error's own __class__ property
     return issubclass(kind, Exception) and not issubclass(kind, StopIteration)
 
 

@@ -1,4 +1,4 @@
-"""How a running step reaches its run: look-ups by query, written chunks by the run's stream."""
+"""The connection of a running step to its run: queries look up outputs, and the run's stream takes written chunks."""
 
 from __future__ import annotations
 
@@ -21,20 +21,23 @@ from mastra_temporal.errors import PayloadTooLargeError
 __all__ = ["RunChannel"]
 
 BATCH_BYTES = 256 * 1024
-"""What one batch gathers at most."""
+"""Maximum size of one batch, in bytes."""
 CHUNK_BYTES = 1024 * 1024
-"""What one chunk may have: the server takes 2 MiB, in which it is written as base64."""
+"""Maximum size of one chunk, in bytes. The server takes 2 MiB, and base64 makes the chunk larger."""
 SHORTEST_INTERVAL, LONGEST_INTERVAL = 0.2, 2.0
-"""Seconds between two batches. A step's output must not cost a history event per token."""
+"""Minimum and maximum seconds between two batches. Each batch costs a history event, so tokens are collected."""
 UNHURRIED_AFTER = 50
-"""Batches. A run takes at most 10,000: a step that writes for hours sends ever larger ones, ever more seldom."""
+"""Number of batches after which the interval grows. A run accepts at most 10,000 batches."""
 
 
 class RunChannel:
-    """The way of one step to its run. Close it before the step reports its result, so that nothing written is lost."""
+    """The connection of one step to its run.
+
+    Close it before the step reports its result: the run may close right after that, and unsent chunks would be lost.
+    """
 
     def __init__(self, call: StepCall) -> None:
-        """Create the channel; nothing is sent until the step asks or writes."""
+        """Create the channel. It sends nothing until the step looks something up or writes."""
         self._call = call
         self._outputs: dict[str | None, Any] = {}
         self._stream: WorkflowStreamClient | None = None
@@ -54,14 +57,15 @@ class RunChannel:
             try:
                 await self._send(self._stream)
             except RPCError as error:
-                if error.status != RPCStatusCode.NOT_FOUND:  # the run is over: nobody will read it
+                if error.status != RPCStatusCode.NOT_FOUND:  # the run has closed, so the chunks have no reader
                     raise
 
     async def lookup(self, step_id: str | None) -> Any:
-        """The output of a step of the same workflow, or with None its input. Asked once, then remembered."""
+        """Return the output of a step of the same workflow, or its input for None. The first answer is cached."""
         if step_id not in self._outputs:
             info = activity.info()
             assert info.workflow_id is not None
+            # Without the run ID, an attempt that outlived its execution would query the next one.
             handle = activity.client().get_workflow_handle(info.workflow_id, run_id=info.workflow_run_id)
             query = LookupQuery(scope=self._call.scope, step_id=step_id)
             reply = await handle.query(QUERY_LOOKUP, query, result_type=LookupReply)
@@ -69,11 +73,11 @@ class RunChannel:
         return self._outputs[step_id]
 
     async def write(self, event: dict[str, Any]) -> None:
-        """Add an event to the run's stream. It is sent with the next batch.
+        """Add an event to the run's stream. The next batch sends it.
 
         Raises:
-            SerializationError: It cannot be written as JSON.
-            PayloadTooLargeError: It is too large.
+            SerializationError: The event cannot be written as JSON.
+            PayloadTooLargeError: The event is too large.
         """
         owner = f"What step `{self._call.step_id}` of workflow `{self._call.workflow_id}` wrote"
         event = to_json(event, what=owner)
@@ -94,12 +98,12 @@ class RunChannel:
         while True:
             interval = SHORTEST_INTERVAL * max(1.0, self._batches / UNHURRIED_AFTER)
             await asyncio.sleep(min(interval, LONGEST_INTERVAL))
-            # The client keeps what it could not send for the next batch.
+            # The client keeps what it could not send, and sends it with the next batch.
             with contextlib.suppress(RPCError):
                 await self._send(stream)
 
     async def _send(self, stream: WorkflowStreamClient) -> None:
-        # Only what has been written until now: the client would send what is written meanwhile piece by piece.
+        # Take the buffer first. `flush` would otherwise send chunks written meanwhile one by one, an event each.
         batch, self._buffer, self._buffered = self._buffer, [], 0
         for event in batch:
             stream.topic(OUTPUT_TOPIC).publish(event)

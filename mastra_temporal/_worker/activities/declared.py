@@ -1,4 +1,4 @@
-"""What is declared is what is read: data of a run as the types that its workflow and its steps declare."""
+"""Convert recorded data of a run to the types that its workflow and steps declare."""
 
 from __future__ import annotations
 
@@ -17,19 +17,25 @@ __all__ = ["Declared"]
 
 @dataclass(frozen=True)
 class Declared:
-    """Reads the recorded data of a workflow for the user's functions.
+    """Reads the recorded data of a workflow for user functions.
 
-    What was not validated when it was written is not validated here either: it is given as the data that it is.
-    Each method raises a `SchemaValidationError` where the data do not match the schema that is declared now.
+    Data that was not validated when it was written is not validated here either: it is returned as plain data. Each
+    method raises `SchemaValidationError` if the data does not match the schema that is declared now.
     """
 
     workflow: WorkflowDefinition
     validate_inputs: bool
-    """Whether the run validates inputs, state and what steps suspend with."""
+    """Whether the run validates inputs, state and suspend data."""
     validate_outputs: bool
+    """Whether the run validates the outputs of its steps."""
 
     def found(self, step_id: str | None, value: Any) -> Any:
-        """The output of a step, or with None the workflow's input, of which the value is the data."""
+        """Return the output of a step, or the workflow's input if ``step_id`` is None.
+
+        Args:
+            step_id: The id of the step, or None.
+            value: The recorded data.
+        """
         if step_id is None:
             schema = self.workflow.input_schema if self.validate_inputs else None
             what, code = f"The input of {self._owner}", "WORKFLOW_SCHEMA_VALIDATION_FAILED"
@@ -42,14 +48,14 @@ class Declared:
         return self._output(step, value)
 
     def state(self, data: dict[str, Any]) -> Any:
-        """The state, as the workflow's schema reads it."""
+        """Return the state, read with the workflow's schema."""
         return self._state(self.workflow.state_schema, data)
 
     def state_in_step(self, step: Step[Any, Any], data: dict[str, Any]) -> Any:
-        """The state, as the step's own schema reads it.
+        """Return the state, read with the step's own schema.
 
-        For a step without one, the workflow's schema is only an offer, as in Mastra: other steps without a schema may
-        set what it does not allow.
+        A step without a state schema gets the state read with the workflow's schema if it matches, and otherwise the
+        plain data. As in Mastra, other steps without a schema may set state that the workflow's schema does not allow.
         """
         if step.state_schema is not None:
             return self._state(step.state_schema, data)
@@ -68,7 +74,7 @@ class Declared:
         )
 
     def suspend_data(self, step: Step[Any, Any], data: Any) -> Any:
-        """What a step has suspended with. What is empty was not validated when it suspended either."""
+        """Return the data that a step suspended with. Empty data is not validated, as when the step suspended."""
         return validated(
             step.suspend_schema if data and self.validate_inputs else None,
             data,

@@ -1,4 +1,4 @@
-"""The bodies that a worker has: workflows by id, the nested ones included."""
+"""The workflows of a worker by id, including nested ones."""
 
 from __future__ import annotations
 
@@ -20,23 +20,26 @@ __all__ = ["Definitions"]
 
 
 class Definitions:
-    """All workflows of a registry, and those nested in them."""
+    """All workflows of a registry, including nested ones."""
 
     def __init__(self, workflows: Iterable[WorkflowDefinition]) -> None:
         """Collect the workflows.
 
+        Args:
+            workflows: The registered workflows.
+
         Raises:
-            DefinitionError: Two different workflows have one id, or one is not committed.
+            DefinitionError: Two different workflows have the same id, or a workflow is not committed.
         """
         self.workflows: dict[str, WorkflowDefinition] = {}
         for workflow in workflows:
             self._add(workflow)
 
     def check_resume_data(self, workflow_id: str, step_id: str, data: Any) -> None:
-        """Refuse data that do not fit the resume schema of a step. A step that is not here accepts all.
+        """Refuse data that does not match the resume schema of a step. A step that this worker lacks accepts any data.
 
         Raises:
-            ApplicationError: They do not fit; its details are a `DataProblem`.
+            ApplicationError: The data does not match. The details are a `DataProblem`.
         """
         workflow = self.workflows.get(workflow_id)
         step = None if workflow is None else workflow.steps.get(step_id)

@@ -1,4 +1,7 @@
-"""Reading exceptions, which are user code: whatever they do when looked at, what comes out can be written."""
+"""Read exceptions safely.
+
+Exceptions are user code: ``str()`` or an attribute may raise, and a message may not be valid UTF-8.
+"""
 
 from __future__ import annotations
 
@@ -24,19 +27,21 @@ __all__ = [
 T = TypeVar("T")
 
 NAME_BYTES = 200
+"""Maximum size of a name, in bytes."""
 LEVELS = 32
-"""How deep data may be nested. An envelope adds some; at about 200 readers give up."""
+"""Maximum nesting depth of data. An envelope adds some levels, and JSON readers fail at about 200."""
 MOST = 1000
-"""Exceptions that are looked at, of a group with any number of them."""
+"""Maximum number of exceptions that are read from a group or a chain of causes."""
 
 CUT = "... (cut: it was too large)"
+"""Appended to text that was cut."""
 
 _class_name, _class_order = vars(type)["__name__"], vars(type)["__mro__"]
-"""What a class really has: its metaclass may say something else, or raise."""
+"""Descriptors that read a class's real name and base classes. A metaclass may override the attributes, or raise."""
 
 
 def tried(read: Callable[[], T], otherwise: T) -> T:
-    """What can be read, or something else if reading fails, in whatever way."""
+    """Return what ``read`` returns, or ``otherwise`` if it raises anything."""
     try:
         return read()
     except BaseException:
@@ -44,12 +49,15 @@ def tried(read: Callable[[], T], otherwise: T) -> T:
 
 
 def readable(text: str, room: int) -> str:
-    """Text that can be written as UTF-8, in so many bytes: halves of a character are replaced, what is too long is cut.
+    """Return text that can be encoded as UTF-8 and has at most ``room`` bytes.
+
+    Lone surrogates are replaced. Text that is too long is cut.
 
     Args:
-        text: Any text, also of a subclass.
-        room: Bytes, the note about the cut not counted.
+        text: Any text, including an instance of a subclass of ``str``.
+        room: Maximum size in bytes, without the note about the cut.
     """
+    # Call the methods of `str` itself: a subclass may override them.
     beginning = str.__getitem__(text, slice(room + 1))
     whole = str.encode(beginning, "utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     data = whole.encode()
@@ -57,9 +65,16 @@ def readable(text: str, room: int) -> str:
 
 
 def json_copy(value: Any, room: int) -> Any:
-    """A copy of JSON-able data in plain types; `MISSING` if it is not JSON-able, too deep or over ``room`` bytes.
+    """Return a copy of JSON-able data in plain types.
 
     NaN and infinities become None, as in JavaScript.
+
+    Args:
+        value: Any value.
+        room: Maximum size of the copy, in bytes.
+
+    Returns:
+        The copy, or `MISSING` if the value is not JSON-able, nested too deep or too large.
     """
     return tried(lambda: _json_copy(value, room), MISSING)
 
@@ -79,17 +94,17 @@ def _is_deeper(value: Any, levels: int) -> bool:
 
 
 def name_of(error: BaseException) -> str:
-    """The name of an exception's class."""
+    """Return the name of an exception's class."""
     return readable(_class_name.__get__(type(error)), NAME_BYTES).replace("\0", "")
 
 
 def names_of(error: BaseException) -> set[str]:
-    """The names of an exception's class and of those above it."""
+    """Return the names of an exception's class and of all its base classes."""
     return {_class_name.__get__(kind) for kind in _class_order.__get__(type(error))}
 
 
 def text_of(error: BaseException, room: int) -> str:
-    """What an exception says."""
+    """Return the message of an exception, in at most ``room`` bytes."""
     text = tried(lambda: str(error), None)
     if text is None:
         return f"{name_of(error)} without a readable message: its str() raises"
@@ -97,19 +112,19 @@ def text_of(error: BaseException, room: int) -> str:
 
 
 def members_of(error: BaseException) -> list[BaseException]:
-    """The exceptions of an exception group, of Python's kind or of another that looks like it."""
+    """Return the exceptions of an exception group: Python's ``ExceptionGroup`` or any class with ``exceptions``."""
     members: Any = tried(lambda: list(error.exceptions)[:MOST], [])  # type: ignore[attr-defined]
     return [member for member in members if _is_exception(member)]
 
 
 def raised_from(error: BaseException) -> BaseException | None:
-    """What an exception was raised from, in so many words."""
+    """Return the explicit cause of an exception: ``raise ... from cause``."""
     cause = tried(lambda: error.__cause__, None)
     return cause if _is_exception(cause) else None
 
 
 def cause_of(error: BaseException) -> BaseException | None:
-    """What an exception was raised from; if that is not said, while handling which other one."""
+    """Return the explicit cause of an exception, or else the exception during whose handling it was raised."""
     cause = raised_from(error)
     if cause is None and not tried(lambda: error.__suppress_context__, True):
         cause = tried(lambda: error.__context__, None)
@@ -117,7 +132,12 @@ def cause_of(error: BaseException) -> BaseException | None:
 
 
 def within(error: BaseException, further: Callable[[BaseException], list[BaseException]]) -> Iterator[BaseException]:
-    """An exception and all that are behind it, each once, the outer ones first."""
+    """Yield an exception and all exceptions reachable from it, each once, breadth first.
+
+    Args:
+        error: The exception.
+        further: Returns the exceptions directly behind one.
+    """
     waiting, seen = [error], set[int]()
     while waiting and len(seen) < MOST:
         found = waiting.pop(0)
@@ -128,4 +148,4 @@ def within(error: BaseException, further: Callable[[BaseException], list[BaseExc
 
 
 def _is_exception(value: object) -> bool:
-    return issubclass(type(value), BaseException)  # isinstance() would ask the value itself
+    return issubclass(type(value), BaseException)  # isinstance() would run the value's own __class__ property

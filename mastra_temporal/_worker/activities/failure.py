@@ -1,6 +1,6 @@
-"""Errors of user code as data, in the shape in which Mastra records errors. Nothing here raises, for any error.
+"""Convert errors of user code to data, in the shape in which Mastra records errors. No function here raises.
 
-An error is bounded in size and depth: it is recorded with its step, with the run, and in events.
+An error is limited in size and depth, because it is recorded with its step, with the run and in events.
 """
 
 from __future__ import annotations
@@ -34,37 +34,44 @@ __all__ = ["error_info", "is_retryable", "recorded_cause", "summary", "tripwire_
 
 NO_MESSAGE = "Unknown step execution error"
 CAUSE_DEPTH = 5
+"""Maximum number of nested causes."""
 ERROR_BYTES = 256 * 1024
-"""Of an error with all that is behind it."""
+"""Maximum size of an error with its causes and group members, in bytes."""
 MESSAGE_BYTES = 32 * 1024
+"""Maximum size of one message, in bytes."""
 SUMMARY_BYTES = 2000
-"""Of a message where people look at many: in the list of events, and for each exception of a group."""
+"""Maximum size of a short message, in bytes: in the list of events, and for each exception of a group."""
 NAMED_MEMBERS = 10
-"""Exceptions of a group that its message names."""
+"""Maximum number of exceptions that the message of a group names."""
 FRAMES = 50
-"""Of a traceback, the innermost."""
+"""Maximum number of frames of a traceback. The innermost are kept."""
 
 
 def error_info(error: BaseException) -> ErrorInfo:
-    """An exception as data: message, name, JSON-able attributes, what it was raised from, and a group's exceptions."""
+    """Return an exception as data: message, name, JSON-able attributes, cause, and the exceptions of a group."""
     return tried(lambda: _Description().of(error, CAUSE_DEPTH), {"message": NO_MESSAGE, "name": name_of(error)})
 
 
 def summary(info: ErrorInfo) -> str:
-    """An error in one text: its name, and the beginning of its message."""
+    """Return the name of an error and the beginning of its message as one text."""
     return readable(f"{info['name']}: {info['message']}", SUMMARY_BYTES)
 
 
 def is_retryable(error: BaseException, non_retryable_types: list[str]) -> bool:
-    """Whether another attempt may help: not for `NonRetryableError`, unwritable results and the types listed.
+    """Return whether another attempt may help.
 
-    One such exception in a group, or as a cause, is enough.
+    `NonRetryableError`, `SerializationError` and the given types are not retryable, nor is an ``ApplicationError`` that
+    says so. One such exception in a group or as an explicit cause is enough.
+
+    Args:
+        error: The error of the attempt.
+        non_retryable_types: Names of exception classes that are not retried.
     """
     return all(_allows_retry(found, non_retryable_types) for found in within(error, _reasons))
 
 
 def tripwire_info(error: BaseException) -> dict[str, Any] | None:
-    """What a `TripWire` tells the caller, alone or in a group; None for any other error."""
+    """Return the data of a `TripWire`, alone or in a group; None for any other error."""
     found = next((item for item in within(error, members_of) if issubclass(type(item), TripWire)), None)
     if found is None:
         return None
@@ -74,7 +81,7 @@ def tripwire_info(error: BaseException) -> dict[str, Any] | None:
 
 
 def wanted_delay(error: BaseException) -> timedelta | None:
-    """The time until the next attempt that an ``ApplicationError`` asks for."""
+    """Return the delay before the next attempt that an ``ApplicationError`` asks for, or None."""
     if not issubclass(type(error), ApplicationError):
         return None
     delay: Any = tried(lambda: cast("ApplicationError", error).next_retry_delay, None)
@@ -82,9 +89,9 @@ def wanted_delay(error: BaseException) -> timedelta | None:
 
 
 def recorded_cause(error: BaseException, depth: int = CAUSE_DEPTH) -> Exception:
-    """An exception that stands for this one in Temporal's records: name, message and traceback, down to its cause.
+    """Return a plain exception that replaces this one in Temporal's history: name, message, traceback and causes.
 
-    Temporal's own conversion calls what the exception defines itself, and follows its causes without end.
+    Temporal's own conversion would call methods that the exception overrides, and follow its causes without a limit.
     """
     original = _original(error)
     module = tried(lambda: str(type(original).__module__), "builtins")
@@ -97,13 +104,14 @@ def recorded_cause(error: BaseException, depth: int = CAUSE_DEPTH) -> Exception:
 
 
 class _Description:
-    """Describes an exception and what is behind it, as long as there is room."""
+    """Converts an exception and its causes until the size limit is reached."""
 
     def __init__(self) -> None:
         self._room = ERROR_BYTES
         self._seen = set[int]()
 
     def of(self, error: BaseException, depth: int) -> ErrorInfo:
+        """Return the error as data, with at most ``depth`` levels of causes."""
         original = _original(error)
         self._seen.add(id(original))
         if issubclass(type(original), SchemaValidationError):
@@ -184,7 +192,7 @@ def _original(error: BaseException) -> BaseException:
 
 
 def _message(error: BaseException) -> str:
-    """What an error says; a group also what its exceptions say, which is the point of it."""
+    """Return the message of an error. The message of a group includes those of its exceptions."""
     if not members_of(error):
         return _own_message(error)
     leaves = [found for found in within(error, members_of) if not members_of(found)]
@@ -214,7 +222,7 @@ def _name(error: BaseException) -> str:
 
 
 def _argument(error: BaseException) -> dict[Any, Any] | None:
-    """The object that an exception was raised with, in the way of JavaScript: ``raise Refused({"code": 7})``."""
+    """Return the object that an exception was raised with, as in JavaScript: ``raise Refused({"code": 7})``."""
     arguments: tuple[Any, ...] = tried(lambda: tuple(error.args), ())
     if len(arguments) != 1 or not issubclass(type(arguments[0]), dict):
         return None
@@ -226,7 +234,7 @@ def _attribute(error: BaseException, name: str, room: int) -> Any:
 
 
 def _innermost(error: BaseException) -> TracebackType | None:
-    """An exception's traceback; of a long one the last frames, as recursion makes them."""
+    """Return an exception's traceback, cut to its last frames: recursion makes very long ones."""
     frames: list[TracebackType] = []
     traceback = tried(lambda: error.__traceback__, None)
     while traceback is not None:

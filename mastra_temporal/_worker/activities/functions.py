@@ -1,7 +1,8 @@
-"""The other activities: functions, schemas, callbacks, and two small services for the workflow itself.
+"""The activities that do not run steps: functions, schemas, callbacks and small services for the workflow.
 
-What this worker does not have, because a run was started on another version of its workflow, is a clear error that
-heals when a worker has it. A local activity only says so: the run then asks for it on any worker.
+A worker may lack a function or step because the run was started on another version of its workflow. The activity then
+fails with a clear error and is retried until a worker has it. A local activity instead reports that it is missing, and
+the run schedules a regular activity, which any worker may execute.
 """
 
 from __future__ import annotations
@@ -59,26 +60,34 @@ __all__ = ["Calls"]
 T = TypeVar("T")
 
 REPORT_TIME = timedelta(seconds=1)
-"""How much sooner than Temporal a call gives up, to say so itself."""
+"""How much earlier than Temporal's timeout a call times out, to report the error itself."""
 
 
 class Calls:
-    """The activities that every worker has besides its steps."""
+    """The activities that every worker has in addition to its steps."""
 
     def __init__(self, mastra: Registry, definitions: Definitions) -> None:
-        """Create them for a registry."""
+        """Create the activities of a registry.
+
+        Args:
+            mastra: The registry.
+            definitions: Its workflows.
+        """
         self.mastra = mastra
         self.definitions = definitions
         self.threads = Threads("mastra-function")
 
     @property
     def activities(self) -> list[Callable[..., Any]]:
-        """What to register with the worker."""
+        """The activities to register with the worker."""
         return [self.function, self.enter, self.callback, noop, request_cancel, still_lost, missing_step]
 
     @activity.defn(name=ACTIVITY_FUNCTION)
     async def function(self, call: FunctionCall) -> list[FunctionOutcome]:
-        """Evaluate conditions, mappings or durations concurrently: all of them, or none if one is not here."""
+        """Evaluate conditions, mappings or durations concurrently.
+
+        If this worker lacks one of them, none is evaluated.
+        """
         functions = self._functions(call)
         if functions is None:
             return [FunctionOutcome(missing=True)] * len(call.functions)
@@ -92,13 +101,14 @@ class Calls:
             if not activity.info().is_local:
                 return await _alive(owner, evaluate, await LostAttempts.before_this_one(call.carried, limit=limit))
             if call.taken_over:
+                # Another worker may have died of this call. Without the check it would kill one worker after the other.
                 await check_workflow_task(owner, limit)
             return await evaluate()
         except (LostAttemptsError, StepTimeoutError) as error:
             return [FunctionOutcome(error=error_info(error), non_retryable=True)] * len(functions)
 
     def _functions(self, call: FunctionCall) -> list[tuple[str, WorkflowFunction]] | None:
-        """The functions with their ids; None when one is missing and the caller has another way."""
+        """Return the functions with their ids, or None if one is missing in a local activity."""
         workflow = self._workflow(call.workflow_id)
         known = WorkflowFunctions() if workflow is None else workflow.functions
         found: list[tuple[str, WorkflowFunction]] = []
@@ -150,7 +160,7 @@ class Calls:
 
     @activity.defn(name=ACTIVITY_VALIDATE)
     async def enter(self, call: ValidationCall) -> ValidationOutcome:
-        """Check data against a workflow's schemas."""
+        """Validate data with a workflow's schemas."""
         workflow = self._workflow(call.workflow_id)
         if workflow is None:
             if activity.info().is_local:
@@ -167,7 +177,7 @@ class Calls:
 
     @activity.defn(name=ACTIVITY_CALLBACK)
     async def callback(self, call: CallbackCall) -> FunctionOutcome:
-        """Run a callback of a workflow. What it raises is reported, not retried."""
+        """Run a callback of a workflow. An exception of the callback is reported and not retried."""
         workflow = self._workflow(call.workflow_id)
         if workflow is None:
             raise _workflow_not_registered(call.workflow_id)
@@ -212,7 +222,7 @@ class Calls:
 
 
 async def _alive(owner: str, perform: Callable[[], Awaitable[T]], lost: LostAttempts) -> T:
-    """Do something with a heartbeat, within the activity's time limit."""
+    """Run ``perform`` with a heartbeat, within the activity's time limit."""
     limit = activity.info().start_to_close_timeout or timedelta(hours=1)
     if lost.was_overdue:
         raise body.overdue(owner, milliseconds(limit))
@@ -236,6 +246,7 @@ def _owner(call: FunctionCall, function_id: str) -> str:
 
 
 def _admitted(workflow: WorkflowDefinition, call: ValidationCall) -> ValidationOutcome:
+    """Validate the data of a call. Raises `SchemaValidationError`."""
     if call.kind == "output":
         validated(
             workflow.output_schema,
@@ -256,7 +267,10 @@ def _admitted(workflow: WorkflowDefinition, call: ValidationCall) -> ValidationO
 
 
 def _parsed(function: WorkflowFunction, value: Any, owner: str) -> Any:
-    """The input as the function expects it: its own annotation binds, the schema of the entry before is an offer."""
+    """Return the input as the function expects it.
+
+    The function's own annotation is binding. The schema of the previous entry is used only if the input matches it.
+    """
     own = function.body.input_schema
     if own is not None:
         code = "WORKFLOW_FUNCTION_INPUT_VALIDATION_FAILED"
@@ -281,12 +295,12 @@ def _as_data(function: WorkflowFunction, value: Any, *, what: str) -> Any:
 
 @activity.defn(name=ACTIVITY_NOOP)
 async def noop() -> None:
-    """Do nothing: once around the worker."""
+    """Do nothing. The workflow awaits one round trip through the worker."""
 
 
 @activity.defn(name=ACTIVITY_REQUEST_CANCEL)
 async def request_cancel() -> None:
-    """Request the cancellation of the run that this is part of."""
+    """Request the cancellation of the run that this activity belongs to."""
     info = activity.info()
     assert info.workflow_id is not None
     await activity.client().get_workflow_handle(info.workflow_id, run_id=info.workflow_run_id).cancel()
@@ -294,7 +308,7 @@ async def request_cancel() -> None:
 
 @activity.defn(dynamic=True)
 async def missing_step(_: Sequence[RawValue]) -> Any:
-    """Stands for every step that this worker does not have: a clear error, which heals when a worker has the step."""
+    """Fail for any step that this worker lacks. Temporal retries until a worker has the step."""
     raise _not_registered(f"The step `{activity.info().activity_type}`", "StepNotRegistered")
 
 

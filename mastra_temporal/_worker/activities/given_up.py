@@ -1,4 +1,4 @@
-"""Why an attempt is not wanted any more, and what became of the one before it: asked of the server when it matters."""
+"""Ask the server why an attempt is no longer wanted, and how the attempt before it ended."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["pending_activity", "why_given_up"]
 
 RUNNING = WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_RUNNING
 LATEST_EVENTS = 200
-"""Among which a replacement is looked for."""
+"""Number of latest history events that are searched for a replacement of the attempt."""
 CANCELED = WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_CANCELED
 CLOSED_FROM_OUTSIDE = (
     WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_TERMINATED,
@@ -29,12 +29,13 @@ CLOSED_FROM_OUTSIDE = (
 
 
 async def why_given_up(client: Client, info: activity.Info, *, known: bool) -> AbortReason:
-    """Why the server does not want an attempt any more.
+    """Return why the server no longer wants an attempt.
 
     Args:
         client: The client.
         info: The attempt.
-        known: Whether the server knows the attempt and says that it was canceled. Otherwise it is over for it.
+        known: Whether the server still knows the attempt and requested its cancellation. If False, the server has ended
+            it.
     """
     try:
         run = await _describe(client, info, info.workflow_run_id)
@@ -45,6 +46,8 @@ async def why_given_up(client: Client, info: activity.Info, *, known: bool) -> A
             return "restarted"
         if status in CLOSED_FROM_OUTSIDE:
             latest = await _describe(client, info, None)
+            # After a time travel or `restart()`, a terminated run continues in a new execution under the same workflow
+            # ID.
             goes_on = latest.workflow_execution_info.execution.run_id != info.workflow_run_id
             return "restarted" if goes_on else "canceled"
     except RPCError:
@@ -53,7 +56,7 @@ async def why_given_up(client: Client, info: activity.Info, *, known: bool) -> A
 
 
 async def pending_activity(client: Client, info: activity.Info) -> PendingActivityInfo | None:
-    """What the server knows of an attempt's activity."""
+    """Return what the server knows about an attempt's activity, or None if it is not pending."""
     return _pending(await _describe(client, info, info.workflow_run_id), info)
 
 
@@ -62,7 +65,10 @@ def _pending(run: DescribeWorkflowExecutionResponse, info: activity.Info) -> Pen
 
 
 async def _is_replaced(client: Client, info: activity.Info, run: DescribeWorkflowExecutionResponse) -> bool:
-    """Whether the run has scheduled the activity once more, although this attempt has not ended: see `Attempts`."""
+    """Return whether the run has scheduled the activity again although this attempt has not ended.
+
+    The activity ID of the replacement has the next number: see `Attempts` in ``_worker/workflow/attempts.py``.
+    """
     name, _, number = info.activity_id.partition("#")
     replacement = f"{name}#{int(number or 1) + 1}"
     if any(item.activity_id == replacement for item in run.pending_activities):

@@ -1,11 +1,12 @@
-"""The heartbeat of one attempt: it carries what survives a killed worker, and is told what became of the attempt.
+"""The heartbeat of one attempt. It stores what must survive a killed worker, and detects what happened to the attempt.
 
-It begins with the body, not before: an attempt that waits for a thread, or for an event loop that is blocked, is not
-alive, and the server gives it to another worker. From then on it depends on the process alone (`HeartbeatThread`).
+It begins with the body and not earlier. An attempt that waits for a thread or for a blocked event loop makes no
+progress, so the server should give it to another worker. Once begun, it needs only a running process
+(`HeartbeatThread`).
 
-The beats that count are our own calls, since the SDK sends its own from the event loop. The SDK is told now and then
-that the attempt is alive, or it would take it for dead; and it sends what is recorded at an attempt's end, because it
-knows how to send that before the result.
+We send the heartbeats that count ourselves, because the SDK sends its own from the event loop, which may be blocked.
+The SDK still gets a heartbeat now and then, or it would assume that the attempt timed out. It also sends what is
+recorded at the end of an attempt, because it guarantees that this heartbeat precedes the result.
 """
 
 from __future__ import annotations
@@ -37,70 +38,68 @@ __all__ = ["AttemptLost", "Heartbeat"]
 _logger = logging.getLogger("mastra_temporal.worker")
 
 INTERVAL_SECONDS = 1.0
-"""Between two beats at most: `Run.restart` takes a step for lost that has not beaten for 2.5 s."""
+"""Maximum seconds between two heartbeats. `Run.restart` assumes that a step is lost after 2.5 s without one."""
 FIRST_SECONDS = 0.5
-"""After so long the first beat is sent. A body that is over before costs none."""
+"""Seconds until the first heartbeat. A shorter body sends none."""
 LATE_SECONDS = 1.0
-"""An attempt that begins later than this after its worker took it asks first whether it is still wanted.
-
-Its worker was blocked, frozen or cut off meanwhile. No other worker is given the step sooner: `restart()` waits for
-2.5 s of silence, a terminated run for 2 s. Where the clock is ahead of the server's by more, each step costs one call;
-where it is behind, the question is asked later.
-"""
+"""Seconds from an attempt's start to its body, after which it first asks the server whether it is still wanted."""
 BEATS_PER_TIMEOUT = 4
-"""At least, where the heartbeat timeout is short."""
+"""Minimum number of heartbeats within a short heartbeat timeout."""
 NEVER = float("inf")
+"""A time that never comes."""
 ANSWER_TIMEOUT = timedelta(seconds=2)
+"""How long to wait for the server's answer to one heartbeat."""
 
 CUT_OFF = 0.8
-"""The part of the heartbeat timeout after which an attempt that the server does not hear of is lost."""
+"""Fraction of the heartbeat timeout without an answer after which an attempt is lost."""
 RECONNECT_SECONDS = 1.0
-"""What an attempt gets to reach the server after its process stood still."""
+"""Seconds that an attempt gets to reach the server after its process was frozen."""
 BLOCKED_LIMIT_SECONDS = 300.0
-"""An event loop that has been blocked for so long does not come back: its attempts beat no more."""
+"""Seconds after which a blocked event loop counts as dead. Its attempts send no more heartbeats."""
 
 SDK_SECONDS = 10.0
-"""Between two signs of life for the SDK, at most. It waits for 5 s longer than the server does."""
+"""Maximum seconds between two heartbeats to the SDK. Its own timeout is 5 s longer than the server's."""
 SDK_GRACE_SECONDS = 2.0
+"""Seconds added to half the heartbeat timeout, if that is shorter than `SDK_SECONDS`."""
 
 
 class AttemptLost(ApplicationError):
-    """The attempt decides nothing, whatever its body does: Temporal tries again, without counting a failure."""
+    """The attempt is lost, whatever its body does. Temporal retries it without counting a failure of the step."""
 
     def __init__(self, message: str, kind: str, *, retry_after: timedelta | None = None) -> None:
         """Create the error.
 
         Args:
             message: What happened.
-            kind: The error's type for Temporal.
-            retry_after: How long Temporal waits; by default as after a crash.
+            kind: The error's type in Temporal.
+            retry_after: Delay before the retry. None uses the retry policy, as after a crash.
         """
         super().__init__(message, type=kind, next_retry_delay=retry_after, category=ApplicationErrorCategory.BENIGN)
 
 
 class Heartbeat:
-    """The heartbeat of the activity that is running, and what it has recorded for the next attempt.
+    """The heartbeat of the running activity, and what it records for the next attempt.
 
-    ``async with`` it while user code runs; call `begin` when that begins. The block raises `AttemptLost`, whatever it
-    came to, if the attempt was cut off from the server.
+    Use it with ``async with`` around user code, and call `begin` when that begins. If the attempt loses its connection
+    to the server, the block raises `AttemptLost`, whatever the body returned or raised.
     """
 
     def __init__(self, owner: str, lost: LostAttempts) -> None:
-        """Create it.
+        """Create the heartbeat of the running activity.
 
         Args:
             owner: Whose heartbeat it is, for messages.
-            lost: What became of the attempts before.
+            lost: What is known of the attempts before this one.
         """
         self.owner = owner
         self.lost = lost
         self.recorded = lost.recorded
-        """What the next beat says."""
+        """The details of the next heartbeat."""
         self.abort_signal = AbortSignal()
         self.given_up = Future[bool]()
-        """Set when the attempt is not wanted any more: whether its result still is."""
+        """Set when the attempt is no longer wanted. The value is whether its result still counts."""
         self.is_cut_off = False
-        """Whether the attempt was told so: it is lost, also when the server comes back."""
+        """Whether the attempt lost its connection to the server. It stays lost even if the server answers again."""
         self._info = activity.info()
         self._client = activity.client()
         timeout = self._info.heartbeat_timeout
@@ -126,21 +125,23 @@ class Heartbeat:
         self._due = NEVER
         HEARTBEATS.remove(self)
         self._watching.__exit__(None, None, None)
-        if self._beating is not None:  # it must not come after what is recorded at the end
+        # A heartbeat that arrives late would overwrite what `count_failure` or `hand_back` recorded, and a failure or a
+        # planned shutdown would count as a lost attempt.
+        if self._beating is not None:
             await asyncio.wait({asyncio.wrap_future(self._beating)}, timeout=ANSWER_TIMEOUT.total_seconds())
         if self.is_cut_off and not self.given_up.done():
-            # Another attempt may be under way: whatever this one came to, it decides nothing.
+            # Another attempt may already be running. This one must report neither a result nor a failure.
             activity.heartbeat(self.recorded)
             raise AttemptLost(f"{self.owner}: the worker was cut off from the server", "CutOff") from None
 
     # The attempt, from its beginning to its end
 
     async def begin(self) -> None:
-        """Begin to beat. An attempt that others came before, or that is late, asks the server first.
+        """Begin to send heartbeats. A repeated or late attempt first asks the server whether it is still wanted.
 
         Raises:
-            AttemptLost: The server has given it up while it waited for its turn.
-            LostAttemptsError: Too many in a row were lost before it.
+            AttemptLost: The server gave the attempt up before its body could begin.
+            LostAttemptsError: Too many attempts in a row were lost before this one.
         """
         self._take_turn()
         if self._must_ask():
@@ -148,7 +149,7 @@ class Heartbeat:
         self._start()
 
     def begin_in_thread(self) -> None:
-        """`begin`, in a thread."""
+        """Do the same as `begin`, from a thread."""
         self._take_turn()
         if self._must_ask():
             asyncio.run_coroutine_threadsafe(self._ask(), self._loop).result()
@@ -156,6 +157,7 @@ class Heartbeat:
 
     def _take_turn(self) -> None:
         if time.monotonic() - self._received > CUT_OFF * self._timeout:
+            # The server has timed this attempt out or is about to. The body would run twice at once.
             raise AttemptLost(f"{self.owner} waited too long for its turn on this worker.", "NotBegun")
         self.recorded = self.lost.with_this_one(self._client.identity)
 
@@ -164,6 +166,8 @@ class Heartbeat:
         return late > min(LATE_SECONDS, self._timeout / 2) or self.lost.is_repeated
 
     async def _ask(self) -> None:
+        # Send the raised count and await the answer before the body runs. Otherwise code that kills its worker at once
+        # would never reach `max_lost_attempts`.
         await self.lost.check(self.owner)
         asked = time.monotonic()
         try:
@@ -172,7 +176,7 @@ class Heartbeat:
             over = error.status == RPCStatusCode.NOT_FOUND
             what = "when its attempt was over already" if over else "out of reach of the server"
             raise AttemptLost(f"{self.owner} began {what}.", "NotBegun") from error
-        if time.monotonic() - asked > CUT_OFF * self._timeout:  # the event loop was blocked meanwhile
+        if time.monotonic() - asked > CUT_OFF * self._timeout:  # the event loop was blocked in the meantime
             raise AttemptLost(f"{self.owner} was held up before it could begin.", "NotBegun")
 
     def _start(self) -> None:
@@ -181,29 +185,31 @@ class Heartbeat:
         self._due = self._answered + min(FIRST_SECONDS, self._interval)
 
     def save(self, value: Any) -> None:
-        """Take over a checkpoint of the body, which may run in a thread; the next beat, due at once, carries it."""
+        """Record a checkpoint of the body, from any thread. The next heartbeat carries it and is due at once."""
         progress = {"value": value, "lost": 0} if value != self.recorded.value else {}
         self.recorded = self.recorded.model_copy(update=progress)
-        if not self._ended:  # the body may be a thread that nobody waits for
+        if not self._ended:  # the body may be an abandoned thread
             self._due = min(self._due, time.monotonic())
 
     def count_failure(self) -> None:
-        """Record that the step's own code failed: on its way to the server before the failure is reported."""
+        """Record that the step's own code failed. The SDK sends this heartbeat before it reports the failure."""
         self.recorded = Checkpoint(failures=self.recorded.failures + 1, value=self.recorded.value)
         activity.heartbeat(self.recorded)
 
     def hand_back(self) -> None:
-        """Record that the attempt does not count as lost, although it did not come to its end."""
+        """Record that the attempt does not count as lost although it did not finish."""
         self.recorded = self.recorded.model_copy(update={"lost": self.lost.recorded.lost})
         activity.heartbeat(self.recorded)
 
     # On the thread
 
     def tick(self, now: float, *, awake_since: float) -> None:
-        """See `Beating`."""
+        """Send a heartbeat if one is due, and detect a lost connection. See `Beating`."""
         if self._due == NEVER:
             return
         silent = now - self._answered > CUT_OFF * self._timeout
+        # After the process was frozen, the last answer is old although the server can be reached. Without the second
+        # condition every resumed process would abandon its attempts.
         if silent and now - awake_since > min(RECONNECT_SECONDS, self._timeout / 2):
             self.is_cut_off = True
             self.abort_signal._set("cut_off")  # pyright: ignore[reportPrivateUsage]
@@ -235,10 +241,16 @@ class Heartbeat:
             self.given_up.set_result(known and reason == "canceled")
 
     async def _send(self, *, retry: bool) -> bool:
-        """Beat once.
+        """Send one heartbeat.
+
+        Args:
+            retry: Whether to retry the call if it fails.
 
         Returns:
-            Whether the attempt is canceled.
+            Whether the server requests the cancellation of the attempt.
+
+        Raises:
+            RPCError: The server could not be reached, or does not know the attempt (NOT_FOUND).
         """
         answer = await self._client.workflow_service.record_activity_task_heartbeat(
             RecordActivityTaskHeartbeatRequest(
@@ -257,7 +269,7 @@ class Heartbeat:
         if recorded is not self._encoded[0]:
             try:
                 self._encoded = (recorded, Payloads(payloads=await self._converter.encode([recorded])))
-            except Exception:  # a codec that can be used on the worker's own event loop alone
+            except Exception:  # a codec may be bound to the worker's event loop
                 _logger.warning("The checkpoint of %s could not be encoded", self.owner, exc_info=True)
                 self._encoding_fails = True
                 self._encoded = (recorded, self._encoded[1])
@@ -266,18 +278,21 @@ class Heartbeat:
     # For the SDK
 
     def tell_sdk(self) -> None:
-        """Have the SDK send a beat, and hear of a cancellation by its answer. Called in the activity's own loop."""
+        """Let the SDK send a heartbeat and learn of a cancellation by the answer. Call it in the activity's loop."""
         if self._began and not self._ended:
             activity.heartbeat(self.recorded)
 
     async def _keep_sdk(self) -> None:
-        """Tell the SDK that the attempt is alive: it would not report the result of one that it takes for dead."""
+        """Send a heartbeat through the SDK. Otherwise it assumes that the attempt timed out and drops its result."""
         self._sdk_told = time.monotonic()
         if self._encoding_fails or self._watch.blocked_seconds < FIRST_SECONDS:
             self._loop.call_soon_threadsafe(self.tell_sdk, context=self._context)
             return
         others = asyncio.all_tasks()
-        self._context.copy().run(self.tell_sdk)  # what it does takes a task of the running loop, whichever that is
+        # The activity's event loop is blocked. `activity.heartbeat` creates a task on the running loop, which is this
+        # thread's. Finish it here: the SDK awaits it when the activity ends, and a pending task of another loop would
+        # raise there.
+        self._context.copy().run(self.tell_sdk)
         await asyncio.gather(*(asyncio.all_tasks() - others))
 
 

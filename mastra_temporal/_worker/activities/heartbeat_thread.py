@@ -1,7 +1,7 @@
-"""The thread that beats for all attempts of this process, whatever their own event loops and threads are busy with.
+"""The thread that sends the heartbeats of all attempts of this process, even if their event loops or threads are busy.
 
-It has an event loop of its own. It needs Python's lock for some microseconds a second: only code that keeps that lock
-to itself, or a process that stands still, can hold it up.
+It runs its own event loop and needs the GIL for some microseconds per second. Only code that holds the GIL, or a frozen
+process, can delay it.
 """
 
 from __future__ import annotations
@@ -18,44 +18,50 @@ from mastra_temporal._worker.activities.loop_watch import LoopWatch
 __all__ = ["HEARTBEATS", "Beating", "HeartbeatThread"]
 
 TICK_SECONDS = 0.1
+"""Seconds between two rounds of the thread."""
 IDLE_SECONDS = 5.0
-"""How long the thread stays when there is nothing to do."""
+"""Seconds after which an idle thread ends."""
 FROZEN_SECONDS = 1.0
-"""A tick that takes so long means that the process stood still."""
+"""Seconds that one round may take. A longer one means that the process was frozen."""
 
 
 class Beating(Protocol):
-    """What the thread beats for."""
+    """An attempt that the thread sends heartbeats for."""
 
     def tick(self, now: float, *, awake_since: float) -> None:
-        """Do what is due. Called ten times a second, on the thread's event loop."""
+        """Do what is due. The thread calls this ten times a second, on its event loop.
+
+        Args:
+            now: The current time of ``time.monotonic()``.
+            awake_since: The time since which the process has not been frozen.
+        """
         ...
 
 
 class HeartbeatThread:
-    """One thread for a process. It exists while there is something to beat for or to watch."""
+    """The one heartbeat thread of a process. It runs only while there is an attempt to serve or a loop to watch."""
 
     def __init__(self) -> None:
-        """There is nothing to do yet."""
+        """Create it without starting the thread."""
         self._lock = threading.Lock()
         self._attempts = set[Beating]()
         self._watches: dict[asyncio.AbstractEventLoop, LoopWatch] = {}
         self._running = False
 
     def add(self, attempt: Beating) -> None:
-        """Begin to beat for an attempt."""
+        """Start to send heartbeats for an attempt."""
         with self._lock:
             self._attempts.add(attempt)
             self._start()
 
     def remove(self, attempt: Beating) -> None:
-        """Beat no more for an attempt. A tick that has begun may still reach it."""
+        """Stop sending heartbeats for an attempt. A round that has begun may still call it."""
         with self._lock:
             self._attempts.discard(attempt)
 
     @contextlib.contextmanager
     def watching(self) -> Generator[LoopWatch, None, None]:
-        """Watch the running event loop for the length of the block."""
+        """Watch the running event loop while the block runs."""
         loop = asyncio.get_running_loop()
         with self._lock:
             watch = self._watches.setdefault(loop, LoopWatch())
@@ -84,12 +90,14 @@ class HeartbeatThread:
                 attempts, watches = list(self._attempts), list(self._watches.values())
                 if attempts or watches:
                     busy_at = now
+                # End under the lock that `add` takes. Otherwise an attempt added now would get no heartbeats.
                 elif now - busy_at > IDLE_SECONDS:
                     self._running = False
                     return
             frozen = now - before > FROZEN_SECONDS
             awake_since = now if frozen else awake_since
             for watch in watches:
+                # The frozen time is not the fault of the code that runs on the loop: do not report it as blocking.
                 if frozen:
                     watch.forgive()
                 watch.look()

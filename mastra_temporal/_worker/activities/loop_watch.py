@@ -1,4 +1,4 @@
-"""Is an event loop blocked, since when, and by whose code? Asked from another thread."""
+"""Detect from another thread whether an event loop is blocked, since when, and by which code."""
 
 from __future__ import annotations
 
@@ -14,45 +14,46 @@ __all__ = ["LoopWatch"]
 _logger = logging.getLogger("mastra_temporal.worker")
 
 LOGGED_SECONDS = 1.0
-"""A loop that was blocked for longer is logged."""
+"""Seconds of blocking after which a warning is logged."""
 SAMPLED_SECONDS = 0.3
-"""After so long without an answer it is noted what the loop is busy with."""
+"""Seconds without an answer after which the code that runs on the loop is recorded."""
 
 
 class LoopWatch:
-    """The watch over one event loop. Made in the loop's thread, used by another one."""
+    """Watches one event loop. It is created in the loop's thread and used from another one."""
 
     def __init__(self) -> None:
         """Watch the running loop."""
         self.users = 0
-        """How many want the watch."""
+        """Number of blocks that use this watch."""
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
         self._asked: float | None = None
         self._busy_with: str | None = None
 
     def look(self) -> None:
-        """Ask the loop for a sign of life, unless it owes one already."""
+        """Ask the loop for an answer. If an earlier one is still missing, record which code blocks the loop."""
         if self._asked is None:
             self._busy_with = None
             self._asked = time.monotonic()
-            with contextlib.suppress(RuntimeError):  # it was closed
+            with contextlib.suppress(RuntimeError):  # the loop is closed
                 self._loop.call_soon_threadsafe(self._answer)
         elif self.blocked_seconds > SAMPLED_SECONDS:
             self._busy_with = self._sample() or self._busy_with
 
     def forgive(self) -> None:
-        """Begin anew: the whole process stood still."""
+        """Restart the measurement, because the whole process was frozen."""
         if self._asked is not None:
             self._asked = time.monotonic()
 
     @property
     def blocked_seconds(self) -> float:
-        """For how long the loop has owed a sign of life."""
+        """Seconds for which the loop has not answered."""
         asked = self._asked
         return 0 if asked is None else time.monotonic() - asked
 
     def _answer(self) -> None:
+        """Note that the loop has answered, and log a warning if it was blocked. Runs on the loop."""
         blocked, self._asked = self.blocked_seconds, None
         if blocked > LOGGED_SECONDS and self._busy_with is not None:
             _logger.warning(
@@ -63,7 +64,7 @@ class LoopWatch:
             )  # fmt: skip
 
     def _sample(self) -> str | None:
-        """The task that keeps the loop, and where it is."""
+        """Return the task that occupies the loop, and the line that it executes."""
         task = asyncio.current_task(self._loop)
         frame = sys._current_frames().get(self._thread)  # pyright: ignore[reportPrivateUsage]
         if task is None or frame is None:

@@ -1,8 +1,8 @@
-"""How many attempts in a row were lost: their workers died, or did not answer. There is a limit.
+"""Count how many attempts in a row were lost, because their workers died or did not answer, and enforce a limit.
 
-Code that kills its worker would otherwise kill one after the other. Each attempt is counted when it begins, as if it
-were going to be lost: then it need not say anything any more. One that fails by itself starts the count anew, and so
-does a new checkpoint; one that is handed back takes itself out.
+Without a limit, code that kills its worker would kill one worker after the other. Each attempt is counted as lost when
+it begins, because a killed worker cannot report anything later. A failure of the step or a new checkpoint resets the
+count. An attempt that is handed back restores it.
 """
 
 from __future__ import annotations
@@ -22,61 +22,71 @@ from mastra_temporal.errors import LostAttemptsError
 __all__ = ["LostAttempts", "died_unrecorded", "effective_limit"]
 
 NAMED_WORKERS = 3
-"""The last ones, which the error names."""
+"""Number of latest workers that the error names."""
 ALIVE = timedelta(seconds=3.5)
-"""Between the last beat of an attempt that reached its time limit alive, and the next attempt, at most. It beat every
-second, and Temporal waits for one before it tries again."""
+"""Maximum time from the last heartbeat of a living attempt to the next attempt, if the first exceeded its time limit.
+
+A living attempt sends a heartbeat every second, and Temporal waits one second before it retries.
+"""
 
 
 @dataclass(frozen=True)
 class LostAttempts:
-    """What became of the attempts before this one."""
+    """What is known of the attempts before this one."""
 
     recorded: Checkpoint
-    """What they recorded."""
+    """The heartbeat details that they recorded."""
     is_repeated: bool
-    """Whether there were any."""
+    """Whether there were earlier attempts."""
     limit: int | None
-    """How many may be lost in a row; None for any number."""
+    """How many attempts may be lost in a row; None for no limit."""
     was_overdue: bool = False
-    """Whether the last one was alive until the server ended it at its time limit: it could not say so itself, since its
-    code blocked the event loop. That is no loss, but a failure of the step. This attempt is to report it."""
+    """Whether the last attempt was alive until the server ended it at its time limit.
+
+    Its code blocked the event loop, so it could not report the timeout itself. That is not a lost attempt but a failure
+    of the step, which this attempt reports.
+    """
 
     @classmethod
     async def before_this_one(cls, carried: Checkpoint | None, *, limit: int | None) -> LostAttempts:
-        """Of the activity that is running.
+        """Return what is known of the attempts before the running one.
 
         Args:
-            carried: What an attempt recorded that ``restart()`` gave up.
-            limit: How many may be lost in a row; None for any number.
+            carried: What the attempt that ``restart()`` gave up had recorded.
+            limit: How many attempts may be lost in a row; None for no limit.
         """
         info = activity.info()
         recorded = carried or Checkpoint()
         if info.heartbeat_details:
             recorded = Checkpoint.model_validate(info.heartbeat_details[0])
+        # `begun` or an empty record means that the last attempt did not end by itself. Only the server knows how it
+        # ended.
         if info.attempt > 1 and (recorded.begun or recorded == Checkpoint()):
             last = await _timed_out(info)
             if last is not None and _was_alive_to_the_end(last):
                 return cls(recorded, True, limit, was_overdue=True)
             if last is not None and not recorded.begun:
-                recorded = Checkpoint(lost=1, begun=True)  # it was lost before it could record anything
+                recorded = Checkpoint(lost=1, begun=True)  # the attempt was lost before its first heartbeat
         return cls(recorded, info.attempt > 1 or recorded != Checkpoint(), limit)
 
     @property
     def is_restart(self) -> bool:
-        """Whether this attempt repeats one that did not come to its end."""
+        """Whether this attempt repeats one that did not finish."""
         return bool(self.recorded.begun)
 
     def with_this_one(self, identity: str) -> Checkpoint:
-        """What the attempt says when it begins on the worker of that identity."""
+        """Return the heartbeat details of this attempt when it begins on the worker with this identity."""
         workers = [*(self.recorded.workers or []), identity][-NAMED_WORKERS:]
         return self.recorded.model_copy(update={"lost": self.recorded.lost + 1, "begun": True, "workers": workers})
 
     async def check(self, owner: str) -> None:
-        """Refuse to begin when too many were lost.
+        """Raise an error if too many attempts were lost.
+
+        Args:
+            owner: Whose attempts they are, for the message.
 
         Raises:
-            LostAttemptsError: They were.
+            LostAttemptsError: The limit is reached.
         """
         if self.limit is None or self.recorded.lost < self.limit:
             return
@@ -89,17 +99,17 @@ class LostAttempts:
 
 
 def effective_limit(of_step: int | None, of_worker: int | None) -> int | None:
-    """The limit of a step: what its call says (0 for none, None for nothing), or the worker's own."""
+    """Return the limit of a step: the one of its call (0 for no limit, None if not set), or else the worker's."""
     return of_worker if of_step is None else of_step or None
 
 
 def died_unrecorded(pending: PendingActivityInfo) -> Checkpoint:
-    """What is assumed of an attempt that was lost before it could record anything."""
+    """Return the heartbeat details to assume for an attempt that was lost before its first heartbeat."""
     return Checkpoint(lost=1, begun=True, workers=[pending.last_worker_identity])
 
 
 async def _timed_out(info: activity.Info) -> PendingActivityInfo | None:
-    """The activity, if the attempt before this one timed out; None if it ended otherwise, or was that of a restart."""
+    """Return the pending activity if the attempt before this one timed out, and None otherwise."""
     try:
         pending = await pending_activity(activity.client(), info)
     except RPCError:
@@ -108,9 +118,10 @@ async def _timed_out(info: activity.Info) -> PendingActivityInfo | None:
 
 
 def _was_alive_to_the_end(last: PendingActivityInfo) -> bool:
-    """Whether an attempt reached its time limit with its worker alive.
+    """Return whether the worker of an attempt was alive when the attempt reached its time limit.
 
-    A dead worker is found out by the time limit, too, where that is shorter than the heartbeat timeout.
+    If the time limit is shorter than the heartbeat timeout, a dead worker also shows as a start-to-close timeout. Then
+    the last heartbeat is older.
     """
     if _timeout_of(last) != TimeoutType.TIMEOUT_TYPE_START_TO_CLOSE:
         return False
@@ -122,6 +133,7 @@ def _timeout_of(last: PendingActivityInfo) -> TimeoutType.ValueType:
 
 
 async def _last_end(info: activity.Info) -> str:
+    """Describe how the last attempt ended, for the message."""
     last = await _timed_out(info)
     if last is None:
         return "given up by restart()."

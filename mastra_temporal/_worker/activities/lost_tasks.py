@@ -1,4 +1,4 @@
-"""Workflow tasks that workers died of: a condition, mapping, duration or schema that kills them has a limit, too."""
+"""Limit the workflow tasks in which workers die: conditions, mappings, durations and schemas run inside them."""
 
 from __future__ import annotations
 
@@ -19,17 +19,22 @@ from mastra_temporal.errors import LostAttemptsError
 __all__ = ["check_workflow_task"]
 
 LATEST_EVENTS = 100
-"""Among which the recorded losses are looked for."""
+"""Number of latest history events that are searched for recorded losses."""
 TASK_ENDS = {EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED, EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED}
+"""Events that end a workflow task with a decision of its worker."""
 
 
 async def check_workflow_task(owner: str, limit: int | None) -> None:
-    """Refuse to run user code in the workflow task under way when too many workers died of it.
+    """Raise an error if too many workers died during the current workflow task.
 
-    If the server does not say how many they were, the code may run.
+    If the server cannot be asked, the code may run.
+
+    Args:
+        owner: Whose code is about to run, for the message.
+        limit: How many workers may be lost in a row; None for no limit.
 
     Raises:
-        LostAttemptsError: They did.
+        LostAttemptsError: The limit is reached.
     """
     if limit is None:
         return
@@ -47,7 +52,7 @@ async def check_workflow_task(owner: str, limit: int | None) -> None:
 
 
 async def _lost_in_a_row() -> int:
-    """How often the workflow task under way was lost before."""
+    """Return how many attempts of the current workflow task were lost."""
     info, client = activity.info(), activity.client()
     execution = WorkflowExecution(workflow_id=info.workflow_id or "", run_id=info.workflow_run_id or "")
     latest = await client.workflow_service.get_workflow_execution_history_reverse(
@@ -61,12 +66,13 @@ async def _lost_in_a_row() -> int:
     description = await client.workflow_service.describe_workflow_execution(
         DescribeWorkflowExecutionRequest(namespace=client.namespace, execution=execution)
     )
-    # From the second attempt on the server only counts.
+    # From the second attempt on, the server writes no events and only increments the attempt number. Without adding it,
+    # the count would stay at one.
     return recorded + max(description.pending_workflow_task.attempt - 2, 0)
 
 
 def _recorded_losses(latest_first: Iterable[HistoryEvent]) -> int:
-    """How many losses were recorded since the run last got on."""
+    """Count the losses recorded since the run last made progress."""
     losses, next_event = 0, None
     for event in latest_first:
         if _is_loss(event):
@@ -78,7 +84,10 @@ def _recorded_losses(latest_first: Iterable[HistoryEvent]) -> int:
 
 
 def _is_loss(event: HistoryEvent) -> bool:
-    """Whether a worker did not answer, or `restart()` saw that it was gone and took the task from it."""
+    """Return whether a workflow task was lost: its worker did not answer, or `restart()` failed the task in its place.
+
+    A real reset has the same cause, but names a new run.
+    """
     if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT:
         timeout = event.workflow_task_timed_out_event_attributes.timeout_type
         return timeout == TimeoutType.TIMEOUT_TYPE_START_TO_CLOSE
@@ -87,7 +96,11 @@ def _is_loss(event: HistoryEvent) -> bool:
 
 
 def _is_extended(event: HistoryEvent, next_event: HistoryEvent | None) -> bool:
-    """Whether a task ended only to begin anew at once, because its local activities take longer than a task may."""
+    """Return whether a workflow task was only extended because its local activities take longer than its timeout.
+
+    The SDK then completes the task and asks for a new one. That is no progress: the count would restart at each
+    extension.
+    """
     return (
         event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
         and next_event is not None

@@ -1,7 +1,7 @@
-"""A step's activity: validates, runs the body, reports what came of it, and counts the step's own failures.
+"""The activity of a step: validate the input, run the body, report the outcome, and count the step's own failures.
 
-Temporal retries an activity without limit, because a crash is not a failure of the step. So the limit of ``retries`` is
-kept here: failures are counted in the heartbeat's details, which survive a killed worker.
+Temporal retries the activity without a limit, because a crash is not a failure of the step. So the limit of ``retries``
+is enforced here. Failures are counted in the heartbeat details, which survive a killed worker.
 """
 
 from __future__ import annotations
@@ -61,20 +61,20 @@ from mastra_temporal.errors import PayloadTooLargeError, SerializationError
 __all__ = ["StepRunner"]
 
 LONGEST_DELAY_MS = 100 * 365 * 24 * 3_600_000
-"""What a growing delay comes to where it has no limit: a hundred years can still be written."""
+"""Maximum retry delay in milliseconds, if the step sets none: 100 years, which Temporal can still represent."""
 
 
 class StepRunner:
-    """Runs one step whenever its activity is called."""
+    """Runs one step each time its activity is called."""
 
     def __init__(self, mastra: Registry, workflow: WorkflowDefinition, step: Step[Any, Any], threads: Executor) -> None:
         """Create the runner of a step.
 
         Args:
             mastra: The registry.
-            workflow: The step's workflow.
+            workflow: The workflow of the step.
             step: The step.
-            threads: Where it runs if it is not async.
+            threads: The threads for steps that are not async.
         """
         self.mastra = mastra
         self.workflow = workflow
@@ -82,7 +82,7 @@ class StepRunner:
         self.threads = threads
 
     async def run(self, call: StepCall) -> StepOutcome:
-        """The activity."""
+        """Execute the activity."""
         limit = effective_limit(call.max_lost_attempts, self.mastra.max_lost_attempts)
         lost = await LostAttempts.before_this_one(call.carried, limit=limit)
         attempt = Attempt(self, call, lost)
@@ -95,7 +95,7 @@ class StepRunner:
             raise
         except Exception as error:
             failure = attempt.failure(error)
-        # Not in the handler: there Temporal would find the user's error as the context of ours.
+        # Raise outside the handler: the user's error, whose methods may raise, must not become the context of ours.
         raise failure
 
 
@@ -103,7 +103,13 @@ class Attempt:
     """One attempt of a step."""
 
     def __init__(self, runner: StepRunner, call: StepCall, lost: LostAttempts) -> None:
-        """Prepare an attempt."""
+        """Prepare an attempt.
+
+        Args:
+            runner: The runner of the step.
+            call: The argument of the activity.
+            lost: What is known of the attempts before this one.
+        """
         self.mastra = runner.mastra
         self.step = step = runner.step
         self.call = call
@@ -118,7 +124,7 @@ class Attempt:
         self.resume_payload: Any = None
 
     async def run(self, threads: Executor) -> StepOutcome:
-        """Validate, run the body, and say what came of it."""
+        """Validate the input, run the body, and return its outcome."""
         with user_code(self.owner):
             context = self._context(self._input())
         calling = body.call(
@@ -144,7 +150,7 @@ class Attempt:
         return outcome
 
     def failure(self, error: Exception) -> ApplicationError:
-        """The error to report, with the verdict whether Temporal may try again."""
+        """Return the error to report. It says whether Temporal may retry."""
         failures = self.heartbeat.recorded.failures + 1
         retry = self.call.retry
         retryable = (
@@ -154,6 +160,8 @@ class Attempt:
             and not self.heartbeat.given_up.done()
         )
         if retryable:
+            # The count must be recorded before the failure is reported. The next attempt may run on another worker and
+            # would otherwise start at zero, and `retries` would have no effect.
             self.heartbeat.count_failure()
             labels = {"workflow_id": self.call.workflow_id, "step_id": self.step.id}
             activity.metric_meter().create_counter("mastra_step_retries", "Failures that are retried").add(1, labels)
@@ -169,7 +177,10 @@ class Attempt:
         return failure
 
     def _details(self, error: Exception) -> StepFailure:
-        """What is recorded of a failure. Of data that cannot be recorded with it nothing is said: the error matters."""
+        """Return the details to record for a failure.
+
+        If the payload or the request context cannot be recorded, they are left out: the error matters more.
+        """
         types = self.call.retry.non_retryable_error_types or []
         details = StepFailure(
             error=error_info(error),
@@ -186,6 +197,7 @@ class Attempt:
             return details
 
     def _input(self) -> Any:
+        """Return the validated input."""
         step, call = self.step, self.call
         if not call.validate_inputs:
             return call.input_data
@@ -209,6 +221,7 @@ class Attempt:
         return value
 
     def _resume_data(self) -> Any:
+        """Return the validated resume data."""
         step, call = self.step, self.call
         if not call.resumed or call.resume_data is None or step.resume_schema is None or not call.validate_inputs:
             return call.resume_data
@@ -261,6 +274,7 @@ class Attempt:
         self.heartbeat.save(checkpoint.value)
 
     def _outcome(self, returned: Any) -> StepOutcome:
+        """Return the outcome for what the body returned."""
         effects = self.effects
         common: dict[str, Any] = {
             "payload": self.payload,
@@ -328,10 +342,10 @@ class Attempt:
 
 
 def request_context_change(before: dict[str, Any], after: RequestContext, *, what: str) -> RequestContextChange | None:
-    """What user code did to the request context; None when nothing.
+    """Return the changes that user code made to the request context, or None if there are none.
 
     Raises:
-        SerializationError: It has set what cannot be written.
+        SerializationError: A new value cannot be written as JSON.
     """
     now = after.to_json(what=what)
     changed = {key: value for key, value in now.items() if key not in before or before[key] != value}
@@ -340,6 +354,7 @@ def request_context_change(before: dict[str, Any], after: RequestContext, *, wha
 
 
 def _delay(error: Exception, retry: RetryPlan, failures: int) -> timedelta:
+    """Return the delay before the next attempt: the one that the error asks for, or else the step's backoff."""
     wanted = wanted_delay(error)
     if wanted is not None:
         return wanted
@@ -348,5 +363,5 @@ def _delay(error: Exception, retry: RetryPlan, failures: int) -> timedelta:
         milliseconds = min(retry.delay_ms * (retry.backoff_coefficient or 1) ** (failures - 1), longest)
     except OverflowError:
         milliseconds = longest
-    # Zero would mean "not set" to Temporal.
+    # Temporal reads zero as "not set" and would use the retry policy of crashes.
     return timedelta(milliseconds=max(milliseconds, 1))

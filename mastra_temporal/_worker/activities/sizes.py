@@ -1,4 +1,4 @@
-"""Whether what an activity gives fits into a payload, or into the external storage of its worker."""
+"""Check whether the result of an activity fits into a payload, or into the external storage of its worker."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ __all__ = ["size_error"]
 
 
 def size_error(value: CamelModel, what: str) -> ErrorInfo | None:
-    """What is wrong with the size of an envelope that this activity sends; None when it fits."""
+    """Return the error if an envelope that this activity sends is too large, and None if it fits."""
     return limits.size_error(value, what, limits.stored_from(activity.client().data_converter))

@@ -1,7 +1,7 @@
-"""Which attempts of steps are still those that `restart()` saw: asked on the worker, right before the run acts on it.
+"""Check which attempts that `restart()` saw are still pending, right before the run acts on it.
 
-Between the caller's verdict and its update's arrival any time may pass, if no worker is up. The server may have given
-the step to another worker meanwhile, and then it must not be given up.
+While no worker is up, any amount of time may pass between the caller's check and the delivery of its update. The server
+may have given the step to another worker in the meantime. Giving up that attempt would run a healthy step twice.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from mastra_temporal._protocol.names import ACTIVITY_STILL_LOST
 __all__ = ["still_lost"]
 
 SOON = timedelta(seconds=1)
-"""More than the run needs to act on the answer, with some room for clocks that differ."""
+"""Longer than the run needs to act on the answer, with a margin for clock differences."""
 
 
 @activity.defn(name=ACTIVITY_STILL_LOST)
 async def still_lost(request: RestartRequest) -> list[str]:
-    """The activities of which the attempt that the caller saw is under way for the server."""
+    """Return the ids of the activities whose attempt is still the one that the caller saw."""
     info, client = activity.info(), activity.client()
     assert info.workflow_id is not None
     assert info.workflow_run_id is not None
@@ -43,13 +43,14 @@ async def still_lost(request: RestartRequest) -> list[str]:
 
 
 def _is_same(pending: PendingActivityInfo, seen: str | None) -> bool:
-    if seen == NOT_STARTED:  # the run may have been canceled, which shows in the state
+    """Return whether the pending attempt is the one that started at the time ``seen``."""
+    if seen == NOT_STARTED:  # a cancelled run changes the state
         return pending.state != PendingActivityState.PENDING_ACTIVITY_STATE_STARTED and not _is_due(pending)
     return attempt_started(pending) == seen
 
 
 def _is_due(pending: PendingActivityInfo) -> bool:
-    """Whether the next attempt may begin before the run can act on the answer: then it is left to begin."""
+    """Return whether the next attempt may begin before the run can act on the answer. It is then left alone."""
     if not pending.HasField("next_attempt_schedule_time"):
         return False
     due = pending.next_attempt_schedule_time.ToDatetime(timezone.utc)

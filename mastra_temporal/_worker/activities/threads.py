@@ -1,4 +1,4 @@
-"""Threads for user code that is not async: each call has one at once, and never waits for another call to end."""
+"""Threads for user code that is not async. A call never waits for a thread."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ T = TypeVar("T")
 
 
 class Threads(Executor):
-    """Makes each call in a thread that is free, or in a new one. It has no thread before the first call.
+    """An executor that runs each call in an idle thread, or else in a new one.
 
-    The calls that a worker makes at once are bounded, and so are the threads. A call that never returns keeps its
-    thread, and the next one gets another. All are daemons: a stuck one does not keep the process from exiting.
+    The worker limits its concurrent calls, which limits the threads. A call that never returns keeps its thread, and
+    the next call gets another. All threads are daemons: a stuck one does not keep the process from exiting.
     """
 
     def __init__(self, name: str) -> None:
-        """Create them.
+        """Create the executor without any threads.
 
         Args:
-            name: What the threads' names begin with.
+            name: The prefix of the threads' names.
         """
         self._name = name
         self._numbers = itertools.count()
@@ -49,6 +49,7 @@ class Threads(Executor):
 
 
 def _make(future: Future[Any], call: Callable[[], Any]) -> None:
+    """Run a call and set its future, unless the future was cancelled."""
     if not future.set_running_or_notify_cancel():
         return
     try:
