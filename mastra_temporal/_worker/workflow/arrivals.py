@@ -1,12 +1,14 @@
-"""What a run knows of its workflow task in such a way that a replay knows the same.
+"""Replay-safe access to the current workflow task: its history length and the continue-as-new suggestion.
 
-A local activity can end in one workflow task and be told to the workflow in the next one: the SDK reports a task at
-once when it has to answer a query, or when the task has lasted long. A replay tells it in the former task. So nothing
-that is decided after a local activity may depend on the task that is current then: neither on the length of its
-history, nor on the server's advice to continue as new. What comes with an event of its own, as a step's result, a
-timer or an update do, comes in the same task in every replay. So the run looks at its task when such an event arrives,
-and at no other time. It takes up the advice a little later: what waits for a local activity may go on together with the
-event, and in a replay it has done so before.
+A local activity may end in one workflow task while its result reaches workflow code only in the next one: the SDK
+completes a task early to answer a query, or when the task lasts long. On replay, the result is delivered in the first
+of the two tasks. So code that runs after a local activity must not read the history length or the continue-as-new
+suggestion: on replay it would read those of another task, decide differently, and fail with a non-determinism error.
+
+An activity result, a timer or an update has a history event of its own and is delivered in the same task on every
+replay. So the run reads its task when such an event arrives, and at no other time. It acts on the suggestion a few
+turns of the event loop later: code that waits for a local activity may continue in the same activation as the event,
+but on replay it has continued before the event.
 """
 
 from __future__ import annotations
@@ -19,26 +21,27 @@ from temporalio import workflow
 __all__ = ["Arrivals"]
 
 LOCAL_ACTIVITIES = 100
-"""After so many in a row without an event the run makes one: it would never hear that its history is long."""
+"""Local activities in a row before the run starts a timer. Without an event it cannot notice that its history is
+long."""
 
 TURNS = 50
-"""Of the event loop: as many as it takes at most until everything that came with a workflow task has been taken in."""
+"""Turns of the event loop: more than the run needs to process everything that was delivered with a workflow task."""
 
 
 class Arrivals:
-    """The workflow task in which the last event came."""
+    """The workflow task in which the last event was delivered."""
 
     def __init__(self) -> None:
-        """Nothing has come yet."""
+        """Create the record before any event was delivered."""
         self.task = 0
-        """The length of the history before it."""
+        """The history length at that task, which identifies the task."""
         self.history_is_long = False
-        """Whether the server has advised to continue as new."""
+        """Whether the server suggested to continue as new, and the run may act on it now."""
         self._advised: asyncio.Task[None] | None = None
         self._local_activities = 0
 
     def note(self) -> None:
-        """Look at the workflow task, because an event has arrived with it."""
+        """Read the current workflow task. Call this only while an event of the history is being delivered."""
         info = workflow.info()
         self.task = info.get_current_history_length()
         self._local_activities = 0
@@ -46,17 +49,19 @@ class Arrivals:
             self._advised = asyncio.create_task(self._take_advice())
 
     async def _take_advice(self) -> None:
+        # If the flag were set at once, code that continues after a local activity in this same activation would see it
+        # now but not on replay, where the local activity's result is delivered in an earlier activation.
         for _ in range(TURNS):
             await asyncio.sleep(0)
         self.history_is_long = True
 
     async def pause(self, summary: str) -> None:
-        """Go on in another workflow task."""
+        """Wait for another workflow task, by a timer of one millisecond."""
         await workflow.sleep(timedelta(milliseconds=1), summary=summary)
         self.note()
 
     async def count_local_activity(self) -> None:
-        """To be called before each local activity of the interpreter."""
+        """Count a local activity, and pause after `LOCAL_ACTIVITIES` of them. Call this before each one."""
         self._local_activities += 1
         if self._local_activities > LOCAL_ACTIVITIES:
             await self.pause("is the history long?")

@@ -1,12 +1,14 @@
-"""The activities in flight, and what happens to them from outside: a restart takes them for lost, a cancel aborts them.
+"""The activities in flight of one run. A restart gives up lost attempts, a cancellation aborts all of them.
 
-A lost attempt is cancelled and forgotten, and its activity is scheduled again at once. In one activation Temporal
-delivers updates *before* activity results, whatever the order in the history. So a restart first goes once around the
-worker (a local activity): after that every result recorded before the restart has been delivered, and an attempt that
-is still in flight really has no result. Without it a step that had just finished would run again. The local activity
-also asks the server whether the attempt is still the one that the caller saw: it may have timed out meanwhile, and the
-next one be at work. That one cannot begin between the question and our commands, because Temporal waits for a second
-(`CRASH_RETRY`) before it tries again.
+`Attempts.restart` cancels a lost attempt and schedules its activity again at once, in these steps:
+
+1. It runs a local activity first. Within one activation, the SDK runs update handlers *before* it delivers activity
+   results, whatever their order in the history. When the local activity has ended, every result that was recorded
+   before the update has been delivered. Without it, a step that had just finished would run again.
+2. The local activity asks the server whether the attempt is still the one that the caller saw. That one may have timed
+   out since, and a new attempt may be running, which must not be given up. No new attempt can begin between the answer
+   and our commands, because the server waits one second (`CRASH_RETRY`) before it retries.
+3. An attempt that is still in flight, and still the same one, is given up.
 """
 
 from __future__ import annotations
@@ -40,16 +42,16 @@ CRASH_RETRY = RetryPolicy(
     maximum_attempts=0,
     non_retryable_error_types=["PayloadsTooLarge", "PayloadSizeError"],
 )
-"""Crashes are retried without limit. A step's own failures are counted by the step's wrapper, which knows its limit."""
+"""Retries crashes without limit. The step's own failures are counted in the activity, which knows their limit."""
 
 TURNS_OF_A_RESULT = 5
-"""More turns of the event loop than a result needs to come to its step. The SDK would let go of a result that came with
-the same workflow task as the cancellation, if the step were canceled before."""
+"""Turns of the event loop: more than a delivered result needs to reach its step. If an activity handle is cancelled
+after its result was delivered and before its task has run, the SDK raises CancelledError and drops the result."""
 
 
 @dataclass(frozen=True)
 class ActivityPlan:
-    """How an activity is to be scheduled."""
+    """The options with which an activity is scheduled."""
 
     activity_type: str
     summary: str | None
@@ -58,22 +60,24 @@ class ActivityPlan:
     schedule_to_close_timeout: timedelta | None = None
     task_queue: str | None = None
     abortable: bool = True
-    """Whether a canceled run tells it so: not what the run does at its end."""
+    """Whether cancelling the run cancels this activity. False for callbacks, which run at the end."""
 
 
 @dataclass(eq=False)
 class InFlight:
-    """One attempt: ends when the activity does, or when it is declared lost."""
+    """One scheduled activity. It is settled when the activity ends, or when a restart declares it lost."""
 
     handle: workflow.ActivityHandle[Any]
     settled: asyncio.Future[Literal["done", "lost"]]
     abortable: bool
     context: Carrier
-    """The trace context that it was given."""
+    """The trace context in the activity's headers."""
     carried: Checkpoint | None = None
+    """The checkpoint of a lost attempt, for the next one."""
     tried: int = 0
+    """How many attempts of the activity the server has counted, once it is lost."""
     request_context: dict[str, Any] | None = None
-    """Values that the next attempt gets over those of this one."""
+    """Values of the restart that override those of the lost attempt."""
 
     def settle(self, how: Literal["done", "lost"]) -> None:
         if not self.settled.done():
@@ -84,7 +88,7 @@ class Attempts:
     """All activities in flight of one run."""
 
     def __init__(self, run: RunState) -> None:
-        """Nothing is in flight yet."""
+        """Create the record of a run that has scheduled nothing yet."""
         self._run = run
         self._in_flight: dict[str, InFlight] = {}
         self._scheduled: dict[str, int] = {}
@@ -95,21 +99,21 @@ class Attempts:
 
     @property
     def any_in_flight(self) -> bool:
-        """Whether an activity is under way."""
+        """Whether an activity is in flight."""
         return bool(self._in_flight)
 
     async def perform(self, name: str, call: Any, result_type: type[Any], plan: ActivityPlan) -> Any:
-        """Run an activity to its result, through any number of lost attempts.
+        """Run an activity and return its result. Schedule it again each time a restart declares it lost.
 
         Args:
-            name: What the activity is called in the UI: the step's path.
-            call: Its argument; a lost attempt's checkpoint is put into ``call.carried``.
-            result_type: Its result.
-            plan: How it is scheduled.
+            name: The name of the activity in the UI: the path of the step.
+            call: The argument of the activity. The checkpoint of a lost attempt is put into ``call.carried``.
+            result_type: The type of the result.
+            plan: The options with which it is scheduled.
 
         Raises:
             ActivityError: The activity failed, or was cancelled because the run was.
-            CancelledError: The attempt was lost, and the run canceled: it is not tried again.
+            CancelledError: The run was canceled before the activity was scheduled, or after it was lost.
         """
         tried, lost = 0, False
         while True:
@@ -118,6 +122,8 @@ class Attempts:
             if self.aborted and plan.abortable:
                 self._room.leave()
                 raise CancelledError("The run was canceled before the step began.")
+            # Nothing may wait between the checks above and the command: the room, the budget and `aborted` would be
+            # out of date. The ID is taken here as well, since its number is the order of the commands.
             activity_id = self._next_id(name)
             earlier_attempts.set(tried)
             handle = workflow.start_activity(
@@ -131,20 +137,23 @@ class Attempts:
                 schedule_to_close_timeout=plan.schedule_to_close_timeout,
                 heartbeat_timeout=plan.heartbeat_timeout,
                 retry_policy=CRASH_RETRY,
-                # The step's real result counts also when the run is being canceled.
+                # Wait for the activity to end: with TRY_CANCEL, a result that arrives after the cancellation is lost.
                 cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
             )
             attempt = InFlight(handle, asyncio.get_running_loop().create_future(), plan.abortable, _trace_context())
+            # Callbacks run in the order in which they are added. `note` comes first: what the step schedules when it
+            # is settled must count in the workflow task that delivered the result, not in an earlier one.
             handle.add_done_callback(lambda _: self.arrivals.note())
             handle.add_done_callback(lambda _, attempt=attempt: attempt.settle("done"))
-            handle.add_done_callback(
-                lambda _: self._room.leave()
-            )  # of a lost one: when the server has given it up, too
+            # A lost activity keeps its place until its handle is done: the server counts it as pending until then.
+            handle.add_done_callback(lambda _: self._room.leave())
             self._in_flight[activity_id] = attempt
             try:
                 if await attempt.settled == "done":
                     return await handle
             except asyncio.CancelledError:
+                # asyncio's CancelledError would pass through the interpreter and end the run without its callbacks.
+                # Temporal's becomes the result of the step.
                 if not self.aborted:
                     raise
                 raise CancelledError("The step ended while it was canceled.") from None
@@ -160,12 +169,14 @@ class Attempts:
                 call = call.model_copy(update={"request_context": values})
 
     def abort(self) -> None:
-        """Tell every step in flight that the run is canceled, and let none begin."""
+        """Cancel every abortable activity in flight, and let no other begin."""
         self.aborted = True
         self._room.let_all_in()
         self._telling = asyncio.create_task(self._tell())
 
     async def _tell(self) -> None:
+        # Results that were delivered in this activation must reach their steps first. Without the delay, a step that
+        # finished in the same workflow task as the cancellation would be recorded as canceled.
         for _ in range(TURNS_OF_A_RESULT):
             await asyncio.sleep(0)
         for attempt in self._in_flight.values():
@@ -173,12 +184,14 @@ class Attempts:
                 attempt.handle.cancel()
 
     async def restart(self, request: RestartRequest) -> list[LostSpan]:
-        """Take the named attempts for lost, as far as they are still in flight.
+        """Give up the named attempts that are still in flight, so that their activities are scheduled again.
 
         Returns:
-            Those that were.
+            The attempts that were given up.
         """
         same = await _same_attempts(request)
+        # Read `_in_flight` only after the local activity: results that were recorded before this update are delivered
+        # by now. Before it, a finished step would still look as if it were in flight, and would run again.
         lost = [item for item in request.attempts if item.activity_id in self._in_flight and item.activity_id in same]
         for attempt in lost:
             self._in_flight[attempt.activity_id].request_context = request.request_context
@@ -188,14 +201,15 @@ class Attempts:
         attempt = self._in_flight[lost.activity_id]
         attempt.carried = lost.carried
         attempt.tried = lost.attempt
-        # It may be alive after all and end some day: its end is nobody's business any more.
+        # The lost attempt may still be alive and fail later. Retrieve its exception, which nothing else awaits: asyncio
+        # would log "Task exception was never retrieved".
         attempt.handle.add_done_callback(lambda handle: handle.cancelled() or handle.exception())
         attempt.handle.cancel()
         attempt.settle("lost")
         return LostSpan(lost.activity_id, lost.attempt, attempt.context)
 
     def scheduled(self, name: str) -> int:
-        """How many activities of that name have been scheduled."""
+        """Return how many activities of that name have been scheduled."""
         return self._scheduled.get(name, 0)
 
     def _next_id(self, name: str) -> str:
@@ -210,7 +224,7 @@ def _trace_context() -> Carrier:
 
 
 async def _same_attempts(request: RestartRequest) -> list[str]:
-    """The activities of which the attempt to give up is still the one under way."""
+    """Return the IDs of the activities whose current attempt is still the one that the caller saw."""
     return await workflow.execute_local_activity(
         ACTIVITY_STILL_LOST, request, result_type=list[str], start_to_close_timeout=timedelta(seconds=10)
     )

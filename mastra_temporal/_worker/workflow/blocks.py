@@ -1,4 +1,4 @@
-"""``.parallel()`` and ``.branch()``: several bodies at once on the same input."""
+"""Executes ``.parallel()`` and ``.branch()``: several bodies run concurrently on the same input."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ __all__ = ["execute_conditional", "execute_parallel"]
 
 
 async def execute_parallel(engine: Engine, scope: Scope, progress: Progress, entry: ParallelEntry) -> Completion:
-    """Run all bodies. A failure does not stop the others."""
+    """Run all bodies concurrently. A failure does not stop the others."""
     return await _run_together(engine, scope, progress, entry.steps)
 
 
 async def execute_conditional(engine: Engine, scope: Scope, progress: Progress, entry: ConditionalEntry) -> Completion:
-    """Run every body whose condition is true. The conditions are evaluated once, whatever happens afterwards."""
+    """Run every body whose condition is true. A suspension or a restart does not evaluate the conditions again."""
     if progress.selected is None:
         progress.selected = await _select(engine, scope, progress, entry)
         here().note(
@@ -72,7 +72,7 @@ async def _run_together(engine: Engine, scope: Scope, progress: Progress, bodies
         bodies = finished + [body for body in bodies if body not in finished][:1]
     results = await asyncio.gather(*(engine.run_body(scope, progress, body, progress.input_data) for body in bodies))
     by_id = {body.body_id: result for body, result in zip(bodies, results, strict=True)}
-    progress.results = {**by_id, **progress.results}  # in the order of definition, not of completion
+    progress.results = {**by_id, **progress.results}  # in the order of definition instead of completion
     return _ending(by_id)
 
 
@@ -98,7 +98,7 @@ def _ending(results: dict[str, StepResult]) -> Completion:
     for status in ("canceled", "paused"):
         if any(result.status == status for result in results.values()):
             return Completion(status)
-    # A branch that was not taken has no key, as it is undefined in JavaScript: a default of the next schema applies.
+    # A branch that was not taken has no key: it is undefined in JavaScript, so a default of the next schema applies.
     return Completion(
         "success",
         output={step_id: result.output for step_id, result in results.items()},

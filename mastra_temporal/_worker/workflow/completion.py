@@ -1,4 +1,4 @@
-"""How an entry, or a whole workflow, ends."""
+"""The completion of an entry or of a whole workflow: its status, and its output, error or suspended steps."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CompletionStatus = Literal[
 ]
 
 META = "__workflow_meta"
-"""Mastra's key for what a suspended step or a broken-off foreach says of its inside."""
+"""Mastra's key in a suspend payload for the state inside a suspended nested workflow or an unfinished foreach."""
 
 
 @dataclass(frozen=True)
@@ -24,18 +24,18 @@ class Completion:
 
     status: CompletionStatus
     output: Any = None
-    """What the next entry gets."""
+    """The input of the next entry."""
     result: Any = None
-    """What the workflow gives if this was its last entry: not always the same after parallel and branch."""
+    """The result of the workflow if this was its last entry. After parallel and branch it can differ from `output`."""
     error: ErrorInfo | None = None
     non_retryable: bool = False
     tripwire: dict[str, Any] | None = None
     suspended: list[list[str]] = field(default_factory=lambda: list[list[str]]())
-    """The paths of the suspended steps, seen from this workflow."""
+    """The paths of the suspended steps, relative to this workflow."""
 
 
 def completion_of(step_id: str, result: StepResult) -> Completion:
-    """The completion of an entry that is a single step, or that a single step ended."""
+    """Return the completion of an entry that consists of one step, or that one step ended."""
     if result.status == "failed":
         if result.tripwire is not None:
             return Completion("tripwire", tripwire=result.tripwire)
@@ -52,19 +52,19 @@ def completion_of(step_id: str, result: StepResult) -> Completion:
 
 
 def with_suspended_paths(payload: Any, paths: list[list[str]], run_id: str) -> dict[str, Any]:
-    """The payload of a suspended nested workflow, with the paths inside it."""
+    """Return the suspend payload of a nested workflow, with the paths of its suspended steps added."""
     own = payload if is_object(payload) else {}
     return {**own, META: {"runId": run_id, "path": paths[0], "paths": paths}}
 
 
 def suspended_paths(step_id: str, result: StepResult) -> list[list[str]]:
-    """The paths of a suspended step: itself, or the steps inside the nested workflow that it is."""
+    """Return the path of a suspended step, or the paths of the suspended steps inside a nested workflow."""
     inner: list[list[str]] = meta_of(result).get("paths", [])
     return [[step_id, *path] for path in inner] or [[step_id]]
 
 
 def meta_of(result: StepResult) -> dict[str, Any]:
-    """What a suspended or broken-off step says of its inside."""
+    """Return Mastra's metadata of a suspended or failed step, or an empty dictionary."""
     payload = result.suspend_payload
     meta = payload.get(META) if is_object(payload) else None
     return meta if is_object(meta) else {}

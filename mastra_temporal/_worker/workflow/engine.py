@@ -1,4 +1,4 @@
-"""What every handler of an entry works with, and how the bodies of entries are run."""
+"""The engine that every entry handler uses: it runs bodies, cancels the run and decides when to continue as new."""
 
 from __future__ import annotations
 
@@ -23,29 +23,31 @@ from mastra_temporal._worker.workflow.takeover import Takeover
 __all__ = ["Engine", "settle_bail", "unfinished"]
 
 ONLY_ONCE = Invocation()
-"""Of a body that is neither in a loop nor in a foreach."""
+"""The invocation of a body that is neither in a loop nor in a foreach."""
 
 
 @dataclass
 class Engine:
-    """One run under execution."""
+    """One run while it is executed, with the functions that execute each kind of body."""
 
     run: RunState
     attempts: Attempts
     takeover: Takeover
     reporter: Reporter
     walk: Callable[[Engine, Scope, list[Entry]], Awaitable[Completion]]
-    """Executes a workflow from where its scope stands: nested workflows come back to it."""
+    """Executes a workflow from the position of its scope. Nested workflows call it again."""
     step: Callable[[Engine, Scope, StepEntry, Invocation, Any, Resumption | None], Awaitable[StepResult]]
     nested: Callable[[Engine, Scope, Progress, NestedEntry, Invocation, Any, Resumption | None], Awaitable[StepResult]]
 
     def abort(self) -> None:
-        """Cancel the run: nothing further is started, steps in flight get their abort signal."""
+        """Cancel the run: nothing further starts, and steps in flight get their abort signal."""
         self.run.aborted = True
         self.attempts.abort()
 
     def should_continue_as_new(self) -> bool:
-        """Whether nothing further may be started here, because the run is about to go on in a new execution."""
+        """Return whether nothing further may start in this execution, because the run is about to continue as new."""
+        # The decision is kept: steps in flight end over several workflow tasks, and all branches must stop in the same
+        # execution. It depends on `history_is_long` only, which is the same on every replay.
         if self.attempts.arrivals.history_is_long and not self.run.aborted and not self.run.too_large_to_continue:
             self.run.continuing_as_new = True
         return self.run.continuing_as_new
@@ -54,7 +56,7 @@ class Engine:
         """Wait before a nested workflow or a mapping is tried again.
 
         Returns:
-            Whether it is to be: not when the run is canceled meanwhile.
+            Whether to try again. False if the run was canceled meanwhile.
         """
         if scope.plan.retry_delay:
             with contextlib.suppress(asyncio.TimeoutError):
@@ -67,7 +69,8 @@ class Engine:
         return not self.run.aborted
 
     async def hold(self) -> None:
-        """Go no further when the run travels in time: it is about to be ended."""
+        """Block for good if the run is traveling in time. The start of its next execution terminates this one."""
+        # Without this, steps could start between the accepted update and the termination, and run in both executions.
         if self.run.traveling:
             await workflow.wait_condition(lambda: not self.run.traveling)
 
@@ -79,7 +82,7 @@ class Engine:
         input_data: object,
         invocation: Invocation = ONLY_ONCE,
     ) -> StepResult:
-        """Run the step or nested workflow of an entry, unless this entry has its result already."""
+        """Run the step or nested workflow of an entry, unless the entry already has its result."""
         key = invocation.key(body.body_id)
         result = progress.results.get(key)
         if result is None or unfinished(result) or key in progress.resuming:
@@ -95,7 +98,8 @@ class Engine:
                 ended(result)
             del scope.active[key]
             progress.results[key] = result
-            # Not before: if the execution is closed under the step, the next one must not ask again.
+            # Remove the resume data only now: if Temporal closes the execution while the step runs, the next execution
+            # needs it. Removed earlier, the step would run without its data and suspend a second time.
             progress.resuming.pop(key, None)
             scope.answers.pop(key, None)
         if invocation.index is None:
@@ -114,7 +118,7 @@ def _continuation(
 
 
 def _of_iteration(result: StepResult, iteration: int, before: StepResult | None) -> StepResult:
-    """In a loop the data of a resume stays visible in the iterations after it, as in Mastra."""
+    """Return the result of one iteration. Resume data stays visible in the iterations that follow, as in Mastra."""
     update: dict[str, Any] = {"metadata": {"iterationCount": iteration}}
     if result.resumed_at is None and before is not None and before.resumed_at is not None:
         update |= {"resume_payload": before.resume_payload, "resumed_at": before.resumed_at}
@@ -122,9 +126,9 @@ def _of_iteration(result: StepResult, iteration: int, before: StepResult | None)
 
 
 def settle_bail(engine: Engine, scope: Scope, step_id: str) -> None:
-    """A step that ends its workflow by ``bail()`` has succeeded.
+    """Set the result of a step that ended its workflow with ``bail()`` to ``success``.
 
-    It stays ``bailed`` in parallel and branch, and where the run was canceled: it ended nothing there.
+    In parallel and branch, and in a canceled run, it stays ``bailed``, because it did not end the workflow.
     """
     result = scope.steps[step_id]
     if result.status == "bailed" and not engine.run.aborted:
@@ -138,5 +142,5 @@ def _running(before: StepResult | None, input_data: object) -> StepResult:
 
 
 def unfinished(result: StepResult) -> bool:
-    """Whether there is more to do for a body that has this result."""
+    """Return whether a body with this result has not finished yet."""
     return result.status in ("running", "paused")

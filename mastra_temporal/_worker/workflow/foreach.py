@@ -1,6 +1,6 @@
-"""``.foreach()``: a body for each item of a list, a bounded number at once.
+"""Executes ``.foreach()``: the body runs for each item of a list, a bounded number at once.
 
-What has finished is kept by index: neither a restart nor a resume runs a finished item again.
+Results are kept by index. Neither a restart nor a resume runs a finished item again.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from mastra_temporal._worker.workflow.suspension import resumed
 __all__ = ["execute", "recorded_items"]
 
 TOLD_AT_THE_END = {"status", "output", "error", "suspendPayload", "suspendedAt", "endedAt"}
-"""Of the foreach itself, or of the item that ended it: as in Mastra, only what is new."""
+"""The fields in the last event of a foreach: as in Mastra, only those that its first event does not have."""
 
 COMPLETED = ("success", "failed", "bailed")
 
 
 async def execute(engine: Engine, scope: Scope, progress: Progress, entry: ForeachEntry) -> Completion:
-    """Run the body for every item. The first item that does not succeed stops the items not yet started."""
+    """Run the body for every item. The first item that does not succeed stops the items that have not started."""
     step_id, items = entry.step.body_id, progress.input_data
     prior = scope.steps.get(step_id) if progress.results else None
     result = StepResult(status="running", payload=items, started_at=milliseconds_now())
@@ -59,7 +59,7 @@ async def execute(engine: Engine, scope: Scope, progress: Progress, entry: Forea
 
 
 def _goes_on(results: list[StepResult | None]) -> bool:
-    """Whether there are items left, and nothing stands against running them."""
+    """Return whether items are left to run, and no item has failed, bailed or suspended."""
     begun = [result for result in results if result is not None]
     left = len(begun) < len(results) or any(unfinished(result) for result in begun)
     return left and all(result.status == "success" or unfinished(result) for result in begun)
@@ -76,6 +76,8 @@ async def _work(
 ) -> None:
     step_id = entry.step.body_id
     completed = 0
+    # The workers share one iterator. Which worker takes which index depends only on the order of the results, which is
+    # the same on replay.
     waiting = iter(range(len(items)))
     stopped = False
 
@@ -126,7 +128,7 @@ async def _concurrency(
 
 
 def _summary(result: StepResult, results: list[StepResult | None]) -> StepResult:
-    """The result of the whole foreach: the list of outputs, or the first item that did not succeed."""
+    """Return the result of the whole foreach: the list of outputs, or the first item that did not succeed."""
     for status in ("failed", "bailed", "suspended", "canceled", "paused"):
         index = next((i for i, result in enumerate(results) if result is not None and result.status == status), None)
         if index is not None:
@@ -135,13 +137,13 @@ def _summary(result: StepResult, results: list[StepResult | None]) -> StepResult
             return _broken_off(result, broken_off, index, results)
     outputs = [None if item is None else item.output for item in results]
     while results[len(outputs) - 1 :] and results[len(outputs) - 1] is None:
-        outputs.pop()  # of a canceled foreach: the items that were never started
+        outputs.pop()  # in a canceled foreach: items that never started
     status = "success" if None not in results else "canceled"
     return result.model_copy(update={"status": status, "output": outputs, "ended_at": milliseconds_now()})
 
 
 def _broken_off(whole: StepResult, item: StepResult, index: int, results: list[StepResult | None]) -> StepResult:
-    """The deciding item's result, with those of all items: nothing that finished is lost."""
+    """Return the result of the item that ended the foreach, with the results of all items in its metadata."""
     if item.status not in ("failed", "suspended"):
         return item
     outputs = [None if other is None else other.model_dump(by_alias=True) for other in results]
@@ -153,13 +155,13 @@ def _broken_off(whole: StepResult, item: StepResult, index: int, results: list[S
     if item.status == "suspended":
         suspended = {"suspend_output": item.suspend_output, "suspended_at": milliseconds_now()}
         return whole.model_copy(update={"status": "suspended", **payload, **suspended})
-    if item.resumed_at is not None:  # as in Mastra, where a resumed item has lost its own input
+    if item.resumed_at is not None:  # as in Mastra, where a resumed item has the input of the foreach
         payload["payload"] = whole.payload
     return item.model_copy(update=payload)
 
 
 def recorded_items(scope: Scope | None, step_id: str, items: list[Any]) -> dict[str, StepResult]:
-    """The results of the items of a foreach, as far as a run has recorded them, by the keys of its progress."""
+    """Return the recorded results of the items of a foreach, by the keys of its progress."""
     result = None if scope is None else scope.steps.get(step_id)
     if result is None:
         return {}

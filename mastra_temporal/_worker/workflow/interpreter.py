@@ -1,4 +1,4 @@
-"""Walks the recorded graph of a workflow, entry by entry. What an entry does is in the module of its kind."""
+"""Walks the recorded graph of a workflow, entry by entry. Each kind of entry has its handler in a module of its own."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["walk"]
 
 
 async def walk(engine: Engine, scope: Scope, entries: list[Entry]) -> Completion:
-    """Execute a workflow from where its scope stands to its end, a suspension, a pause or a move."""
+    """Execute a workflow from the position of its scope until it ends, suspends, pauses or continues as new."""
     engine.run.scopes[scope.path] = scope
     completion = Completion("success", output=scope.input_data, result=scope.input_data)
     while scope.position < len(entries):
@@ -35,6 +35,7 @@ async def walk(engine: Engine, scope: Scope, entries: list[Entry]) -> Completion
         with entry_span(engine.reporter.trace, scope, scope.progress, entry) as span:
             completion = await HANDLERS[entry.type](engine, scope, scope.progress, entry)
             conclude(span, scope, entry, completion)
+        # Check before the completion: a canceled run ends as canceled even if this entry failed or suspended meanwhile.
         if engine.run.aborted:
             return _stopped(engine, scope, "canceled")
         if completion.status != "success":
@@ -56,6 +57,7 @@ async def _execute_single(
     engine: Engine, scope: Scope, progress: Progress, entry: StepEntry | NestedEntry
 ) -> Completion:
     step_id = entry.body_id
+    # A step that is resumed, or that goes on after a continue-as-new, is in the path already.
     if step_id not in progress.results:
         scope.step_execution_path.append(step_id)
     result = await engine.run_body(scope, progress, entry, progress.input_data)
@@ -74,4 +76,4 @@ HANDLERS: dict[str, Callable[[Engine, Scope, Progress, Any], Awaitable[Completio
     "sleep": sleep.execute,
     "sleepUntil": sleep.execute,
 }
-"""What executes an entry, by its type."""
+"""The handler of each type of entry."""

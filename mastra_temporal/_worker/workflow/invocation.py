@@ -1,4 +1,4 @@
-"""Which execution of a body is meant, and with what it goes on."""
+"""Identifies one execution of a body, and holds the data with which a suspended body is resumed."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ __all__ = ["Invocation", "Resumption"]
 
 @dataclass(frozen=True)
 class Invocation:
-    """Which execution of a body this is: the item of a foreach, or the iteration of a loop."""
+    """One execution of a body: the item of a foreach, the iteration of a loop, or neither."""
 
     index: int | None = None
     total: int | None = None
     iteration: int | None = None
 
     def key(self, step_id: str) -> str:
-        """Under which key of the entry's progress the result is kept."""
+        """Return the key of the result in the progress of the entry."""
         return step_id if self.index is None else f"{step_id}[{self.index}]"
 
     def path(self, step_id: str) -> str:
-        """What tells this execution from all others of the body: part of the steps' idempotency keys."""
+        """Return the name that is unique among all executions of the body. It is part of the idempotency keys."""
         return self.key(step_id) if self.iteration is None else f"{step_id}#{self.iteration}"
 
     @property
     def label(self) -> str | None:
-        """What the UI shows beside the step: an item by the index under which it is resumed, from 0."""
+        """The text that the UI shows beside the step. Items count from 0, as in a resume."""
         if self.index is not None:
             return f"[{self.index}] of {self.total}"
         return None if self.iteration is None else f"iteration {self.iteration}"
@@ -36,7 +36,7 @@ class Invocation:
 
 @dataclass(frozen=True)
 class Resumption:
-    """A suspended body that is resumed."""
+    """The earlier result of a suspended body, and the data with which it is resumed."""
 
     prior: StepResult
     data: Any

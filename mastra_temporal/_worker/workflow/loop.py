@@ -1,4 +1,4 @@
-"""``.dowhile()`` and ``.dountil()``: a body on its own output, again and again."""
+"""Executes ``.dowhile()`` and ``.dountil()``: the body runs repeatedly, each time on its own output."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["execute"]
 
 
 async def execute(engine: Engine, scope: Scope, progress: Progress, entry: LoopEntry) -> Completion:
-    """Run the body at least once. Only the last iteration is in the results."""
+    """Run the body at least once, until the condition ends the loop. The results have only the last iteration."""
     step_id = entry.step.body_id
     while True:
         invocation = Invocation(iteration=progress.iteration + 1)
@@ -41,12 +41,13 @@ async def execute(engine: Engine, scope: Scope, progress: Progress, entry: LoopE
         progress.results.clear()
         progress.children.clear()
         _forget(engine, scope, step_id, progress.iteration)
+        # Check only here, between two iterations: the progress is complete, so the next execution repeats nothing.
         if engine.should_continue_as_new():
             return Completion("continued_as_new")
 
 
 def _forget(engine: Engine, scope: Scope, step_id: str, iteration: int) -> None:
-    """Let go of the nested workflows of the iteration before: a loop may have any number of them."""
+    """Remove the nested scopes of the previous iteration. Without this, a long loop keeps one for each iteration."""
     past = (*scope.path, Invocation(iteration=iteration).path(step_id))
     for path in [path for path in engine.run.scopes if path[: len(past)] == past]:
         del engine.run.scopes[path]

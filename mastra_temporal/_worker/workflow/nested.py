@@ -1,4 +1,4 @@
-"""A workflow as a step: executed inline, in its parent's history, with a scope of its own."""
+"""Executes a nested workflow inline, in the history of its parent, with a scope of its own."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ async def execute(
     input_data: Any,
     resume: Resumption | None,
 ) -> StepResult:
-    """Run a nested workflow, again as a whole when it fails and the parent has retries.
+    """Run a nested workflow. If it fails and the parent has retries, run it again as a whole.
 
-    One that had begun before (it was suspended, or its run goes on in a new execution) is entered where it stands, and
-    tried again from there: nobody is asked twice.
+    A nested workflow that has begun already (it was suspended, or the run continued as new) goes on from the position
+    of its scope, and is also retried from there. So answered suspensions are not asked again.
     """
     key = invocation.key(entry.id)
     result = StepResult(status="running", payload=input_data, started_at=milliseconds_now())
@@ -49,6 +49,7 @@ async def execute(
         if begun is None:
             child, error = await _enter(engine, scope, entry, invocation, input_data)
         elif retry < scope.plan.retries:
+            # Run on a copy: the walk changes the scope, and a retry needs it as it was at the resume.
             child = copy.deepcopy(begun)
         else:
             child = begun
@@ -85,7 +86,7 @@ async def _enter(
         input_data, state = admitted.input_data, admitted.state or {}
     child = Scope(
         workflow_id=entry.workflow_id,
-        # As in Mastra: a nested run shares its parent's id, the items of a foreach have one each.
+        # As in Mastra: a nested run shares the ID of its parent, and each item of a foreach has its own.
         run_id=scope.run_id if invocation.index is None else str(workflow.uuid4()),
         path=(*scope.path, invocation.path(entry.id)),
         plan=entry.plan,

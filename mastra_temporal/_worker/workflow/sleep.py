@@ -1,4 +1,4 @@
-"""``.sleep()`` and ``.sleep_until()``: durable timers that keep their deadline through every crash."""
+"""Executes ``.sleep()`` and ``.sleep_until()`` with durable timers, which keep their deadline across crashes."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from mastra_temporal._worker.workflow.spans import here
 __all__ = ["execute"]
 
 SHOWN_SLEEP = 60_000
-"""Milliseconds from which on a sleep is worth the two events of showing that the run waits."""
+"""Milliseconds. A shorter sleep does not set the search attribute to ``waiting``, which costs two history events."""
 
 LONGEST = 100 * 365 * 24 * 3_600_000
-"""Milliseconds that a sleep may take: a hundred years."""
+"""The longest sleep in milliseconds: one hundred years."""
 
 
 async def execute(engine: Engine, scope: Scope, progress: Progress, entry: SleepEntry | SleepUntilEntry) -> Completion:
-    """Sleep until the deadline, or until the run is canceled. The output is the input."""
+    """Sleep until the deadline, or until the run is canceled or continues as new. The output is the input."""
     started_at = milliseconds_now()
     result = StepResult(status="waiting", payload=progress.input_data, started_at=started_at)
     if progress.deadline is not None:
@@ -53,6 +53,8 @@ async def execute(engine: Engine, scope: Scope, progress: Progress, entry: Sleep
     await engine.hold()
     if engine.run.aborted:
         return Completion("canceled")
+    # The sleep ended before its deadline, so the run continues as new. The deadline is in the snapshot, and the next
+    # execution sleeps only for the rest.
     if progress.deadline > milliseconds_now():
         return Completion("continued_as_new")
     ended: dict[str, Any] = {"status": "success", "output": progress.input_data, "ended_at": milliseconds_now()}
@@ -75,6 +77,7 @@ async def _sleep(engine: Engine, entry_id: str, milliseconds: int) -> None:
             timeout_summary=entry_id,
         )
     except asyncio.TimeoutError:
+        # Only the timeout is an event (the timer fired). Without it, the condition became true by another event.
         engine.attempts.arrivals.note()
     finally:
         engine.run.sleeping -= 1
@@ -85,7 +88,7 @@ async def _sleep(engine: Engine, entry_id: str, milliseconds: int) -> None:
 async def _deadline(
     engine: Engine, scope: Scope, progress: Progress, entry: SleepEntry | SleepUntilEntry, now: int
 ) -> tuple[int, ErrorInfo | None]:
-    """When to wake, in milliseconds since the epoch."""
+    """Return the deadline in milliseconds since the epoch, or an error."""
     value: Any = entry.duration if isinstance(entry, SleepEntry) else entry.date
     if entry.function is not None:
         outcome = await call_function(engine, scope, entry.function, progress.input_data)

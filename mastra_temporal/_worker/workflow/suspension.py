@@ -1,11 +1,11 @@
-"""Continuing suspended steps: which of them a ``resume()`` means, and giving them its data.
+"""Finds the suspended steps that a ``resume()`` addresses, and gives them its data.
 
-A suspended run keeps the entry under way of each scope, with the results of its bodies. To resume is to mark bodies
-there; the interpreter then enters the same entries again and runs only the marked bodies.
+A suspended run keeps the current entry of each scope, with the results of its bodies. A resume marks suspended bodies
+there. The interpreter then enters the same entries again and runs only the marked bodies.
 
-Each suspended body is answered once: a caller who looked at the run before somebody else answered it is refused, and so
-is one who comes while it runs. Others can be answered meanwhile; they run as soon as those under way have ended or are
-suspended again.
+Each suspension is answered once. A resume is refused if another caller has answered the same step since the run was
+read, or if that step is running again. Other suspended steps can be answered meanwhile. They run when all steps in
+flight have ended or are suspended again.
 """
 
 from __future__ import annotations
@@ -36,20 +36,20 @@ __all__ = [
 ]
 
 KEPT_CLAIMS = 1000
-"""How many of the last resumes a run knows: a caller looks at the run and answers within moments."""
+"""How many of the latest resumes a run remembers. Callers resume within moments after they have read the run."""
 
 
 class NoSuspendedStepError(Exception):
-    """The request means no suspended step, or does not say which."""
+    """The request addresses no suspended step, or more than one."""
 
 
 class ClaimedError(Exception):
-    """Somebody else has answered what the request means."""
+    """Another caller has already resumed what the request addresses."""
 
 
 @dataclass(frozen=True)
 class SuspendedStep:
-    """A suspended step, with the way to it: a body of the entry under way of each scope from the root down."""
+    """A suspended step, with the way to it: the body in the current entry of each scope, from the root down."""
 
     way: tuple[tuple[Progress, str], ...]
     scope: Scope
@@ -57,35 +57,35 @@ class SuspendedStep:
 
     @property
     def keys(self) -> list[str]:
-        """The way by step ids, items with their index: ``["orders[2]", "approve"]``."""
+        """The way as step IDs, with the index of a foreach item: ``["orders[2]", "approve"]``."""
         return [key for _, key in self.way]
 
     @property
     def path(self) -> list[str]:
-        """The way by step ids."""
+        """The way as step IDs."""
         return [step_id_of(key) for key in self.keys]
 
     @property
     def address(self) -> dict[str, Any]:
-        """The step as Mastra addresses it: the top-level step, and its item."""
+        """The address of the step in Mastra's resume labels: the top-level step, and the index of its item."""
         first = self.keys[0]
         index = _index(first)
         return {"stepId": step_id_of(first)} if index is None else {"stepId": step_id_of(first), "foreachIndex": index}
 
     @property
     def going_on(self) -> bool:
-        """Whether it has been answered already, and runs."""
+        """Whether the step has been resumed already and is running."""
         progress, key = self.way[-1]
         return key in progress.resuming
 
     def mark(self, data: Any) -> None:
-        """Let the step, and all nested workflows on the way to it, run again."""
+        """Mark the step, and all nested workflows on the way to it, to run again."""
         for progress, key in self.way:
             progress.resuming[key] = data
 
 
 def suspended_steps(scope: Scope, way: tuple[tuple[Progress, str], ...] = ()) -> Iterator[SuspendedStep]:
-    """All suspended steps of a run, in the order of their definition."""
+    """Yield all suspended steps of a run, in the order of its results."""
     progress = scope.progress
     if progress is None:
         return
@@ -101,24 +101,24 @@ def suspended_steps(scope: Scope, way: tuple[tuple[Progress, str], ...] = ()) ->
 
 
 def labels(scope: Scope) -> dict[str, SuspendedStep]:
-    """The suspended steps that have a resume label, by label."""
+    """Return the suspended steps that have a resume label, by label."""
     return {label: step for step in suspended_steps(scope) for label in step.result.resume_labels or []}
 
 
 def resumable(
     run: RunState, scope: Scope, request: ResumeRequest, *, suspended: bool, claimed: str
 ) -> list[SuspendedStep]:
-    """Find the suspended steps that a request means.
+    """Return the suspended steps that a request addresses.
 
     Args:
         run: The run.
-        scope: The scope of its own workflow.
-        request: The caller's.
+        scope: The root scope of the run.
+        request: The request.
         suspended: Whether the run as a whole is suspended.
-        claimed: What to say when somebody else was faster.
+        claimed: The error message if another caller has resumed them already.
 
     Raises:
-        ApplicationError: There are none, it is not clear which, or somebody else has answered them.
+        ApplicationError: There are none, the request is ambiguous, or another caller has resumed them already.
     """
     if run.traveling:
         raise ApplicationError(claimed, type=RESUME_CLAIMED)
@@ -131,12 +131,14 @@ def resumable(
 
 
 def targets(run: RunState, scope: Scope, request: ResumeRequest) -> list[SuspendedStep]:
-    """The suspended steps that a request means: all items of one foreach, or one step.
+    """Return the suspended steps that a request addresses: one step, or all items of one foreach.
 
     Raises:
         NoSuspendedStepError: There is none, or more than one.
-        ClaimedError: Somebody else has answered what it means.
+        ClaimedError: Another caller has resumed it already.
     """
+    # Accepted answers wait in `run.answers` while other steps are in flight. Without this check, a second resume of the
+    # same step would be accepted in that time.
     waiting = [answer.keys for answer in run.answers]
     steps = [step for step in suspended_steps(scope) if not step.going_on and step.keys not in waiting]
     try:
@@ -153,12 +155,12 @@ def targets(run: RunState, scope: Scope, request: ResumeRequest) -> list[Suspend
 
 
 def _is_later(claim: ResumeClaim, request: ResumeRequest) -> bool:
-    """Whether a claim was made after the caller had looked at the run."""
+    """Return whether a claim was made after the caller had read the run."""
     return request.resume_count is not None and claim.resume_count > request.resume_count
 
 
 def answer(run: RunState, steps: list[SuspendedStep], request: ResumeRequest, resume_count: int) -> None:
-    """Take an answer to suspended steps. They get it by `take_up`, as soon as nothing is under way."""
+    """Accept a resume for suspended steps. `take_up` gives it to them as soon as nothing is in flight."""
     for step in steps:
         run.answers.append(Answer(step.keys, request.resume_data, bool(request.per_step)))
         run.claims.append(ResumeClaim(keys=step.keys, labels=step.result.resume_labels, resume_count=resume_count))
@@ -166,7 +168,7 @@ def answer(run: RunState, steps: list[SuspendedStep], request: ResumeRequest, re
 
 
 def take_up(run: RunState, scope: Scope) -> None:
-    """Let the steps that were answered run again."""
+    """Mark the steps that were answered to run again. Call this only while nothing is in flight."""
     steps = {tuple(step.keys): step for step in suspended_steps(scope)}
     for each in run.answers:
         if (step := steps.get(tuple(each.keys))) is not None:
@@ -214,7 +216,7 @@ def _on_path(steps: list[SuspendedStep], path: list[str]) -> list[SuspendedStep]
 
 
 def _of_item(steps: list[SuspendedStep], path: list[str], index: int) -> list[SuspendedStep]:
-    """The steps of one item: of the first foreach on the way whose item the path leaves open."""
+    """Return the steps of one item of the first foreach on the way for which the path gives no index."""
     chosen = [step for step in steps if _open_index(step.keys, path) == index]
     if not chosen:
         suspended = sorted({found for step in steps if (found := _open_index(step.keys, path)) is not None})
@@ -225,7 +227,7 @@ def _of_item(steps: list[SuspendedStep], path: list[str], index: int) -> list[Su
 
 
 def _means(request: ResumeRequest, keys: list[str], labels: list[str] | None) -> bool:
-    """Whether a request means the step at the end of this way, suspended or not."""
+    """Return whether a request addresses the step at the end of this way, suspended or not."""
     if request.label is not None:
         return request.label in (labels or [])
     path = request.step or []
@@ -234,14 +236,14 @@ def _means(request: ResumeRequest, keys: list[str], labels: list[str] | None) ->
 
 
 def _matches(keys: list[str], path: list[str]) -> bool:
-    """Whether a path leads to a step, or to a nested workflow around it. Without an index it means every item."""
+    """Return whether a path leads to a step, or to a nested workflow around it. A key without an index matches all."""
     return len(path) <= len(keys) and all(
         wanted in (key, step_id_of(key)) for wanted, key in zip(path, keys[: len(path)], strict=True)
     )
 
 
 def _fork(steps: list[SuspendedStep]) -> bool:
-    """Whether the ways part anywhere but at the items of a foreach, which are resumed together."""
+    """Return whether the steps differ in more than the item of a foreach. Items are resumed together."""
     following: dict[tuple[str, ...], set[str]] = {}
     for step in steps:
         keys = tuple(step.keys)
@@ -266,7 +268,7 @@ def _index(key: str) -> int | None:
 
 
 def resumed(result: StepResult, data: Any) -> StepResult:
-    """The result of a suspended body that goes on: it keeps its input and its beginning."""
+    """Return the result of a suspended body that runs again. It keeps its input and its start time."""
     update: dict[str, Any] = {"status": "running", "suspend_payload": None, "suspend_output": None}
     update |= {"suspended_at": None, "resume_labels": None}
     if data is not None:
@@ -275,7 +277,7 @@ def resumed(result: StepResult, data: Any) -> StepResult:
 
 
 def suspend_data(result: StepResult) -> Any:
-    """What a step suspended with, without what Mastra keeps there for itself."""
+    """Return the payload that a step suspended with, without Mastra's internal metadata."""
     payload = result.suspend_payload
     if not is_object(payload):
         return payload

@@ -1,8 +1,9 @@
-"""May a worker have died of the workflow task under way? Then the short calls ask the server before they run user code.
+"""Detects that another worker may have died in the current workflow task.
 
-They run inside workflow tasks. A worker that dies in one of them loses the task, and the next worker comes to the same
-place. The workflow cannot see that, but it sees what makes it possible: it was made by a replay, or in a first workflow
-task before which something had happened. A run that goes on where it began asks nothing.
+Local activities run inside workflow tasks. If user code kills the worker there, the task is lost, and the next worker
+reaches the same call. Workflow code cannot see lost tasks, but it sees when they are possible: this workflow instance
+was created by a replay, or in a first workflow task that earlier events precede. In that case the local activities ask
+the server how many tasks were lost before they run user code. A run that stays on its first worker never asks.
 """
 
 from __future__ import annotations
@@ -12,21 +13,24 @@ from temporalio import workflow
 __all__ = ["Takeover"]
 
 FIRST_TASK_EVENTS = 3
-"""In the history of a run at its first workflow task: it was started, its task scheduled and started."""
+"""Events in the history at an undisturbed first workflow task: run started, task scheduled, task started."""
 
 
 class Takeover:
-    """Whether this worker has a run from another one, and has not asked about that yet."""
+    """Tracks whether this worker took over a run from another worker and has not yet asked the server about it."""
 
     def __init__(self) -> None:
-        """Look at how the run came here. Made with the run's first activation."""
+        """Detect a takeover. Create this in the first activation of the workflow instance."""
         length = workflow.info().get_current_history_length()
         self._is_due = workflow.unsafe.is_replaying() or length > FIRST_TASK_EVENTS
 
     def ask(self) -> bool:
-        """Whether the call that is about to be made is to ask. Nothing that is recorded depends on it.
+        """Return whether the next call must ask the server about lost workflow tasks.
 
-        A call that is made in a replay may be under way still, and then it is made for good: so each of them asks.
+        Every call that is made during replay asks, because it may be the one that was still running when the worker
+        died: that one has no recorded result and is executed. Calls with a recorded result are not executed.
         """
+        # The answer differs between the first execution and a replay. It must go only into the arguments of an
+        # activity, which replay does not compare. A decision or a command that depends on it would break replay.
         ask, self._is_due = self._is_due, self._is_due and workflow.unsafe.is_replaying()
         return ask

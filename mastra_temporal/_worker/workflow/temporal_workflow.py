@@ -1,4 +1,4 @@
-"""The Temporal workflow behind every definition: starts the interpreter, listens to messages, ends the execution."""
+"""The Temporal workflow behind every definition: runs the interpreter, handles messages and ends the execution."""
 
 from __future__ import annotations
 
@@ -64,22 +64,22 @@ __all__ = ["MastraWorkflow", "ResumeCheck"]
 
 
 class ResumeCheck(Protocol):
-    """Checks resume data against the schema of a step, given by the ids of its workflow and its own."""
+    """Validates resume data with the schema of a step, which is named by its workflow's ID and its own."""
 
     def __call__(self, workflow_id: str, step_id: str, data: Any, /) -> None:
-        """Raise an ``ApplicationError`` when the data do not fit."""
+        """Raise an ``ApplicationError`` if the data do not match."""
 
 
 class MastraWorkflow:
     """Base of the generated workflow classes (see ``compiler.py``)."""
 
     workflow_id: str
-    """The id of the definition that this class was generated for."""
+    """The ID of the definition that this class was generated for."""
     check_resume_data: ResumeCheck
-    """Refuses resume data that do not fit the schema of a step, on a worker that has the step."""
+    """Validates resume data. A worker that does not have the step accepts all data."""
 
     def __init__(self, envelope: StartEnvelope) -> None:
-        """Set the state up before the first message is handled: an update can come before the run method."""
+        """Create all state here, not in the run method: an update handler can run before the run method starts."""
         self._envelope = envelope
         self.stream = RunStream(envelope.stream)
         self._run = run_state(envelope)
@@ -102,7 +102,7 @@ class MastraWorkflow:
         self._cancel_requested = False
 
     async def execute(self) -> WorkflowResult[Any]:
-        """Run to the end. The generated class's run method."""
+        """Execute the run to its end. This is the run method of the generated classes."""
         self._trace.begin(self.workflow_id, self._envelope.tracing_options)
         self._engine.attempts.arrivals.note()
         interpretation = asyncio.create_task(self._interpret())
@@ -110,26 +110,24 @@ class MastraWorkflow:
             try:
                 await workflow.wait_condition(interpretation.done)
             except asyncio.CancelledError:
-                # A cancelled run ends by itself: steps in flight keep their results.
+                # Do not let this pass: it would end the execution at once, without the results of the steps in flight.
                 self._cancel_requested = True
                 if self._run.traveling:
-                    continue  # the next execution is told
+                    continue  # the activity that starts the next execution passes the cancellation on
                 self._trace.canceled = True
                 self._engine.abort()
         try:
             self._result = interpretation.result()
         finally:
+            # Let the handlers answer before the execution closes, also by continue-as-new: the server fails an update
+            # that is still open then, so callers would get an error in place of the result.
             self._ended = True
             self.stream.detach_pollers()
             await self._let_handlers_finish()
         return await self._close(self._result) if self._result is not None else self._go_on_in_new_execution()
 
     async def _interpret(self) -> WorkflowResult[Any] | None:
-        """Run to the end.
-
-        Returns:
-            The result; None when the run is to go on in a new execution.
-        """
+        """Walk the graph until the run has a result, through any suspensions. Return None to continue as new."""
         if self._envelope.stream is None:
             self._events.begin(self.workflow_id)
         graph, scope = await self._open()
@@ -150,7 +148,7 @@ class MastraWorkflow:
             self._events.begin(self.workflow_id)
 
     async def _run_segment(self, graph: WorkflowGraph, scope: Scope, *, begins: bool) -> Completion:
-        """Walk the graph until the run ends or is suspended, with the callbacks around it."""
+        """Walk the graph until the run ends or is suspended, and run the callbacks before and after."""
         refused = None
         if begins and self._envelope.snapshot is None:
             refused = await callbacks.start(self._engine, scope)
@@ -165,7 +163,7 @@ class MastraWorkflow:
         while completion.status == "continued_as_new":
             if size_error(self._continuation(), "state", self._run.stored_from) is None:
                 return completion
-            # What it holds is too large to be handed over: it goes on in this execution.
+            # The server would refuse a snapshot of this size. Go on in this execution.
             self._run.continuing_as_new, self._run.too_large_to_continue = False, True
             completion = await walk(self._engine, scope, graph.entries)
         completion = await check_result(self._engine, scope, completion)
@@ -173,7 +171,7 @@ class MastraWorkflow:
         return completion
 
     async def _stay_suspended(self, scope: Scope, result: WorkflowResult[Any]) -> None:
-        """Wait until the run is resumed or canceled. It costs nothing, however long."""
+        """Wait until the run is resumed or canceled. No timer runs and no activity polls meanwhile."""
         since = milliseconds_now()
         if not self._run.answers:
             self._suspended = result
@@ -188,7 +186,7 @@ class MastraWorkflow:
             self._shown.status("running")
 
     async def _open(self) -> tuple[WorkflowGraph, Scope]:
-        """The recorded graph and the scope of the run. A foreign client leaves both to us."""
+        """Return the recorded graph and the root scope. If a foreign client started the run, fetch the graph first."""
         envelope, graph = self._envelope, self._envelope.graph
         input_data, state = envelope.input_data, envelope.initial_state
         if graph is None:
@@ -214,7 +212,7 @@ class MastraWorkflow:
         return graph, self._scope
 
     async def _close(self, result: WorkflowResult[Any]) -> WorkflowResult[Any]:
-        """End the execution as Temporal shows it: completed, failed or cancelled."""
+        """End the execution with the status that Temporal shows: completed, failed or cancelled."""
         self._shown.closing(result.status)
         if result.status == "canceled":
             await self._cancel_myself()
@@ -223,11 +221,12 @@ class MastraWorkflow:
         return compact(result, self._run.stored_from)
 
     def _go_on_in_new_execution(self) -> NoReturn:
-        """Continue as new, where the run stands: its history has become long. Nothing is in flight."""
+        """Continue as new from the current position, because the history is long. Nothing is in flight."""
         workflow.continue_as_new(self._continuation())
 
     def _continuation(self) -> StartEnvelope:
         assert self._scope is not None
+        # A resume that was accepted after the walk ended is only in the answers. Without `take_up` it would be lost.
         take_up(self._run, self._scope)
         going_on = next_envelope(self._envelope, self._run, self._scope, self._resume_count, self._first_resume_count)
         return going_on.model_copy(
@@ -239,10 +238,10 @@ class MastraWorkflow:
         )
 
     async def _cancel_myself(self) -> None:
-        """End as Cancelled, which Temporal allows only after a request: make it when a step called ``abort()``."""
+        """End as Cancelled. Temporal allows that only after a cancel request, so send one if a step called abort()."""
         if not self._cancel_requested:
             await workflow.execute_local_activity(ACTIVITY_REQUEST_CANCEL, start_to_close_timeout=timedelta(minutes=1))
-            await asyncio.sleep(3600)
+            await asyncio.sleep(3600)  # the cancel request is delivered here, as a CancelledError
         raise asyncio.CancelledError
 
     async def _let_handlers_finish(self) -> None:
@@ -254,22 +253,22 @@ class MastraWorkflow:
 
     @property
     def run_state(self) -> RunState:
-        """What all scopes of the run share."""
+        """The state that all scopes of the run share."""
         return self._run
 
     @property
     def envelope(self) -> StartEnvelope:
-        """What the run was started with."""
+        """The argument with which this execution was started."""
         return self._envelope
 
     @property
     def graph(self) -> WorkflowGraph | None:
-        """The graph that the run follows, once it is known."""
+        """The graph that the run follows, or None before it is known."""
         return self._graph
 
     @property
     def root(self) -> Scope | None:
-        """The scope of the run's own workflow, once it has been entered."""
+        """The root scope, or None before the graph is known."""
         return self._scope
 
     @property
@@ -278,7 +277,7 @@ class MastraWorkflow:
         return self._resume_count
 
     def snapshot(self) -> WorkflowResult[Any]:
-        """The results as far as the run has come."""
+        """Return the results so far. The status is ``running`` unless the run is suspended."""
         if self._suspended is not None:
             return self._suspended
         if self._scope is None:
@@ -286,7 +285,7 @@ class MastraWorkflow:
         return assemble(self._run, self._scope, Completion("canceled")).model_copy(update={"status": "running"})
 
     def inspect(self) -> Inspection:
-        """Everything that a record of the run is made of."""
+        """Return the state of the run from which its records are made."""
         labels = None if self._suspended is None else self._suspended.resume_labels
         return Inspection(self.status().status, self._run, self._graph, self._scope, self._result, labels or {})
 
@@ -294,7 +293,7 @@ class MastraWorkflow:
 
     @workflow.update(name=UPDATE_OUTCOME)
     async def outcome(self, resume_count: int) -> OutcomeReply:
-        """Answered when the run has ended, or is suspended for the ``resume_count``-th time. All waiters share one."""
+        """Answer when the run has ended, or is suspended after its ``resume_count``-th resume. All waiters share it."""
         await workflow.wait_condition(
             lambda: (
                 self._ended
@@ -314,7 +313,7 @@ class MastraWorkflow:
 
     @workflow.update(name=UPDATE_RESUME)
     async def resume(self, request: ResumeRequest) -> ResumeReply:
-        """Let suspended steps run again. Answered at once."""
+        """Accept resume data for suspended steps. The answer does not wait until they run."""
         self._engine.attempts.arrivals.note()
         if request.stored_from is not None:
             self._run.stored_from = request.stored_from
@@ -325,12 +324,12 @@ class MastraWorkflow:
         self._run.request_context.update(request.request_context or {})
         if self._suspended is None:
             workflow.upsert_memo({MEMO_STATUS: "running", MEMO_RESUME_COUNT: self._resume_count})
-        self._suspended = None
+        self._suspended = None  # now, not when the interpreter wakes up: `outcome` must not answer with it any more
         return ResumeReply(resume_count=self._resume_count)
 
     @resume.validator
     def validate_resume(self, request: ResumeRequest) -> None:
-        """Refuse what cannot be resumed; nothing of it enters the history."""
+        """Refuse a resume that cannot be accepted. A refused update leaves no event in the history."""
         for suspended in self._resumable(request):
             if suspended.scope.validate_inputs:
                 self.check_resume_data(suspended.scope.workflow_id, suspended.path[-1], request.resume_data)
@@ -344,7 +343,7 @@ class MastraWorkflow:
 
     @workflow.update(name=UPDATE_TIME_TRAVEL)
     async def time_travel(self, request: TimeTravelUpdate) -> None:
-        """Travel in time: do nothing here any more, and start the next execution, which ends this one."""
+        """Travel in time: start nothing more here, and start the next execution, which terminates this one."""
         self._engine.attempts.arrivals.note()
         self._engine.attempts.budget.spend(sent_size(request, request.envelope.stored_from))
         self._run.traveling = True
@@ -353,7 +352,7 @@ class MastraWorkflow:
 
     @time_travel.validator
     def validate_time_travel(self, request: TimeTravelUpdate) -> None:
-        """Refuse what another act has forestalled; nothing of it enters the history."""
+        """Refuse a time travel that another call has preceded. A refused update leaves no event in the history."""
         refusal = time_travel.refusal(
             request,
             leaving=self._run.traveling,
@@ -366,7 +365,7 @@ class MastraWorkflow:
 
     @workflow.update(name=UPDATE_RESTART)
     async def restart(self, request: RestartRequest) -> int:
-        """Schedule steps again whose workers are gone. Returns how many of them were still in flight."""
+        """Schedule steps again whose workers are gone, and return how many of them were still in flight."""
         self._engine.attempts.arrivals.note()
         self._run.request_context.update(request.request_context or {})
         self._trace.adopt()
@@ -378,7 +377,7 @@ class MastraWorkflow:
 
     @workflow.query(name=QUERY_STATUS)
     def status(self) -> RunStatusReply:
-        """The run's status at this moment."""
+        """Return the current status of the run."""
         status: RunStatus = "running"
         if self._run.aborted:
             status = "canceled"
@@ -390,10 +389,10 @@ class MastraWorkflow:
 
     @workflow.query(name=QUERY_STREAM)
     def events(self, query: StreamQuery) -> StreamReply:
-        """What has happened in the run, for those who read its stream."""
+        """Return events of the run for the readers of its stream."""
         return self.stream.read(query)
 
     @workflow.query(name=QUERY_LOOKUP)
     def lookup(self, query: LookupQuery) -> LookupReply:
-        """What a step asks for while it runs."""
+        """Return the data that a running step asks for."""
         return self._run.look_up(query)

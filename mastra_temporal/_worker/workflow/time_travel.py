@@ -1,8 +1,8 @@
-"""An open run that travels in time: it does nothing any more, and an activity starts its next execution.
+"""Time travel of an open run: the run starts nothing more, and an activity starts its next execution.
 
-The run itself decides between a time travel and a resume, because it gets both as updates: the first one wins, and the
-validator refuses the other. After that the outcome does not depend on the caller any more. The activity is retried
-until the next execution is there; its start terminates this one.
+The run decides between a time travel and a resume, because it receives both as updates. The first one wins, and the
+validator refuses the other. From then on the result does not depend on the caller, which may crash: the activity is
+retried until the next execution has started. That start terminates this execution.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ __all__ = ["next_execution", "refusal", "start_next_execution"]
 
 
 def refusal(request: TimeTravelUpdate, *, leaving: bool, over: bool, resume_count: int, status: str) -> str | None:
-    """Say why a run cannot travel in time now; None when it can.
+    """Return why a run cannot travel in time now, or None if it can.
 
     Args:
-        request: What the caller has seen of the run.
-        leaving: Whether the run travels already.
-        over: Whether it has ended, or is canceled.
-        resume_count: How often it has been resumed.
-        status: Its status.
+        request: The request, with the resume count that the caller has seen.
+        leaving: Whether the run is already traveling.
+        over: Whether the run has ended or is canceled.
+        resume_count: How often the run has been resumed.
+        status: The status of the run.
     """
     if leaving:
         return "Another caller has sent this run back in time before this time travel"
@@ -43,14 +43,14 @@ def refusal(request: TimeTravelUpdate, *, leaving: bool, over: bool, resume_coun
 
 
 def next_execution(request: TimeTravelUpdate) -> NextExecution:
-    """Put together what the activity is told: the caller's request, and the headers that came with it."""
+    """Create the argument of the activity: the caller's request, and the tracing headers of its update."""
     came = inbound.get()
     header = came.header.model_dump(mode="json", by_alias=True, exclude_none=True)
     return NextExecution(request=request, header=header, context=came.context)
 
 
 async def start_next_execution(engine: Engine, next_execution: NextExecution) -> None:
-    """Have the next execution started."""
+    """Run the activity that starts the next execution."""
     await engine.attempts.budget.take(sent_size(next_execution, next_execution.request.envelope.stored_from))
     await workflow.execute_activity(
         ACTIVITY_START_NEXT_EXECUTION,
