@@ -1,25 +1,26 @@
-"""Continuing suspended steps: which of them a ``resume()`` means, and giving them its data.
-
-A suspended run keeps the entry under way of each scope, with the results of its bodies. To resume is to mark bodies
-there; the interpreter then enters the same entries again and runs only the marked bodies.
-
-Each suspended body is answered once: a caller who looked at the run before somebody else answered it is refused, and so
-is one who comes while it runs. Others can be answered meanwhile; they run as soon as those under way have ended or are
-suspended again.
-"""
+"""Keys of bodies: a step's id, `<id>[<index>]` for an item of a foreach, `<id>#<number>` for an iteration of a loop."""
 
 from __future__ import annotations
 
 import re
 
-__all__ = ["step_id_of"]
+__all__ = ["ITEM", "step_id_of", "without_index", "without_iteration"]
 
 ITEM = re.compile(r"\[(\d+)\]$")
+_ITERATION = re.compile(r"#\d+$")
 
 
-OCCURRENCE = re.compile(r"(\[\d+\]|#\d+)$")
+def without_index(key: str) -> str:
+    """Return a key without the index of an item."""
+    return ITEM.sub("", key)
+
+
+def without_iteration(key: str) -> str:
+    """Return a key without the number of an iteration."""
+    return _ITERATION.sub("", key)
 
 
 def step_id_of(key: str) -> str:
-    """The step id of a key of a progress, or of a part of a scope's path."""
-    return OCCURRENCE.sub("", key)
+    """Return the step id of a key."""
+    bare = without_index(key)
+    return bare if bare != key else without_iteration(key)

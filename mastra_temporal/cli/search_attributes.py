@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-
 from rich.console import Console
 from temporalio.client import Client
 from temporalio.envconfig import ClientConfig
 
 from mastra_temporal._client.records.search_attributes import KEYS, register
 from mastra_temporal._client.rpc_errors import unreachable
+from mastra_temporal.cli.environment import use_server
 
 __all__ = ["register_search_attributes"]
 
@@ -21,9 +20,7 @@ async def register_search_attributes(*, address: str | None, namespace: str | No
         address: Host and port of the server; by default the environment's.
         namespace: Namespace; by default the environment's.
     """
-    for variable, value in (("TEMPORAL_ADDRESS", address), ("TEMPORAL_NAMESPACE", namespace)):
-        if value:
-            os.environ[variable] = value
+    use_server(address, namespace)
     config = ClientConfig.load_client_connect_config()
     config.setdefault("target_host", "localhost:7233")
     try:

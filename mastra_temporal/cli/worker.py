@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import sys
 
+from mastra_temporal.cli.environment import use_server
 from mastra_temporal.cli.loading import load_app
 from mastra_temporal.cli.running import on_stop_signal
 from mastra_temporal.mastra import Mastra
@@ -29,9 +29,7 @@ async def serve(app: str, *, address: str | None, namespace: str | None, task_qu
     """
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("temporalio").setLevel(logging.WARNING)
-    for variable, value in (("TEMPORAL_ADDRESS", address), ("TEMPORAL_NAMESPACE", namespace)):
-        if value:
-            os.environ[variable] = value  # so that it counts for every client that is made in this process
+    use_server(address, namespace)
     working = asyncio.create_task(_work(load_app(app), app, task_queue))
 
     def stop() -> None:

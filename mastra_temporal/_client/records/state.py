@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
@@ -14,6 +13,7 @@ from mastra_temporal._protocol.graph import (
     NestedEntry,
     WorkflowGraph,
 )
+from mastra_temporal._protocol.keys import without_index, without_iteration
 from mastra_temporal._protocol.model import CamelModel
 from mastra_temporal._protocol.results import ErrorInfo, RunStatus, StepResult
 from mastra_temporal._worker.workflow.scope import Inspection, RunState, Scope
@@ -115,7 +115,7 @@ def nested_state(
     if not scopes or inspection.graph is None:
         return None
     scope = scopes[-1]
-    container = _all_results(run.scopes[scope.path[:-1]])[_without_iteration(scope.path[-1])]
+    container = _all_results(run.scopes[scope.path[:-1]])[without_iteration(scope.path[-1])]
     entries = _flow_of(inspection.graph.entries, workflow_id)
     state = WorkflowState(
         status=_nested_status(scope, container),
@@ -159,7 +159,7 @@ def _all_results(scope: Scope) -> dict[str, StepResult]:
     """The results of a workflow's own steps, those under way included."""
     results = dict(scope.steps)
     for key, running in scope.active.items():
-        step_id = _without_index(key)
+        step_id = without_index(key)
         if step_id == key:
             results[step_id] = running
         elif step_id not in results or results[step_id].status != "running":
@@ -174,14 +174,14 @@ def _with_nested(run: RunState, scope: Scope) -> dict[str, StepResult]:
     for path, child in run.scopes.items():
         if path:
             # The last iteration of a loop takes the place of those before.
-            inside.setdefault(path[:-1], {})[_without_iteration(path[-1])] = child
+            inside.setdefault(path[:-1], {})[without_iteration(path[-1])] = child
     return _flattened(scope, inside)
 
 
 def _flattened(scope: Scope, inside: dict[tuple[str, ...], dict[str, Scope]]) -> dict[str, StepResult]:
     children: dict[str, list[tuple[str, Scope]]] = {}
     for name, child in inside.get(scope.path, {}).items():
-        children.setdefault(_without_index(name), []).append((name, child))
+        children.setdefault(without_index(name), []).append((name, child))
     flat: dict[str, StepResult] = {}
     for step_id, result in _all_results(scope).items():
         flat[step_id] = result
@@ -209,11 +209,3 @@ def _flow_of(entries: Iterable[Entry], workflow_id: str) -> list[Entry]:
         if found := _flow_of(body.serialized_step_flow, workflow_id):
             return found
     return []
-
-
-def _without_iteration(name: str) -> str:
-    return re.sub(r"#\d+$", "", name)
-
-
-def _without_index(name: str) -> str:
-    return re.sub(r"\[\d+\]$", "", name)

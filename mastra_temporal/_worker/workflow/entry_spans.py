@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timezone
+from datetime import timezone
 from typing import Any
 
+from mastra_temporal._data.dates import parse_date
 from mastra_temporal._protocol.graph import (
     ConditionalEntry,
     Display,
@@ -111,18 +112,13 @@ def _sleep(entry: SleepEntry | SleepUntilEntry) -> dict[str, Any]:
         return {"duration_ms": entry.duration, **kind}
     if entry.date is None:
         return kind
-    left = round(_parsed(entry.date).timestamp() * 1000) - milliseconds_now()
+    left = round(parse_date(entry.date).timestamp() * 1000) - milliseconds_now()
     return {"until_date": _iso(entry.date), "duration_ms": max(0, left), **kind}
 
 
 def _iso(date: str) -> str:
-    utc = _parsed(date).astimezone(timezone.utc)
+    utc = parse_date(date).astimezone(timezone.utc)
     return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03d}Z"
-
-
-def _parsed(date: str) -> datetime:
-    parsed = datetime.fromisoformat(date.replace("Z", "+00:00"))
-    return parsed if parsed.tzinfo else parsed.replace(tzinfo=timezone.utc)
 
 
 def _identity(entry: ParallelEntry | ConditionalEntry | LoopEntry | ForeachEntry) -> dict[str, Any]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from temporalio.exceptions import ApplicationError
 
+from mastra_temporal._protocol.keys import step_id_of
 from mastra_temporal._protocol.limits import LIMIT, compact, sent_size
 from mastra_temporal._protocol.messages import FailedStep
 from mastra_temporal._protocol.model import CamelModel
@@ -68,7 +68,7 @@ def _failed_step(run: RunState, scope: Scope) -> tuple[list[str], StepResult | N
         if step.status != "failed":
             continue
         for path, child in run.scopes.items():
-            if path[:-1] == scope.path and path and re.sub(r"(\[\d+\]|#\d+)$", "", path[-1]) == step_id:
+            if path[:-1] == scope.path and path and step_id_of(path[-1]) == step_id:
                 inside, failed = _failed_step(run, child)
                 if failed is not None:
                     return [path[-1], *inside], failed

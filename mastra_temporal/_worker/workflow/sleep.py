@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import math
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from typing import Any
 
 from temporalio import workflow
 
+from mastra_temporal._data.dates import parse_date
 from mastra_temporal._protocol.graph import SleepEntry, SleepUntilEntry
 from mastra_temporal._protocol.results import ErrorInfo, StepResult
 from mastra_temporal._worker.workflow.completion import Completion
@@ -107,11 +108,9 @@ async def _deadline(
 
 def _milliseconds_of(date: str) -> int | None:
     try:
-        parsed = datetime.fromisoformat(date.replace("Z", "+00:00"))
+        return round(parse_date(date).timestamp() * 1000)
     except ValueError:
         return None
-    aware = parsed if parsed.tzinfo else parsed.replace(tzinfo=timezone.utc)
-    return round(aware.timestamp() * 1000)
 
 
 def _no_time(scope: Scope, entry_id: str, value: Any) -> ErrorInfo:
