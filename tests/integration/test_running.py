@@ -209,8 +209,7 @@ async def test_callbacks_run_on_the_worker_after_the_client_is_gone(stage: Stage
         await stage.effects.seen(run_.run_id)
         started.cancel()
         stage.effects.open("go")
-        data = "{'total': 2, 'note': 'none'} {'total': 1, 'note': 'none'}"
-        await stage.effects.seen(f"success {data} success")
+        await stage.effects.seen("success {'total': 2, 'note': 'none'} total=1 note='none' success")
 
 
 @pytest.mark.parity("predicates")
