@@ -1,1 +1,1 @@
-"""What several rooms speak: envelopes, names, limits, results. Imports none of the rooms."""
+"""Shared by workflow, activity and client code: envelopes, names, limits and results. Imports none of those."""

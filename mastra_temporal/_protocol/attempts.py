@@ -1,7 +1,7 @@
-"""Which attempts of steps are still those that `restart()` saw: asked on the worker, right before the run acts on it.
+"""The identity of an attempt of an activity, by which `restart()` and the worker know that they mean the same one.
 
-Between the caller's verdict and its update's arrival any time may pass, if no worker is up. The server may have given
-the step to another worker meanwhile, and then it must not be given up.
+Any time may pass between the decision of the client that an attempt is lost and the arrival of its update, if no worker
+is up. The server may have started another attempt meanwhile, which must not be given up.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ NOT_STARTED = "not started"
 
 
 def attempt_started(pending: PendingActivityInfo) -> str:
-    """When an attempt started, by the server's clock: what tells it from all other attempts of its activity."""
+    """Return the server's start time of the current attempt, which identifies it among the attempts of its activity."""
     if pending.state == PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED:
         return NOT_STARTED
     return f"{pending.last_started_time.seconds}.{pending.last_started_time.nanos:09}"

@@ -1,8 +1,7 @@
-"""Every envelope that crosses a process boundary, in one place.
+"""Arguments and results of the activities that run functions, schemas and callbacks.
 
-Each is one argument or one result of a workflow, activity, update or query: Temporal ignores type hints when argument
-counts differ, so there is always exactly one. On the wire the keys are Mastra's camelCase; unknown keys are ignored and
-keys without a value are left out, so that histories stay small and envelopes can grow. ``v`` is the envelope's version.
+Each envelope is the only argument or the result of a workflow, activity, update or query: Temporal ignores type hints
+when argument counts differ. Keys are camelCase on the wire; see `CamelModel`.
 """
 
 from __future__ import annotations
@@ -20,8 +19,8 @@ __all__ = ["CallbackCall", "FunctionCall", "FunctionOutcome", "ValidationCall", 
 class FunctionCall(CamelModel):
     """The argument of the activity that evaluates conditions, mappings, a duration or a concurrency.
 
-    Everything a function may ask for is sent along. It is a local activity, which never leaves the process, and could
-    not query the workflow task that it is part of. Only where that worker has no such function, any other is asked.
+    It contains all data that a function may ask for. The activity is local: it runs inside a workflow task, and a query
+    would wait for that task to end. If the worker does not have the function, the run schedules a normal activity.
     """
 
     workflow_id: str
@@ -40,48 +39,48 @@ class FunctionCall(CamelModel):
     validate_inputs: bool = True
     validate_outputs: bool = True
     taken_over: bool | None = None
-    """The worker has the run from another one, which may have died of this call: ask the server first."""
+    """Whether another worker may have died in this call: ask the server for lost workflow tasks first."""
     max_lost_attempts: int | None = None
-    """As that of a step's call."""
+    """As in `StepCall`."""
     carried: Checkpoint | None = None
-    """As that of a step's call."""
+    """As in `StepCall`."""
 
 
 class FunctionOutcome(CamelModel):
-    """The value of one function, or the error it raised."""
+    """The value of one function, or the error that it raised."""
 
     value: Any = None
     error: ErrorInfo | None = None
     non_retryable: bool | None = None
     request_context: RequestContextChange | None = None
     missing: bool | None = None
-    """This worker has no such function. Another one may: then it was evaluated nowhere."""
+    """Whether this worker lacks the function. Then no function of the call was evaluated, and another worker may."""
 
 
 class ValidationCall(CamelModel):
-    """The argument of the activity that checks data against a workflow's schemas and fills in defaults."""
+    """The argument of the activity that validates data with the schemas of a workflow and fills in defaults."""
 
     workflow_id: str
     input_data: Any = None
     state: dict[str, Any] | None = None
     request_context: dict[str, Any] | None = None
     kind: Literal["start", "nested", "output"]
-    """Data for a run started by a foreign client, for a nested workflow, or the result of a workflow."""
+    """What is validated: the input of a run that a foreign client started, or of a nested workflow, or a result."""
     taken_over: bool | None = None
-    """As that of a function's call."""
+    """As in `FunctionCall`."""
 
 
 class ValidationOutcome(CamelModel):
-    """The admitted data, or why it was refused."""
+    """The validated data, or the error of the validation."""
 
     input_data: Any = None
     state: dict[str, Any] | None = None
     graph: WorkflowGraph | None = None
     stored_from: int | None = None
-    """As in the envelope of a start: of the worker's own data converter."""
+    """As in `StartEnvelope`, from the data converter of the worker."""
     error: ErrorInfo | None = None
     missing: bool | None = None
-    """This worker has no such workflow. Another one may."""
+    """Whether this worker lacks the workflow. Another worker may have it."""
 
 
 class CallbackCall(CamelModel):
@@ -102,6 +101,6 @@ class CallbackCall(CamelModel):
     request_context: dict[str, Any] | None = None
     validate_inputs: bool = True
     max_lost_attempts: int | None = None
-    """As that of a step's call."""
+    """As in `StepCall`."""
     carried: Checkpoint | None = None
-    """As that of a step's call."""
+    """As in `StepCall`."""

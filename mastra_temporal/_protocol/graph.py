@@ -1,11 +1,11 @@
-"""The graph of a workflow as data: what is recorded in a run's history and what the interpreter walks.
+"""The graph of a workflow as data. It is recorded in the history of each run, and the interpreter walks it.
 
-The shape is Mastra's ``serializedStepGraph``. What only execution needs (retries, timeouts, structured mappings) is
-kept apart under the key ``temporal`` of an entry and left out of the public ``serialized_step_graph``.
+The shape is Mastra's ``serializedStepGraph``. Data that only the execution needs (retries, timeouts, structured
+mappings) are under the key ``temporal`` of an entry, and are left out of the public ``serialized_step_graph``.
 
-User functions are not data. The graph refers to them (``temporal``) by id: ``<step>-condition``, ``<map>``,
-``<map>.<key>``, ``<sleep>``, ``<step>-concurrency``. Where the user gave the entry no ``id``, the fingerprint of the
-function stands beside it: the worker runs that function, and no other that has the same id by now.
+User functions are not data. The graph refers to them (``temporal``) by ID: ``<step>-condition``, ``<map>``,
+``<map>.<key>``, ``<sleep>``, ``<step>-concurrency``. If the user gave the entry no ``id``, the reference also has the
+fingerprint of the function. A worker then runs only that function, not another one that has the same ID after a deploy.
 """
 
 from __future__ import annotations
@@ -46,20 +46,20 @@ CallbackName = Literal["on_start", "on_finish", "on_error"]
 
 
 class GraphModel(CamelModel):
-    """Base of the graph's models: never changed once made."""
+    """Base class of the models of a graph. They are immutable."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
 
 class Display(GraphModel):
-    """What an entry may carry for its readers; no effect on execution."""
+    """The description and metadata of an entry. They have no effect on the execution."""
 
     description: str | None = None
     metadata: dict[str, Any] | None = None
 
 
 class BaseEntry(Display):
-    """What can be asked of every kind of entry."""
+    """Base class of the entries."""
 
     @property
     def bodies(self) -> list[StepEntry | NestedEntry]:
@@ -68,12 +68,12 @@ class BaseEntry(Display):
 
     @property
     def result_ids(self) -> list[str]:
-        """The ids under which the results of the entry are kept."""
+        """The IDs under which the results of the entry are kept."""
         return [body.body_id for body in self.bodies]
 
 
 class StepPlan(GraphModel):
-    """How a step is executed. Times are milliseconds; what is None takes the default."""
+    """The execution options of a step. Times are in milliseconds, and None means the default."""
 
     retries: int | None = None
     start_to_close_timeout: int | None = None
@@ -84,16 +84,16 @@ class StepPlan(GraphModel):
     maximum_interval: int | None = None
     non_retryable_error_types: list[str] | None = None
     max_lost_attempts: int | None = None
-    """0 for any number."""
+    """How many attempts in a row may be lost. 0 for any number."""
 
 
 class StepInfo(Display):
-    """A step as the graph shows it."""
+    """The public data of a step."""
 
     id: str
     component: str | None = None
     component_id: str | None = None
-    """The id of the agent or tool that the step was made of."""
+    """The ID of the agent or tool from which the step was made."""
     can_suspend: bool = False
 
 
@@ -106,7 +106,7 @@ class StepEntry(GraphModel):
 
     @property
     def body_id(self) -> str:
-        """The id under which the step's results are kept."""
+        """The ID under which the results of the step are kept."""
         return self.step.id
 
     @property
@@ -121,7 +121,7 @@ class StepEntry(GraphModel):
 
 
 class WorkflowPlan(GraphModel):
-    """How a workflow is executed. Times are milliseconds."""
+    """The execution options of a workflow. Times are in milliseconds."""
 
     retries: int = 0
     retry_delay: int = 0
@@ -130,15 +130,15 @@ class WorkflowPlan(GraphModel):
     validate_outputs: bool = True
     callbacks: list[CallbackName] = []
     checks_entry: bool = False
-    """Whether input, state or request context have a schema."""
+    """Whether the input, the state or the request context has a schema."""
     checks_output: bool = False
-    """Whether the result must be checked apart from the outputs of the steps."""
+    """Whether the result must be validated in addition to the outputs of the steps."""
     max_lost_attempts: int | None = None
-    """Of its functions and callbacks; 0 for any number."""
+    """How many attempts of a function or callback in a row may be lost. 0 for any number."""
 
 
 class NestedEntry(BaseEntry):
-    """A workflow as a step of another one, executed inline."""
+    """A workflow that is a step of another workflow. It is executed inline."""
 
     type: Literal["workflow"] = "workflow"
     id: str
@@ -148,7 +148,7 @@ class NestedEntry(BaseEntry):
 
     @property
     def body_id(self) -> str:
-        """The id under which the workflow's results are kept."""
+        """The ID under which the results of the workflow are kept."""
         return self.id
 
     @property
@@ -158,28 +158,28 @@ class NestedEntry(BaseEntry):
 
 
 Body = Annotated[StepEntry | NestedEntry, Field(discriminator="type")]
-"""What a control-flow entry may hold: a step or a nested workflow."""
+"""A step or a nested workflow inside a control-flow entry."""
 
 
 class FunctionRef(GraphModel):
-    """How a worker finds a user function."""
+    """The reference by which a worker finds a user function."""
 
     id: str
     fingerprint: str | None = None
-    """None when the user named the function: then it is found by that name, whatever it does by now."""
+    """None if the user gave the entry an ID. Then the function is found by ID alone, also if a deploy changed it."""
 
 
 class FunctionInfo(GraphModel):
-    """A condition: its id, and its source for the reader."""
+    """A condition, with its source code for display."""
 
     id: str
     fn: str
     function: FunctionRef | None = Field(default=None, validation_alias="temporal", serialization_alias="temporal")
-    """None where the condition is a predicate."""
+    """None if the condition is a predicate."""
 
 
 class MapSource(GraphModel):
-    """Where one key of a ``.map()`` object takes its value from. Exactly one is set."""
+    """The source of the value of one key of a ``.map()`` object: exactly one kind of source is set."""
 
     value: Any = None
     fn: FunctionRef | None = None
@@ -191,12 +191,12 @@ class MapSource(GraphModel):
 
     @property
     def named_steps(self) -> list[str]:
-        """The steps that the source, or a template, refers to."""
+        """The IDs of the steps to which the source or its template refers."""
         return self.step or re.findall(r"\$\{stepResults\.([^.}]+)", self.template or "")
 
 
 class MappingPlan(GraphModel):
-    """What a mapping does: one function, or a source for each key."""
+    """The execution data of a mapping: one function, or a source for each key."""
 
     function: FunctionRef | None = None
     sources: dict[str, MapSource] = {}
@@ -260,7 +260,7 @@ class ParallelEntry(BaseEntry):
 
 
 class ConditionalEntry(BaseEntry):
-    """A ``.branch()``. A branch has a predicate (data) or a function, never both."""
+    """A ``.branch()``. The condition of each branch is either a predicate (data) or a function."""
 
     type: Literal["conditional"] = "conditional"
     id: str | None = None
@@ -291,7 +291,7 @@ class LoopEntry(BaseEntry):
 
 
 class ForeachOptions(GraphModel):
-    """How many items of a ``.foreach()`` run at once: a number, or a function."""
+    """The number of items of a ``.foreach()`` that run at once, or a function that returns it."""
 
     concurrency: int | None = None
     fn: str | None = None

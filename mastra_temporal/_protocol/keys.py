@@ -7,6 +7,7 @@ import re
 __all__ = ["ITEM", "step_id_of", "without_index", "without_iteration"]
 
 ITEM = re.compile(r"\[(\d+)\]$")
+"""The suffix of a key that is an item of a foreach. The group is its index."""
 _ITERATION = re.compile(r"#\d+$")
 
 
@@ -21,6 +22,6 @@ def without_iteration(key: str) -> str:
 
 
 def step_id_of(key: str) -> str:
-    """Return the step id of a key."""
+    """Return the step ID of a key of a `Progress`, or of a part of a scope's path."""
     bare = without_index(key)
     return bare if bare != key else without_iteration(key)

@@ -1,7 +1,10 @@
-"""The server's limit for one payload. Over it a workflow task would fail and be retried for ever; so look before.
+"""The server's size limit for one payload, and the checks against it.
 
-A data converter with an external storage sends a reference in the place of a large payload. Workflow code must not ask
-its worker for one, since a replay may be on another worker: who starts or resumes a run tells it (``stored_from``).
+A workflow task that sends a larger payload fails, and so does each of its retries. So sizes are checked before.
+
+A data converter with an external storage sends a reference instead of a large payload. Workflow code must not read the
+storage settings of its worker: a replay may run on a worker with other settings, and would decide differently. So the
+client that starts or resumes a run sends its own (``stored_from``), and they are recorded in the history.
 """
 
 from __future__ import annotations
@@ -17,15 +20,15 @@ from mastra_temporal._protocol.results import ErrorInfo, WorkflowResult
 __all__ = ["ANSWER", "LIMIT", "REMEDY", "compact", "is_small", "sent_size", "size_error", "stored_from"]
 
 LIMIT = 2 * 1024 * 1024
-"""Bytes: Temporal's default limit of a payload."""
+"""Bytes of the largest payload: Temporal's default limit."""
 
 
 SMALL = 16 * 1024
-"""Bytes."""
+"""Bytes of the largest result that the `outcome` update answers with."""
 
 
 ANSWER = LIMIT // 4
-"""Bytes: of an answer to those who wait for a suspension. More than one may go with the same message."""
+"""Bytes of the largest answer to a caller that waits for a suspension. One message may contain several answers."""
 
 
 REMEDY = (
@@ -35,33 +38,33 @@ REMEDY = (
 
 
 MARGIN = 16 * 1024
-"""Bytes for the frame around the payload."""
+"""Bytes that are reserved for the message around the payload."""
 
 
 def size_of(value: CamelModel) -> int:
-    """The bytes of an envelope in its payload: it is written as the payload converter writes it."""
+    """Return the bytes of an envelope, encoded as the payload converter encodes it."""
     return len(to_json(value))
 
 
 def stored_from(converter: DataConverter) -> int | None:
-    """The bytes from which a data converter gives payloads to its external storage; None if it has none."""
+    """Return the size in bytes from which a data converter stores payloads externally. None without a storage."""
     return None if converter.external_storage is None else converter.external_storage.payload_size_threshold
 
 
 def sent_size(value: CamelModel, stored_from: int | None) -> int:
-    """The bytes that at most go to the server of an envelope.
+    """Return how many bytes of an envelope are sent to the server at most.
 
     Args:
         value: The envelope.
-        stored_from: The bytes from which payloads go to an external storage. What a codec has made smaller than that
-            before is sent after all, so it counts as that much.
+        stored_from: The size in bytes from which payloads go to an external storage, or None. A codec may compress a
+            larger payload below this size. It is then sent, so it counts as this many bytes.
     """
     size = size_of(value)
     return size if stored_from is None or size < stored_from else min(stored_from, LIMIT - MARGIN)
 
 
 def size_error(value: CamelModel, what: str, stored_from: int | None) -> ErrorInfo | None:
-    """What is wrong with the size of an envelope; None when it fits, or an external storage takes it."""
+    """Return an error if an envelope is too large for one payload, or None. Externally stored envelopes never are."""
     if sent_size(value, stored_from) <= LIMIT - MARGIN:
         return None
     return {
@@ -72,12 +75,12 @@ def size_error(value: CamelModel, what: str, stored_from: int | None) -> ErrorIn
 
 
 def is_small(result: WorkflowResult[Any]) -> bool:
-    """Whether a result may be in the history twice: as the answer to those who wait, who then need not ask again."""
+    """Return whether an update may answer with a result. That saves a call, but stores the result in history twice."""
     return size_of(result) <= SMALL
 
 
 def compact(result: WorkflowResult[Any], stored_from: int | None, limit: int = LIMIT - MARGIN) -> WorkflowResult[Any]:
-    """A result that fits: one that is too large leaves its steps to the history, where a reader finds them."""
+    """Return a result that fits into the limit. A larger one omits its steps, which readers take from the history."""
     if sent_size(result, stored_from) <= limit:
         return result
     left_out: dict[str, Any] = {"steps": {}, "input": None, "state": None, "suspend_payload": None}

@@ -1,8 +1,7 @@
-"""Every envelope that crosses a process boundary, in one place.
+"""Arguments and answers of the updates and queries of a run, and the details of its errors.
 
-Each is one argument or one result of a workflow, activity, update or query: Temporal ignores type hints when argument
-counts differ, so there is always exactly one. On the wire the keys are Mastra's camelCase; unknown keys are ignored and
-keys without a value are left out, so that histories stay small and envelopes can grow. ``v`` is the envelope's version.
+Each envelope is the only argument or the result of a workflow, activity, update or query: Temporal ignores type hints
+when argument counts differ. Keys are camelCase on the wire; see `CamelModel`.
 """
 
 from __future__ import annotations
@@ -32,17 +31,17 @@ __all__ = [
 
 
 class ResumeClaim(CamelModel):
-    """Whom a resume has answered: nobody else can answer that suspension."""
+    """The record that a suspension was resumed. The same suspension cannot be resumed again."""
 
     keys: list[str]
-    """The way to the step, items with their index."""
+    """The path of the step, with the index of foreach items."""
     labels: list[str] | None = None
     resume_count: int
-    """How often the run had been resumed then, this time included."""
+    """How often the run had been resumed, including this resume."""
 
 
 class FailedStep(CamelModel):
-    """The second detail of a failed run's ``ApplicationError``, for the reader of the Temporal UI."""
+    """The second detail of a failed run's ``ApplicationError``, for display in the Temporal UI."""
 
     step: str
     """The path of the step that failed."""
@@ -54,9 +53,9 @@ class LostAttempt(CamelModel):
 
     activity_id: str
     attempt: int = 1
-    """Which of the activity's attempts it is, counting from 1."""
+    """The number of the attempt within its activity, counting from 1."""
     started: str | None = None
-    """When the server gave the attempt to its worker; of an attempt that began since, this is not to be given up."""
+    """The server's start time of the attempt. A later attempt of the same activity is not given up."""
     carried: Checkpoint | None = None
 
 
@@ -65,51 +64,54 @@ class RestartRequest(CamelModel):
 
     attempts: list[LostAttempt]
     request_context: dict[str, Any] | None = None
-    """The caller's values: they win over the recorded ones."""
+    """The caller's values, which override the recorded ones."""
 
 
 class ResumeRequest(CamelModel):
     """The argument of the ``resume`` update."""
 
     resume_count: int | None = None
-    """How often the run had been resumed when the caller saw it: what was answered since, the caller cannot mean."""
+    """How often the run had been resumed when the caller read it. Steps that were resumed since are refused."""
     step: list[str] | None = None
-    """The path of the suspended step; an item of a foreach as ``<step id>[<index>]``."""
+    """The path of the suspended step. An item of a foreach is ``<step id>[<index>]``."""
     label: str | None = None
     for_each_index: int | None = None
     resume_data: Any = None
     request_context: dict[str, Any] | None = None
-    """The caller's values: they win over the recorded ones."""
+    """The caller's values, which override the recorded ones."""
     per_step: bool | None = None
     stored_from: int | None = None
-    """As in the envelope of a start."""
+    """As in `StartEnvelope`."""
 
 
 class DataProblem(CamelModel):
-    """The details of an ``ApplicationError`` that refuses data."""
+    """The details of an ``ApplicationError`` for data that do not match their schema."""
 
     code: str
-    """Mastra's error id."""
+    """Mastra's error ID."""
     issues: list[dict[str, Any]]
-    """``{"path": [...], "message": ...}`` for each thing that is wrong."""
+    """``{"path": [...], "message": ...}`` for each problem."""
 
 
 class ResumeReply(CamelModel):
     """The answer of the ``resume`` update."""
 
     resume_count: int
-    """How often the run has been resumed now."""
+    """How often the run has been resumed, including this resume."""
 
 
 class OutcomeReply(CamelModel):
-    """The answer of the ``outcome`` update: the run has ended, or is suspended with this result."""
+    """The answer of the ``outcome`` update: whether the run has ended, and its result.
+
+    The result is missing if it is too large for the answer, and if the run was resumed or continued as new.
+    """
 
     ended: bool = False
     result: WorkflowResult[Any] | None = None
     resume_count: int | None = None
-    """Set when the run has been resumed in the meantime: how often. Then there is no result; ask for that one."""
+    """Set if the run was resumed meanwhile: how often. The caller then asks for the outcome of that resume."""
     continued_as_new: bool | None = None
-    """The run goes on in a new execution: ask that one."""
+    """Whether the run continued as new. The caller then asks the new execution."""
 
 
 class RunStatusReply(CamelModel):
@@ -119,12 +121,12 @@ class RunStatusReply(CamelModel):
 
 
 class StreamQuery(CamelModel):
-    """Asks for the events of a run."""
+    """The argument of the ``stream`` query, which returns events of a run."""
 
     offset: int
-    """Of the first one that is wanted."""
+    """The offset of the first event to return."""
     settled: int
-    """The last workflow task whose end is recorded, as the id of its started event: what it added is final."""
+    """The ID of the started event of the last completed workflow task. Only events up to that task are final."""
 
 
 class StreamItem(CamelModel):
@@ -133,26 +135,27 @@ class StreamItem(CamelModel):
     offset: int
     topic: str
     data: str
-    """The event's ``Payload`` message in base64."""
+    """The ``Payload`` message of the event in base64."""
 
 
 class StreamReply(CamelModel):
-    """Events of a run, as many as fit into one answer."""
+    """The answer of the ``stream`` query: as many events as fit into one answer."""
 
     items: list[StreamItem] = []
     end: int
-    """The offset behind the last one that is settled."""
+    """The offset after the last final event."""
 
 
 class LookupQuery(CamelModel):
-    """Asks for the output of a step (or the input of its workflow) of a run under way."""
+    """The argument of the ``lookup`` query, which returns the output of a step or the input of its workflow."""
 
     scope: list[str] | None = None
+    """The path of the nested workflow. None for the root."""
     step_id: str | None = None
-    """None asks for the workflow's input."""
+    """None for the input of the workflow."""
 
 
 class LookupReply(CamelModel):
-    """The output of a successful step, or the workflow's input; None when there is none."""
+    """The output of a successful step, or the input of the workflow. None if there is none."""
 
     value: Any = None

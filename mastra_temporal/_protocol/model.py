@@ -1,4 +1,4 @@
-"""The one base of everything that is written to a history: camelCase keys, keys without a value left out."""
+"""The base class of all data that is written to a history."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ __all__ = ["CamelModel"]
 
 
 class CamelModel(BaseModel):
-    """snake_case in Python, Mastra's camelCase on the wire. Unknown keys are ignored, None is left out."""
+    """A model with snake_case names in Python and Mastra's camelCase keys on the wire.
+
+    Unknown keys are ignored, so new versions may add keys. None is left out, so histories stay small.
+    """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore")
 

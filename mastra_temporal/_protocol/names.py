@@ -1,4 +1,4 @@
-"""The names under which workflow, worker and client find each other. They are part of every history."""
+"""Names that workflow, worker and client share. They are recorded in histories: a changed name breaks open runs."""
 
 from __future__ import annotations
 
@@ -52,19 +52,19 @@ ACTIVITY_REQUEST_CANCEL = "mastra.request_cancel"
 ACTIVITY_STILL_LOST = "mastra.still_lost"
 
 STREAM_TOPIC = "events"
-"""The topic of a run's stream in which the engine tells what it does."""
+"""The topic of a run's stream for the events of the engine."""
 OUTPUT_TOPIC = "output"
-"""The topic of what steps write."""
+"""The topic of a run's stream for the chunks that steps write."""
 
 MEMO_CONTINUED_FROM = "mastraContinuedFrom"
-"""The execution that this one goes on from after a time travel."""
+"""The run ID of the execution from which this one continues after a time travel."""
 MEMO_GRAPH = "mastraGraph"
 """The fingerprint of the graph that the run follows."""
 MEMO_RESOURCE = "mastraResourceId"
 MEMO_RESUME_COUNT = "mastraResumeCount"
 """How often the run has been resumed."""
 MEMO_STATUS = "mastraStatus"
-"""The status, where Temporal's own does not tell: suspended, paused, tripwire."""
+"""The status of a run where Temporal has no status of its own: suspended, paused, tripwire."""
 
 SEARCH_RESOURCE = "MastraResource"
 SEARCH_STATUS = "MastraStatus"
@@ -79,9 +79,9 @@ UPDATE_RESUME = "mastra_resume"
 UPDATE_TIME_TRAVEL = "mastra_travel"
 
 FAILED_STEP = "MastraStepFailed"
-"""Type of the ``ApplicationError`` of a failed step; its details are a `StepFailure`."""
+"""Type of the ``ApplicationError`` of a failed step. Its detail is a `StepFailure`."""
 FAILED_RUN = "MastraRunFailed"
-"""Type of the ``ApplicationError`` of a failed run; its details are the run's `WorkflowResult` and the `FailedStep`."""
+"""Type of the ``ApplicationError`` of a failed run. Its details are a `WorkflowResult` and a `FailedStep`."""
 NOT_SUSPENDED = "This workflow run was not suspended"
 RUN_NOT_SUSPENDED = "MastraRunNotSuspended"
 """Type of the ``ApplicationError`` that refuses a resume."""
@@ -90,23 +90,24 @@ RESUME_CLAIMED = "MastraResumeClaimed"
 TIME_TRAVEL_REFUSED = "MastraTravelRefused"
 """Type of the ``ApplicationError`` that refuses a time travel."""
 INVALID_DATA = "MastraInvalidData"
-"""Type of the ``ApplicationError`` that refuses data which do not fit their schema; its details are a `DataProblem`."""
+"""Type of the ``ApplicationError`` for data that do not match their schema. Its detail is a `DataProblem`."""
 REFUSED_RUN = "MastraRunRefused"
-"""Type of the ``ApplicationError`` of a run whose ``on_start`` raised; its details are that error."""
+"""Type of the ``ApplicationError`` of a run whose ``on_start`` raised or whose input is invalid. Its detail is that
+error."""
 
 
 def step_activity(workflow_id: str, step_id: str) -> str:
-    """The activity type of a step."""
+    """Return the activity type of a step."""
     return f"{workflow_id}.{step_id}"
 
 
 def outcome_update_id(resume_count: int) -> str:
-    """The id of the update that all waiters share until the run is resumed for the ``resume_count + 1``-th time."""
+    """Return the ID of the update that all waiters share until the ``resume_count + 1``-th resume of the run."""
     return f"outcome-{resume_count}"
 
 
 def resume_claimed(workflow_id: str, run_id: str, status: str) -> str:
-    """What is said to whoever resumes a suspension second."""
+    """Return the error message for a caller that resumes a suspension which another caller has resumed."""
     return (
         "This suspended workflow run was already resumed by another caller. "
         f'Workflow "{workflow_id}" run "{run_id}" moved from "suspended" to "{status}" before this resume could claim '
@@ -115,7 +116,7 @@ def resume_claimed(workflow_id: str, run_id: str, status: str) -> str:
 
 
 def typescript_workflow_type(workflow_id: str) -> str:
-    """The workflow type that Mastra's TypeScript package derives from an id: weather-workflow, weatherWorkflow."""
+    """Return the workflow type that Mastra's TypeScript package uses: weather-workflow becomes weatherWorkflow."""
     words = [word for word in re.split(r"[^A-Za-z0-9]+", workflow_id) if word]
     camel = "".join(word if index == 0 else word[0].upper() + word[1:] for index, word in enumerate(words))
     return camel if camel.lower().endswith("workflow") else f"{camel}Workflow"

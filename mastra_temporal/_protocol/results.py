@@ -1,8 +1,7 @@
-"""Every envelope that crosses a process boundary, in one place.
+"""The results of steps and runs, and their statuses.
 
-Each is one argument or one result of a workflow, activity, update or query: Temporal ignores type hints when argument
-counts differ, so there is always exactly one. On the wire the keys are Mastra's camelCase; unknown keys are ignored and
-keys without a value are left out, so that histories stay small and envelopes can grow. ``v`` is the envelope's version.
+Each envelope is the only argument or the result of a workflow, activity, update or query: Temporal ignores type hints
+when argument counts differ. Keys are camelCase on the wire; see `CamelModel`.
 """
 
 from __future__ import annotations
@@ -16,27 +15,27 @@ from mastra_temporal._protocol.model import CamelModel
 __all__ = ["NO_USAGE", "ErrorInfo", "RunStatus", "StepResult", "StepStatus", "WorkflowResult"]
 
 RunStatus = Literal["pending", "running", "waiting", "suspended", "success", "failed", "tripwire", "canceled", "paused"]
-"""The status of a run, in Mastra's words."""
+"""The status of a run, as in Mastra."""
 
 
 StepStatus = Literal["running", "waiting", "success", "failed", "suspended", "canceled", "bailed", "paused", "skipped"]
-"""The status of one step in a run's results."""
+"""The status of one step in the results of a run."""
 
 
 ErrorInfo = dict[str, Any]
-"""An error as data: ``message``, ``name``, the error's own properties, and where there are such, its ``cause`` and, for
-an exception group, its ``errors``."""
+"""An error as data: ``message``, ``name``, the error's own properties, ``cause`` if it has one, and ``errors`` for an
+exception group."""
 
 
 class StepResult(CamelModel):
-    """What is known of one step of a run. Times are milliseconds since the epoch.
+    """The result of one step of a run. Times are in milliseconds since the epoch.
 
     Mastra's ``StepResult``: https://mastra.ai/reference/workflows/workflow
     """
 
     status: StepStatus
     payload: Any = None
-    """The step's validated input. Left out where it equals the output of the step before."""
+    """The validated input of the step. Left out if it equals the output of the previous step."""
     output: Any = None
     error: ErrorInfo | None = None
     started_at: int
@@ -51,11 +50,14 @@ class StepResult(CamelModel):
     tripwire: dict[str, Any] | None = None
     non_retryable: bool | None = None
     resume_labels: list[str] | None = None
-    """On the wire only: the labels of a suspended step; results have them in ``resume_labels`` of the run."""
+    """The labels of a suspended step, on the wire only. A `WorkflowResult` has them in its own ``resume_labels``."""
 
     @model_serializer(mode="wrap")
     def _leave_out_none(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """What a step has not is left out, but for ``output``: by it Mastra's TypeScript client knows a step result."""
+        """Leave out None, except in ``output`` and ``payload`` of a step that succeeded.
+
+        Mastra's TypeScript client recognizes a step result by its ``output``.
+        """
         told = ("output", "payload") if self.status in ("success", "bailed") else ()
         return {key: value for key, value in handler(self).items() if value is not None or key in told}
 
@@ -64,9 +66,9 @@ OutT = TypeVar("OutT")
 
 
 class WorkflowResult(CamelModel, Generic[OutT]):
-    """How a run ended, or that it is suspended. Mastra's ``WorkflowResult``.
+    """The result of a run that ended or is suspended. Mastra's ``WorkflowResult``.
 
-    ``steps`` holds every step that ran, also when the run failed. Mastra's ``steps.input`` is ``input`` here.
+    ``steps`` contains every step that ran, also if the run failed. Mastra's ``steps.input`` is ``input`` here.
     """
 
     status: RunStatus
@@ -74,22 +76,22 @@ class WorkflowResult(CamelModel, Generic[OutT]):
     input: Any = None
     """The validated input, as JSON data."""
     step_execution_path: list[str] = []
-    """The ids of the top-level steps, mappings and sleeps in the order in which they ran."""
+    """The IDs of the top-level steps, mappings and sleeps, in the order in which they ran."""
     result: OutT | None = None
-    """The output, when the status is ``success``: an instance of the workflow's ``output_schema`` where it has one."""
+    """The output if the status is ``success``: an instance of the workflow's ``output_schema`` if it has one."""
     error: ErrorInfo | None = None
-    """When the status is ``failed``: ``message``, ``name``, the error's own properties, ``cause``."""
+    """The error if the status is ``failed``: ``message``, ``name``, the error's own properties, ``cause``."""
     tripwire: dict[str, Any] | None = None
     suspended: list[list[str]] | None = None
     """The paths of the suspended steps."""
     suspend_payload: dict[str, Any] | None = None
-    """What the suspended steps said, by the id of the top-level step."""
+    """The suspend payloads, by the ID of the top-level step."""
     resume_labels: dict[str, dict[str, Any]] | None = None
     state: dict[str, Any] | None = None
-    """The workflow's state, when it was asked for with ``output_options``."""
+    """The state of the workflow, if ``output_options`` requested it."""
     run_id: str
     compacted: bool | None = None
-    """On the wire only: the steps did not fit into the result and are read from the history."""
+    """Whether the steps were too large for the result, on the wire only. Readers take them from the history."""
     trace_id: str | None = None
     span_id: str | None = None
 
@@ -102,4 +104,4 @@ NO_USAGE = {
     "cacheCreationInputTokens": 0,
     "reasoningTokens": 0,
 }
-"""The token counts of a run: Mastra's agents are not part of this package."""
+"""The token counts of a run. They are always zero, because Mastra's agents are not part of this package."""

@@ -1,8 +1,7 @@
-"""Every envelope that crosses a process boundary, in one place.
+"""The state of a run as data, from which a new execution begins.
 
-Each is one argument or one result of a workflow, activity, update or query: Temporal ignores type hints when argument
-counts differ, so there is always exactly one. On the wire the keys are Mastra's camelCase; unknown keys are ignored and
-keys without a value are left out, so that histories stay small and envelopes can grow. ``v`` is the envelope's version.
+Each envelope is the only argument or the result of a workflow, activity, update or query: Temporal ignores type hints
+when argument counts differ. Keys are camelCase on the wire; see `CamelModel`.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ __all__ = ["ProgressSnapshot", "RunSnapshot", "ScopeSnapshot"]
 
 
 class ProgressSnapshot(CamelModel):
-    """How far the entry under way had come: see `Progress`."""
+    """A `Progress` as data."""
 
     input_data: Any = None
     results: dict[str, StepResult] = {}
@@ -31,11 +30,11 @@ class ProgressSnapshot(CamelModel):
 
 
 class ScopeSnapshot(CamelModel):
-    """How far a workflow of a run had come: see `Scope`."""
+    """A `Scope` as data."""
 
     run_id: str
     path: list[str] = []
-    """The way from the run's own workflow, as `Scope.path`."""
+    """The path from the root scope, as in `Scope.path`."""
     init_data: Any = None
     state: dict[str, Any] = {}
     steps: dict[str, StepResult] = {}
@@ -44,25 +43,25 @@ class ScopeSnapshot(CamelModel):
     input_data: Any = None
     progress: ProgressSnapshot | None = None
     answers: dict[str, Any] = {}
-    """Resume data for suspended steps that are still to be reached, by step id."""
+    """Resume data for suspended steps that the run has not reached yet, by step ID."""
     interrupted: list[str] | None = None
     """See `Scope.interrupted`."""
 
 
 class RunSnapshot(CamelModel):
-    """Where a new execution of a run begins: with what earlier executions have recorded."""
+    """The state with which a new execution of a run begins, from the records of earlier executions."""
 
     scope: ScopeSnapshot
     left: list[ScopeSnapshot] = []
-    """Nested workflows that were left already: nothing runs in them, but time can travel to them."""
+    """The scopes of nested workflows that have ended. Nothing runs in them, but a time travel can go back to them."""
     continued_from: str | None = None
-    """The Temporal run id of the execution before."""
+    """The Temporal run ID of the previous execution."""
     resume_count: int = 0
     """How often the run has been resumed."""
     first_resume_count: int = 0
-    """What it was when the run began here, by a time travel: those who wait for an earlier one are told."""
+    """The resume count with which the run began after a time travel. Callers that wait for a lower one are answered."""
     claims: list[ResumeClaim] = []
-    """The last resumes."""
+    """The latest resumes."""
 
 
 ProgressSnapshot.model_rebuild()

@@ -1,8 +1,7 @@
-"""Every envelope that crosses a process boundary, in one place.
+"""The argument with which a workflow is started.
 
-Each is one argument or one result of a workflow, activity, update or query: Temporal ignores type hints when argument
-counts differ, so there is always exactly one. On the wire the keys are Mastra's camelCase; unknown keys are ignored and
-keys without a value are left out, so that histories stay small and envelopes can grow. ``v`` is the envelope's version.
+Each envelope is the only argument or the result of a workflow, activity, update or query: Temporal ignores type hints
+when argument counts differ. Keys are camelCase on the wire; see `CamelModel`.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ __all__ = ["StartEnvelope"]
 
 
 class StartEnvelope(CamelModel):
-    """The one argument of every workflow: the shape of Mastra's own Temporal package, and what only we send."""
+    """The argument of every workflow: the shape of Mastra's own Temporal package, and fields that only we send."""
 
     input_data: Any = None
     initial_state: dict[str, Any] | None = None
@@ -28,15 +27,15 @@ class StartEnvelope(CamelModel):
     resource_id: str | None = None
     per_step: bool | None = None
     graph: WorkflowGraph | None = None
-    """The graph this run is to follow, with input and state already validated. Absent when a foreign client starts."""
+    """The graph that the run follows; input and state are validated then. Absent if a foreign client starts the run."""
     search_attributes: bool | None = None
-    """The server has our search attributes: the run may set them."""
+    """Whether the server has our search attributes, so that the run may set them."""
     canceled: bool | None = None
-    """The run was canceled before it was started: no step may run."""
+    """Whether the run was canceled before this execution started. Then no step may run."""
     snapshot: RunSnapshot | None = None
     tracing_options: dict[str, Any] | None = None
-    """Of Mastra's TypeScript client. Our own sends them as a header."""
+    """The tracing options of Mastra's TypeScript client. Our client sends them in a header."""
     stored_from: int | None = None
-    """The bytes from which the payloads of this run go to an external storage, if the client that starts it has one."""
+    """The size in bytes from which payloads go to the external storage of the client. None without a storage."""
     stream: WorkflowStreamState | None = None
-    """Where the run's stream stood when it went on in a new execution."""
+    """The position of the run's stream at a continue-as-new."""

@@ -1,8 +1,7 @@
-"""Every envelope that crosses a process boundary, in one place.
+"""The argument, the result, the failure and the heartbeat details of a step's activity.
 
-Each is one argument or one result of a workflow, activity, update or query: Temporal ignores type hints when argument
-counts differ, so there is always exactly one. On the wire the keys are Mastra's camelCase; unknown keys are ignored and
-keys without a value are left out, so that histories stay small and envelopes can grow. ``v`` is the envelope's version.
+Each envelope is the only argument or the result of a workflow, activity, update or query: Temporal ignores type hints
+when argument counts differ. Keys are camelCase on the wire; see `CamelModel`.
 """
 
 from __future__ import annotations
@@ -16,14 +15,14 @@ __all__ = ["Checkpoint", "RequestContextChange", "RetryPlan", "StepCall", "StepF
 
 
 class RequestContextChange(CamelModel):
-    """What a step did to the request context."""
+    """The changes that a step made to the request context."""
 
     set: dict[str, Any] | None = None
     deleted: list[str] | None = None
 
 
 class RetryPlan(CamelModel):
-    """How a step's own failures are retried. Crashes are not failures and are not counted here."""
+    """The retry options for a step's own failures. Crashes are not failures and are not counted."""
 
     retries: int = 0
     delay_ms: int = 0
@@ -39,7 +38,7 @@ class StepCall(CamelModel):
     workflow_id: str
     step_id: str
     scope: list[str] | None = None
-    """The path of nested workflows from the run's root to this step's workflow, for look-ups."""
+    """The path of nested workflows from the root to the step's workflow, for the `lookup` query."""
     resource_id: str | None = None
     input_data: Any = None
     state: dict[str, Any] | None = None
@@ -54,47 +53,47 @@ class StepCall(CamelModel):
     validate_inputs: bool = True
     validate_outputs: bool = True
     carried: Checkpoint | None = None
-    """What a lost attempt had recorded of itself when ``restart()`` scheduled this one."""
+    """The checkpoint of the lost attempt, if ``restart()`` scheduled this one."""
     restarted: bool | None = None
-    """The step was under way already in an execution that Temporal closed."""
+    """Whether the step was already in flight in an earlier execution, which Temporal closed."""
     max_lost_attempts: int | None = None
-    """How many attempts in a row may be lost: None for the worker's own limit, 0 for any number."""
+    """How many attempts in a row may be lost. None for the worker's own limit, 0 for any number."""
 
 
 class Checkpoint(CamelModel):
-    """The heartbeat details of a step: what survives a killed worker."""
+    """The heartbeat details of a step, which survive a killed worker."""
 
     failures: int = 0
     """How often the step's own code failed. Crashes do not count."""
     value: Any = None
-    """What the step saved with ``ctx.checkpoint()``."""
+    """The value that the step saved with ``ctx.checkpoint()``."""
     lost: int = 0
-    """How many attempts in a row were lost, the one under way included: it says otherwise if it is not."""
+    """How many attempts in a row were lost. An attempt counts itself when it begins, and is taken out if it ends."""
     begun: bool | None = None
-    """An attempt has begun that did not come to its end."""
+    """Whether an attempt has begun and has not ended."""
     workers: list[str] | None = None
-    """The identities of the workers that it and those before it were lost with."""
+    """The identities of the workers of the latest attempts in ``lost``."""
 
 
 class StepOutcome(CamelModel):
-    """The result of a step's activity. Suspending is an outcome, not an error."""
+    """The result of a step's activity. A suspension is a result, not an error."""
 
     status: Literal["success", "suspended", "bailed"] = "success"
     output: Any = None
     payload: Any = None
-    """The validated input, where validation changed it."""
+    """The validated input, if the validation changed it."""
     suspend_payload: Any = None
     suspend_output: Any = None
     resume_labels: list[str] | None = None
     resume_payload: Any = None
-    """The validated resume data, where validation changed it."""
+    """The validated resume data, if the validation changed them."""
     state: dict[str, Any] | None = None
     request_context: RequestContextChange | None = None
     aborted: bool | None = None
 
 
 class StepFailure(CamelModel):
-    """The details of a failed step's ``ApplicationError``."""
+    """The detail of the ``ApplicationError`` of a failed step."""
 
     error: ErrorInfo
     payload: Any = None

@@ -1,4 +1,4 @@
-"""The messages of a time travel: to the run, and from it to the activity that starts its next execution."""
+"""The messages of a time travel: the argument of the update, and of the activity that starts the next execution."""
 
 from __future__ import annotations
 
@@ -14,20 +14,22 @@ class TimeTravelUpdate(CamelModel):
     """The argument of the ``travel`` update."""
 
     v: int = 1
+    """The version of this message."""
     resume_count: int
-    """How often the run had been resumed when the request was planned."""
+    """How often the run had been resumed when the caller read it."""
     workflow_id: str
     task_queue: str
     envelope: StartEnvelope
-    """What the next execution is started with."""
+    """The argument of the next execution."""
 
 
 class NextExecution(CamelModel):
-    """The argument of the activity that starts the next execution of a run that travels in time."""
+    """The argument of the activity that starts the next execution in a time travel."""
 
     v: int = 1
+    """The version of this message."""
     request: TimeTravelUpdate
     header: dict[str, Any]
-    """The traveller's tracing header."""
+    """The tracing header of the caller."""
     context: dict[str, str]
-    """And trace context."""
+    """The trace context of the caller."""
