@@ -1,1 +1,1 @@
-"""Client side: starting, watching, cancelling and restarting runs."""
+"""Client side: start, watch, resume, cancel and restart runs."""

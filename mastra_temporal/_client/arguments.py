@@ -1,4 +1,4 @@
-"""The further arguments of the calls of `Run`, each described once."""
+"""Keyword arguments of the methods of `Run`, shared as `TypedDict` classes."""
 
 from __future__ import annotations
 
@@ -28,63 +28,62 @@ __all__ = [
 
 
 class CallOptions(TypedDict, total=False):
-    """The arguments of every call that moves a run."""
+    """Arguments of every call that starts or continues a run."""
 
     request_context: RequestContext | dict[str, Any] | None
-    """Values that steps can read and change. They win over recorded ones."""
+    """Values that steps can read and change. They override recorded ones."""
     per_step: bool
-    """Stop after the first entry, or the one that is resumed, with status ``paused``."""
+    """Stop with status ``paused`` after the first entry, or after the resumed one."""
     tracing_options: TracingOptions | dict[str, Any] | None
-    """How the run is traced from here on. They travel as a Temporal header."""
+    """Tracing options from this call on. They are sent as a Temporal header."""
     tracing_context: TracingContext | None
-    """The span that the run becomes a child of; a resume links its new span to it. By default the current
-    OpenTelemetry span."""
+    """Parent span of the run. A resume links its new span to it. By default the current OpenTelemetry span."""
 
 
 class StartOptions(CallOptions, total=False):
-    """The further arguments of `Run.start_async`."""
+    """Further arguments of `Run.start_async`."""
 
     initial_state: Any
     """The workflow's state at the beginning."""
 
 
 class StartAndWaitOptions(StartOptions, total=False):
-    """The further arguments of `Run.start` and `Run.stream`."""
+    """Further arguments of `Run.start` and `Run.stream`."""
 
     output_options: OutputOptions | dict[str, Any] | None
     """Whether the result carries the state and the resume labels."""
 
 
 class ResumeOptions(CallOptions, total=False):
-    """The further arguments of `Run.resume_async`."""
+    """Further arguments of `Run.resume_async`."""
 
     step: StepPath | None
-    """The suspended step: its id, a step, or the path to one inside nested workflows, as a list or dotted. An item of
-    a foreach is ``<id>[<index>]``."""
+    """The suspended step: its id, a step object, or the path to one inside nested workflows, as a list or dotted. An
+    item of a foreach is ``<id>[<index>]``."""
     label: str | None
-    """A label that the step gave to its suspension, instead of ``step``."""
+    """The label of the suspension, instead of ``step``."""
     for_each_index: int | None
-    """The item of a foreach, counting from 0."""
+    """Index of the item of a foreach, from 0."""
 
 
 class ResumeAndWaitOptions(ResumeOptions, total=False):
-    """The further arguments of `Run.resume` and `Run.resume_stream`."""
+    """Further arguments of `Run.resume` and `Run.resume_stream`."""
 
     output_options: OutputOptions | dict[str, Any] | None
     """Whether the result carries the state and the resume labels."""
 
 
 class TimeTravelOptions(CallOptions, total=False):
-    """The further arguments of `Run.time_travel` and `Run.time_travel_stream`."""
+    """Further arguments of `Run.time_travel` and `Run.time_travel_stream`."""
 
     input_data: Any
-    """The step's input instead of the recorded one; for an item of a foreach, that item."""
+    """Input of the step instead of the recorded one. For an item of a foreach: the item."""
     context: dict[str, StepResult | dict[str, Any]] | None
-    """Results that stand in for recorded ones, by step id: ``{"payload": ..., "output": ...}``."""
+    """Results by step id that replace recorded ones: ``{"payload": ..., "output": ...}``."""
     nested_steps_context: dict[str, dict[str, StepResult | dict[str, Any]]] | None
-    """The same for nested workflows, by their ids."""
+    """The same for the steps of nested workflows, by the ids of these workflows."""
     resume_data: Any
-    """For a suspended step: the target, or one that is reached after it."""
+    """Resume data for a suspended step: the target, or one that is reached after it."""
     initial_state: dict[str, Any] | None
     """The workflow's state instead of the recorded one."""
     output_options: OutputOptions | dict[str, Any] | None
@@ -93,24 +92,29 @@ class TimeTravelOptions(CallOptions, total=False):
 
 @dataclass(frozen=True)
 class Call:
-    """What a call has been asked for besides its data."""
+    """Validated options of a call."""
 
     headers: CallHeaders
+    """The caller's tracing headers."""
     output: OutputOptions
+    """What the result includes."""
 
 
 def accept(label: str, options: Mapping[str, Any], kind: type[Any], name: str) -> Call:
-    """Check the further arguments of a call.
+    """Validate the further arguments of a call.
 
     Args:
-        label: The run in words, for errors.
+        label: Description of the run for error messages.
         options: The arguments.
-        kind: The `TypedDict` that has them. Python does not check its keys.
+        kind: The `TypedDict` that declares them. Python does not check its keys at run time.
         name: The name of the method.
 
+    Returns:
+        The validated options.
+
     Raises:
-        TypeError: The call has no such argument. The message names the one that may be meant.
-        DefinitionError: The tracing options, the tracing context or the output options are wrong.
+        TypeError: The method has no such argument. The message suggests a similar one.
+        DefinitionError: The tracing options, the tracing context or the output options are invalid.
         SerializationError: The tracing options' metadata cannot be written as JSON.
     """
     for given in options:

@@ -1,4 +1,4 @@
-"""`create_run`: makes a `Run` for an id, and looks whether Temporal knows it."""
+"""`create_run`: create a `Run` object and read its status if the run exists in Temporal."""
 
 from __future__ import annotations
 

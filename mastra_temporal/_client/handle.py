@@ -1,4 +1,4 @@
-"""`RunHandle`: which run is meant, and what Temporal knows of it."""
+"""`RunHandle`: a run by its id, with what all client functions need from it."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from mastra_temporal.errors import RunError, RunNotFoundError
 __all__ = ["RunHandle"]
 
 START_SECONDS, POLL_SECONDS = 5, 0.02
-"""How long, and how often, a run is looked for whose start is on its way."""
+"""Maximum wait, and pause between two looks, for a run whose start request is in flight. Seconds."""
 
 
 @dataclass(frozen=True)
 class RunHandle:
-    """A run by its id, for the functions that act on it."""
+    """A run by its id, passed to the functions that act on it."""
 
     session: Session
     workflow: WorkflowDefinition
@@ -36,7 +36,7 @@ class RunHandle:
 
     @property
     def label(self) -> str:
-        """The run in words, for errors."""
+        """Description of the run for error messages."""
         return f"run `{self.run_id}` of workflow `{self.workflow.id}`"
 
     @property
@@ -45,14 +45,14 @@ class RunHandle:
         return self.session.client
 
     async def describe(self, *, known: bool = False) -> WorkflowExecutionDescription | None:
-        """Ask Temporal for the run; None when it does not know it.
+        """Return Temporal's description of the run, or None if Temporal has no such run.
 
         Args:
-            known: Whether it has known the run before.
+            known: Whether the caller knows that the run existed in Temporal.
 
         Raises:
             RunError: The run id belongs to a run of another workflow.
-            RunNotFoundError: It has known the run before, and does not any more.
+            RunNotFoundError: The run existed and is gone.
         """
         description = await describe(self.client, self.run_id)
         if description is not None and description.workflow_type not in workflow_types(self.workflow.id):
@@ -65,7 +65,7 @@ class RunHandle:
         return description
 
     async def describe_when_started(self) -> WorkflowExecutionDescription | None:
-        """Ask Temporal for a run whose start is on its way, until it knows it; None when that takes too long."""
+        """Wait until a run exists whose start request is in flight. Return None if that takes too long."""
         for _ in range(round(START_SECONDS / POLL_SECONDS)):
             if (description := await self.describe()) is not None:
                 return description

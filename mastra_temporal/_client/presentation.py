@@ -1,4 +1,4 @@
-"""What a run carries from its start on for those who look at it in the Temporal UI."""
+"""Start arguments of an execution, including summary, details, memo and search attributes for the Temporal UI."""
 
 from __future__ import annotations
 
@@ -15,13 +15,20 @@ from mastra_temporal._protocol.start import StartEnvelope
 __all__ = ["presentation", "start_options"]
 
 MAX_SUMMARY = 200
-"""Characters: the server takes 400 bytes."""
+"""Maximum length of the summary in characters. The server accepts 400 bytes."""
 
 
 def start_options(
     workflow: WorkflowDefinition, envelope: StartEnvelope, run_id: str, task_queue: str
 ) -> dict[str, Any]:
-    """Arguments for the start of an execution."""
+    """Return the arguments of the Temporal call that starts an execution.
+
+    Args:
+        workflow: The workflow.
+        envelope: The workflow's argument.
+        run_id: The run, which is Temporal's workflow id.
+        task_queue: The task queue.
+    """
     return {
         "id": run_id,
         "task_queue": task_queue,
@@ -32,7 +39,12 @@ def start_options(
 
 
 def presentation(workflow: WorkflowDefinition, envelope: StartEnvelope) -> dict[str, Any]:
-    """Arguments for the start of a run."""
+    """Return the start arguments that the Temporal UI shows: summary, details, memo and search attributes.
+
+    Args:
+        workflow: The workflow.
+        envelope: The workflow's argument.
+    """
     details, graph = _of(workflow)
     resource_id = envelope.resource_id
     memo = {
@@ -52,4 +64,5 @@ def presentation(workflow: WorkflowDefinition, envelope: StartEnvelope) -> dict[
 
 @lru_cache(maxsize=256)
 def _of(workflow: WorkflowDefinition) -> tuple[str, str]:
+    """Return the table of a workflow's graph and the graph's fingerprint."""
     return graph_table(workflow.graph), fingerprint(workflow.graph)

@@ -1,7 +1,7 @@
-"""Reading a run out of its recorded history alone: no worker has to answer.
+"""Read the state of a run from its recorded history, without a worker.
 
-The interpreter is deterministic and the graph is recorded, so replaying a history through the interpreter, without any
-user code, gives the run's state exactly as its worker had it.
+The interpreter is deterministic and the graph is recorded. So a replay of the history through the interpreter, without
+any user code, yields exactly the state that the worker had.
 """
 
 from __future__ import annotations
@@ -38,32 +38,45 @@ __all__ = ["RecordedRun", "recorded_result", "recorded_run", "recorded_stream", 
 T = TypeVar("T")
 
 OF_THE_CONVERTER = ("/temporalio/converter/", "Failed encoding completion")
-"""In the description of a failure: it is one of the client's data converter, or of its codec."""
+"""Substrings of a replay failure that show that the client's data converter or codec failed."""
 
 
 async def recorded_result(client: Client, run_id: str) -> WorkflowResult[Any]:
-    """The results of all steps that the history knows of, as far as the run came."""
+    """Return the result of a run with all recorded steps, even if the run did not end by itself.
+
+    Args:
+        client: The client.
+        run_id: The run.
+    """
     history = await client.get_workflow_handle(run_id).fetch_history()
     return (await replay(client, history, MastraWorkflow.snapshot)).model_copy(update=recorded_ids(history))
 
 
 @dataclass(frozen=True)
 class RecordedRun:
-    """A run as its history has it."""
+    """State of a run at the end of its history."""
 
     envelope: StartEnvelope
+    """The arguments with which the execution was started."""
     graph: WorkflowGraph | None
-    """The graph that it follows; None when it was closed before that was known."""
+    """The graph that the run follows. None if the run was closed before the graph was loaded."""
     run: RunState
     root: Scope | None
+    """The scope of the started workflow. None if no step has begun."""
     resume_count: int
-    """How often it has been resumed."""
+    """How often the run has been resumed."""
     trace: TracingHeader
-    """Where its trace stands."""
+    """The recorded tracing header, which the next execution continues."""
 
     @classmethod
     def of(cls, workflow: MastraWorkflow, trace: TracingHeader) -> RecordedRun:
-        """A copy: the workflow itself changes when it is let go."""
+        """Copy the state out of a replayed workflow.
+
+        Args:
+            workflow: The replayed workflow.
+            trace: The recorded tracing header.
+        """
+        # Eviction from the cache changes the workflow's own objects after this call, so a deep copy is needed.
         run, root = copy.deepcopy((workflow.run_state, workflow.root))
         if root is not None:
             take_up(run, root)
@@ -71,30 +84,49 @@ class RecordedRun:
 
 
 async def recorded_run(client: Client, run_id: str, execution: str | None = None) -> RecordedRun:
-    """The state of a run at the end of its history.
+    """Return the state of a run at the end of its history.
 
     Args:
         client: The client.
         run_id: The run.
-        execution: The Temporal run id; by default that of the newest execution.
+        execution: Temporal's run id of the execution; by default the newest one.
+
+    Raises:
+        DataConversionError: The client cannot read the recorded data.
+        RunError: The replay failed for another reason.
     """
     history = await client.get_workflow_handle(run_id, run_id=execution).fetch_history()
     return await replay(client, history, lambda workflow: RecordedRun.of(workflow, recorded_trace(history)))
 
 
 async def recorded_stream(client: Client, run_id: str, execution: str, query: StreamQuery) -> list[StreamItem]:
-    """The events of one execution."""
+    """Return the stream items of one execution.
+
+    Args:
+        client: The client.
+        run_id: The run.
+        execution: Temporal's run id of the execution.
+        query: Which items to return.
+    """
     if query.settled == 0:
-        return []  # there is nothing to replay yet
+        return []  # no workflow task has completed yet, so there is nothing to replay
     history = await client.get_workflow_handle(run_id, run_id=execution).fetch_history()
     return await replay(client, history, lambda workflow: workflow.stream.read(query, limit=None).items)
 
 
 async def replay(client: Client, history: WorkflowHistory, read: Callable[[MastraWorkflow], T]) -> T:
-    """Replay a history, and read the workflow's state at its end.
+    """Replay a history and read the workflow's state at its end.
+
+    Args:
+        client: The client whose data converter decodes the history.
+        history: The history.
+        read: Reads the state from the replayed workflow.
+
+    Returns:
+        What ``read`` returned.
 
     Raises:
-        DataConversionError: The client cannot read what is recorded.
+        DataConversionError: The client cannot read the recorded data.
         RunError: The replay failed for another reason.
     """
     seen: list[MastraWorkflow] = []
@@ -102,11 +134,12 @@ async def replay(client: Client, history: WorkflowHistory, read: Callable[[Mastr
     class Observed(MastraWorkflow):
         def __init__(self, envelope: StartEnvelope) -> None:
             super().__init__(envelope)
+            # Keep all items. A worker drops old ones, and readers would miss them.
             self.stream.retained = None
             seen.append(self)
 
     name = history.events[0].workflow_execution_started_event_attributes.workflow_type.name
-    # Leaving the cache cancels the workflow's tasks, which changes its state: so the state is read just before.
+    # Eviction from the cache cancels the workflow's tasks, which changes its state. So read the state just before.
     reading = ReadingRunner(lambda: read(seen[0]))
     replayer = Replayer(
         workflows=[compile_workflow(name, name, base=Observed)],
@@ -122,7 +155,7 @@ async def replay(client: Client, history: WorkflowHistory, read: Callable[[Mastr
 
 
 def _unreadable(run_id: str, failure: str) -> MastraError:
-    """Why a replay failed. The SDK describes the failure, with the stack of each cause in it."""
+    """Return the error for a failed replay. The SDK's text contains the message and stack of each cause."""
     messages = [message for message in re.findall(r'message: "((?:[^"\\]|\\.)*)"', failure) if message]
     said = messages[-1] if messages else failure
     if any(mark in failure for mark in OF_THE_CONVERTER):
@@ -131,16 +164,19 @@ def _unreadable(run_id: str, failure: str) -> MastraError:
 
 
 def _with_pending_task(recorded: Iterable[HistoryEvent]) -> list[HistoryEvent]:
-    """The history as the next worker would see it: with a workflow task that takes in what came after the last one.
+    """Return the history as the next worker would see it: with a started workflow task at its end.
 
-    Without one, a replay would leave out results that are recorded, but that no worker has looked at yet.
+    A replay applies events only in a workflow task. Without this task, it would leave out results that are recorded but
+    were not yet processed by a worker.
     """
     events = list(recorded)
+    # Drop the close event of a terminated or timed-out run: a replay would not run the workflow task after it.
     if events[-1].event_type in _ENDED_FROM_OUTSIDE:
         events.pop()
     last = next((event for event in reversed(events) if event.event_type in _TASK), events[0])
     if last.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED and last is not events[-1]:
-        # The run was closed while this task was under way, and only then what the server had kept back was recorded.
+        # The run was closed during this task, and the server then recorded the events that it had buffered behind it.
+        # Remove the task: a started event must be the last one, otherwise the replay would miss the buffered events.
         events = _renumbered(event for event in events if event.event_id not in (last.event_id, last.event_id - 1))
         last = _scheduled_task(events)
         events.append(last)
@@ -155,6 +191,7 @@ def _with_pending_task(recorded: Iterable[HistoryEvent]) -> list[HistoryEvent]:
 
 
 def _renumbered(events: Iterable[HistoryEvent]) -> list[HistoryEvent]:
+    """Return copies of the events with consecutive ids, which the replayer expects."""
     copies: list[HistoryEvent] = []
     for number, event in enumerate(events, start=1):
         copied = HistoryEvent()
@@ -165,12 +202,14 @@ def _renumbered(events: Iterable[HistoryEvent]) -> list[HistoryEvent]:
 
 
 def _scheduled_task(events: list[HistoryEvent]) -> HistoryEvent:
+    """Return the event of a workflow task scheduled after the given events."""
     scheduled = _event(events, EventType.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED)
     scheduled.workflow_task_scheduled_event_attributes.attempt = 1
     return scheduled
 
 
 def _event(events: list[HistoryEvent], kind: EventType.ValueType) -> HistoryEvent:
+    """Return an event that follows the given events."""
     return HistoryEvent(event_id=events[-1].event_id + 1, event_time=events[-1].event_time, event_type=kind)
 
 

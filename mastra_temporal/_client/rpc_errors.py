@@ -1,4 +1,4 @@
-"""What a failed call to the Temporal server means, in words that name the run and say what to do."""
+"""Translate failed calls to the Temporal server into errors that name the run and say what to do."""
 
 from __future__ import annotations
 
@@ -23,9 +23,12 @@ from mastra_temporal.errors import (
 __all__ = ["explain", "missing_namespace", "translate_rpc_errors", "unconvertible", "unreachable"]
 
 HEALTH_TIMEOUT = timedelta(seconds=2)
+"""Timeout of the health check that tells an unreachable server from one that rejects a call."""
 
 
 class _OfARun(Protocol):
+    """An object with a label for error messages and a client."""
+
     @property
     def label(self) -> str: ...
     @property
@@ -39,7 +42,11 @@ RunMethod = Callable[Concatenate[RunT, P], Coroutine[Any, Any, T]]
 
 
 def translate_rpc_errors(method: RunMethod[RunT, P, T]) -> RunMethod[RunT, P, T]:
-    """Let a method of a run raise this package's errors where the server's words would leave its caller alone."""
+    """Decorate a method so that it raises this package's errors instead of errors of the SDK.
+
+    Args:
+        method: A coroutine method of an object with ``label`` and ``client``.
+    """
 
     @functools.wraps(method)
     async def wrapper(run: RunT, /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -55,7 +62,13 @@ def translate_rpc_errors(method: RunMethod[RunT, P, T]) -> RunMethod[RunT, P, T]
 
 
 async def explain(error: Exception, client: Client, label: str) -> Exception:
-    """What a failed call means; the error itself where there is nothing to add."""
+    """Return the error to raise for a failed call, or the error itself if there is nothing to add.
+
+    Args:
+        error: The error.
+        client: The client that made the call.
+        label: Description of the run for the message.
+    """
     if isinstance(error, MastraError):
         return error
     if isinstance(error, RPCError):
@@ -66,7 +79,7 @@ async def explain(error: Exception, client: Client, label: str) -> Exception:
 
 
 def unreachable(address: str) -> ServerUnreachableError:
-    """No server answers at that address."""
+    """Return the error for a server that does not answer."""
     return ServerUnreachableError(
         f"No Temporal server answers at {address}. Start one with `mastra-temporal dev`, "
         "or set TEMPORAL_ADDRESS to the address of yours."
@@ -74,7 +87,7 @@ def unreachable(address: str) -> ServerUnreachableError:
 
 
 def missing_namespace(namespace: str) -> ConfigurationError:
-    """The server has no such namespace."""
+    """Return the error for a namespace that does not exist."""
     return ConfigurationError(
         f"The Temporal server has no namespace `{namespace}`: "
         f"create it (`temporal operator namespace create {namespace}`) or name another one."
@@ -82,7 +95,7 @@ def missing_namespace(namespace: str) -> ConfigurationError:
 
 
 def unconvertible(label: str, why: str) -> DataConversionError:
-    """The client's data converter or codec has failed."""
+    """Return the error for a failure of the client's data converter or codec."""
     return DataConversionError(
         f"{label}: this client cannot write or read the data ({why}). Its data converter, payload codec and "
         "external storage must be those of the workers, with the same keys, and must be working."
@@ -90,12 +103,13 @@ def unconvertible(label: str, why: str) -> DataConversionError:
 
 
 def _is_of_the_converter(error: Exception) -> bool:
-    """Whether the client's data converter raised it, or the codec in it: both are the user's."""
+    """Return whether the client's data converter or its codec, which are user code, raised the error."""
     frames = (frame for frame, _ in traceback.walk_tb(error.__traceback__))
     return any(str(frame.f_globals.get("__name__")).startswith("temporalio.converter") for frame in frames)
 
 
 async def _explain_rpc(error: RPCError, client: Client, label: str) -> Exception:
+    """Return the error to raise for an error of the server."""
     if error.status == RPCStatusCode.UNAVAILABLE and not await _answers(client):
         return unreachable(client.service_client.config.target_host)
     if error.status == RPCStatusCode.NOT_FOUND and error.message.startswith("Namespace "):
@@ -106,7 +120,7 @@ async def _explain_rpc(error: RPCError, client: Client, label: str) -> Exception
 
 
 async def _answers(client: Client) -> bool:
-    """Whether a server is there: one that is can find itself unable to do this or that."""
+    """Return whether the server answers. A server that does may still reject a call as UNAVAILABLE."""
     try:
         return await client.service_client.check_health(timeout=HEALTH_TIMEOUT)
     except RPCError:

@@ -1,4 +1,4 @@
-"""`Session`: the connection that runs, records, schedules and restarts share."""
+"""`Session`: the connection shared by runs, records, schedules and bulk restarts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["LiveRun", "Session"]
 
 
 class LiveRun(Protocol):
-    """A `Run` object of this process. The records know those that were not started yet."""
+    """A `Run` object of this process. The records include those that are not started yet."""
 
     @property
     def run_id(self) -> str: ...
@@ -33,15 +33,15 @@ class LiveRun(Protocol):
 
 
 class Session:
-    """A client, the task queue of the runs, and what the server can do. It exists before it is connected."""
+    """A client, the task queue of the runs, and the server's capabilities. Exists before it is connected."""
 
     def __init__(self, task_queue: str) -> None:
         """Create a session that is not connected yet."""
         self.task_queue = task_queue
         self.has_search_attributes: bool = False
-        """Whether the server has the search attributes by which runs are found; known once connected."""
+        """Whether the server has our search attributes. Known once connected."""
         self.live_runs: WeakValueDictionary[tuple[str, str], LiveRun] = WeakValueDictionary()
-        """The `Run` objects of this process by workflow id and run id."""
+        """`Run` objects of this process by workflow id and run id."""
         self._client: Client | None = None
 
     @property
@@ -57,10 +57,10 @@ class Session:
 
     @property
     def is_connected(self) -> bool:
-        """Whether there is a client."""
+        """Whether the session has a client."""
         return self._client is not None
 
     async def connect(self, client: Client) -> None:
-        """Use this client from now on."""
+        """Set the client and find out which search attributes the server has."""
         self._client = client
         self.has_search_attributes = await registered(client)

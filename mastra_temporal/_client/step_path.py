@@ -1,4 +1,4 @@
-"""How callers name a step: by id, by a dotted path, or by the objects on the way to it."""
+"""`StepPath`: the ways in which callers name a step."""
 
 from __future__ import annotations
 
@@ -12,24 +12,28 @@ __all__ = ["StepPath", "path_of"]
 
 @runtime_checkable
 class Identified(Protocol):
-    """A step or a workflow: something with an id."""
+    """A step or a workflow: an object with an id."""
 
     @property
     def id(self) -> str:
-        """The id under which the graph knows it."""
+        """The id in the graph."""
         ...
 
 
 StepLike = str | Identified
+"""A step by id, dotted path or object."""
 StepPath = StepLike | Sequence[StepLike]
-"""A step by id, dotted path or object, or the steps on the way to it."""
+"""A step by id, dotted path or object, or the list of nested workflows that lead to it, followed by the step."""
 
 
 def path_of(step: StepPath) -> list[str]:
-    """The ids on the way to a step.
+    """Return the ids of the nested workflows that lead to a step, followed by the id of the step.
+
+    Args:
+        step: The step.
 
     Raises:
-        RunError: It is neither text nor a step, nor a list of them.
+        RunError: The argument is neither a string nor a step, nor a list of these.
     """
     parts = [step] if isinstance(step, (str, Identified)) else step
     if not isinstance(parts, (list, tuple)) or not all(isinstance(part, (str, Identified)) for part in parts):

@@ -1,8 +1,8 @@
-"""Queries of Temporal's visibility and of its list of workers: the one place that writes them, quoting included.
+"""Build queries for Temporal's visibility and its list of workers, including quoting.
 
-The server does not take back all that it lets be quoted: a workflow's id with a double quote, or a worker's identity
-with an apostrophe, is never equal to what a query says, however it is escaped (server 1.32). Of such a value only the
-part before that character is asked for. So a query may find too much, never too little: look at what it found.
+The server cannot match every value: a workflow id with a double quote, or a worker identity with an apostrophe, never
+equals a quoted value, however it is escaped (server 1.32). For such a value we query only the part before that
+character. So a query may find too much but never too little, and callers must filter the result.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _UNQUOTABLE = re.compile(r"""['"\\\x00-\x1f\x7f]""")
 
 
 def equals(field: str, value: str) -> str | None:
-    """The condition that a field has a value; None when the server cannot be asked for any part of it."""
+    """Return the condition that a field has a value, or None if no part of the value can be queried."""
     odd = _UNQUOTABLE.search(value)
     if odd is None:
         return f"{field} = '{value}'"
@@ -24,7 +24,7 @@ def equals(field: str, value: str) -> str | None:
 
 
 def one_of(field: str, values: Iterable[str]) -> str | None:
-    """The condition that a field has one of some values; None when the server cannot be asked for one of them."""
+    """Return the condition that a field has one of several values, or None if one of them cannot be queried."""
     values = list(values)
     plain = [f"'{value}'" for value in values if _UNQUOTABLE.search(value) is None]
     odd = [equals(field, value) for value in values if _UNQUOTABLE.search(value) is not None]
@@ -35,5 +35,5 @@ def one_of(field: str, values: Iterable[str]) -> str | None:
 
 
 def all_of(*conditions: str | None) -> str:
-    """The query for what meets all conditions; those that are None leave it to the caller to look."""
+    """Return the query for all conditions. It ignores those that are None; the caller must check them."""
     return " AND ".join(condition for condition in conditions if condition is not None)

@@ -1,1 +1,1 @@
-"""Reading runs out of Temporal: their status, their recorded history, lists of them."""
+"""Read runs from Temporal: their status, their recorded state, and lists of runs."""

@@ -1,4 +1,4 @@
-"""What the server knows of a run without its history."""
+"""Temporal's description of a run, read without its history."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ __all__ = ["created_at", "describe", "is_no_such_run", "workflow_types"]
 
 
 def workflow_types(workflow_id: str) -> tuple[str, str]:
-    """The Temporal workflow types of a workflow: its own id, and the one that a TypeScript client starts."""
+    """Return the Temporal workflow types of a workflow: its own id, and the type that a TypeScript client starts."""
     return workflow_id, typescript_workflow_type(workflow_id)
 
 
 async def describe(client: Client, run_id: str) -> WorkflowExecutionDescription | None:
-    """What the server knows of a run without its history; None when it does not know it."""
+    """Return Temporal's description of a run, or None if there is no such run."""
     try:
         return await unhurried(client.get_workflow_handle(run_id).describe)
     except RPCError as error:
@@ -29,7 +29,7 @@ async def describe(client: Client, run_id: str) -> WorkflowExecutionDescription 
 
 
 def created_at(description: WorkflowExecutionDescription) -> datetime:
-    """When the run was started: its first execution, if it has been continued as new."""
+    """Return the start time of a run. After continue-as-new, it is that of the first execution."""
     extended = description.raw_description.workflow_extended_info
     if extended.HasField("original_start_time"):
         return extended.original_start_time.ToDatetime(tzinfo=timezone.utc)
@@ -37,7 +37,7 @@ def created_at(description: WorkflowExecutionDescription) -> datetime:
 
 
 def is_no_such_run(error: BaseException) -> bool:
-    """Whether the server has no such run; that it has no such namespace is said with the same status."""
+    """Return whether an error means that there is no such run. A missing namespace has the same status code."""
     if not isinstance(error, RPCError):
         return False
     return error.status == RPCStatusCode.NOT_FOUND and not error.message.startswith("Namespace ")

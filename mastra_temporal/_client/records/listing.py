@@ -1,7 +1,8 @@
-"""Finding runs: Temporal's visibility says which there are, and the runs themselves what they are doing.
+"""List runs with Temporal's visibility.
 
-Visibility follows what happens within milliseconds on a small server, seconds on a busy one. So it is trusted only for
-what cannot change any more; whether an open run is running, waiting or suspended, the server is asked run by run.
+Visibility is eventually consistent: it lags by milliseconds on a small server and by seconds on a busy one. So we use
+it only for data that cannot change any more. The status of an open run (running, waiting or suspended) is read from the
+run itself.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from mastra_temporal.errors import RunError
 __all__ = ["RunFilter", "RunFilterOptions", "WorkflowRun", "WorkflowRuns", "list_runs", "run_filter"]
 
 OPEN: tuple[RunStatus, ...] = ("running", "waiting", "suspended")
+"""Statuses of open runs."""
 CLOSED: dict[WorkflowExecutionStatus, RunStatus] = {
     WorkflowExecutionStatus.COMPLETED: "success",
     WorkflowExecutionStatus.FAILED: "failed",
@@ -32,13 +34,15 @@ CLOSED: dict[WorkflowExecutionStatus, RunStatus] = {
     WorkflowExecutionStatus.TERMINATED: "failed",
     WorkflowExecutionStatus.TIMED_OUT: "failed",
 }
+"""Statuses of closed runs, by Temporal's status."""
 CONCURRENT_LOOKS = 20
-"""How many open runs are asked for their status at once."""
+"""Maximum number of open runs whose status is read concurrently."""
 PAGE_SIZE = 1000
+"""Number of executions per visibility request."""
 
 
 class WorkflowRun(CamelModel):
-    """A run in a list. Where Mastra has the whole ``snapshot``, `Workflow.get_workflow_run_by_id` gives it."""
+    """A run in a list. Mastra's ``snapshot`` is not included; use `Workflow.get_workflow_run_by_id`."""
 
     workflow_name: str
     run_id: str
@@ -46,39 +50,43 @@ class WorkflowRun(CamelModel):
     status: RunStatus
     created_at: datetime
     updated_at: datetime
-    """When it ended; of an open run, when it was started or continued as new."""
+    """Time of the end. For an open run, the start time of its current execution."""
 
 
 class WorkflowRuns(CamelModel):
-    """Some runs, the newest first, and how many match without paging."""
+    """A page of runs, the newest first."""
 
     runs: list[WorkflowRun]
     total: int
+    """Number of runs on all pages."""
 
 
 class RunFilterOptions(TypedDict, total=False):
-    """Which runs to list. By default all."""
+    """Filter and page for a list of runs. By default all runs are listed."""
 
     status: RunStatus | Sequence[RunStatus] | None
-    """Only runs with this status, or one of these."""
+    """List only runs with this status, or one of these statuses."""
     resource_id: str | None
-    """Only runs of this resource."""
+    """List only runs of this resource."""
     from_date: datetime | None
-    """Only runs created then or later. Without a zone: UTC. With many runs it is what makes this fast."""
+    """List only runs created at this time or later. UTC if it has no time zone. Makes the list fast with many runs."""
     to_date: datetime | None
-    """Only runs created then or earlier."""
+    """List only runs created at this time or earlier."""
     page: int | None
-    """Which page, from 0. Without ``per_page`` it has no effect, as in Mastra; nor has that without this."""
+    """Number of the page, from 0. Has an effect only together with ``per_page``, as in Mastra."""
     per_page: int | None
-    """How many runs a page has."""
+    """Number of runs per page. Has an effect only together with ``page``."""
 
 
 def run_filter(options: RunFilterOptions) -> RunFilter:
-    """Check which runs to list.
+    """Validate the options of a list and return them as a filter.
+
+    Args:
+        options: The caller's options.
 
     Raises:
-        RunError: A value is out of its range.
-        TypeError: There is no such argument.
+        RunError: A value is out of range.
+        TypeError: An argument does not exist.
     """
     status = options.get("status")
     others: dict[str, Any] = {name: value for name, value in options.items() if name != "status"}
@@ -87,10 +95,10 @@ def run_filter(options: RunFilterOptions) -> RunFilter:
 
 @dataclass(frozen=True)
 class RunFilter:
-    """Which runs to list.
+    """Validated filter and page for a list of runs. The fields are those of `RunFilterOptions`.
 
     Raises:
-        RunError: A value is out of its range.
+        RunError: A value is out of range.
     """
 
     statuses: tuple[RunStatus, ...] = ()
@@ -110,7 +118,12 @@ class RunFilter:
             raise RunError("perPage must be >= 0")
 
     def query(self, workflow_ids: Iterable[str], task_queue: str) -> str:
-        """The part that Temporal's visibility decides: the same before and after a run changes its status."""
+        """Return the visibility query. It has only conditions whose result cannot change while visibility lags.
+
+        Args:
+            workflow_ids: The workflows whose runs are listed.
+            task_queue: The task queue of the runs.
+        """
         only_open = bool(self.statuses) and set(self.statuses) <= set(OPEN)
         return all_of(
             one_of("WorkflowType", [name for each in workflow_ids for name in workflow_types(each)]),
@@ -120,7 +133,7 @@ class RunFilter:
         )
 
     def admits(self, run: WorkflowRun) -> bool:
-        """Whether a run is to be listed, its status aside."""
+        """Return whether a run matches the filter, apart from its status."""
         if self.resource_id is not None and run.resource_id != self.resource_id:
             return False
         if self.from_date is not None and run.created_at < _utc(self.from_date):
@@ -128,7 +141,7 @@ class RunFilter:
         return self.to_date is None or run.created_at <= _utc(self.to_date)
 
     def shown(self, runs: list[WorkflowRun]) -> list[WorkflowRun]:
-        """The page that was asked for: all, unless both its number and its size are given."""
+        """Return the requested page. Return all runs unless both page number and size are given."""
         if self.page is None or self.per_page is None:
             return runs
         return runs[self.page * self.per_page : (self.page + 1) * self.per_page]
@@ -137,7 +150,15 @@ class RunFilter:
 async def list_runs(
     client: Client, workflow_ids: Iterable[str], task_queue: str, wanted: RunFilter, deleted: Collection[str]
 ) -> WorkflowRuns:
-    """The runs of some workflows on a task queue, without the executions that are deleted."""
+    """Return the runs of some workflows on a task queue.
+
+    Args:
+        client: The client.
+        workflow_ids: The workflows.
+        task_queue: The task queue.
+        wanted: The filter and the page.
+        deleted: Temporal run ids of executions to leave out: visibility still lists them for some time.
+    """
     by_type = {name: each for each in workflow_ids for name in workflow_types(each)}
     found = [
         execution
@@ -152,6 +173,7 @@ async def list_runs(
         if wanted.admits(run):
             runs.append(run)
     runs.sort(key=lambda run: (run.created_at, run.run_id), reverse=True)
+    # With a status filter every open run must be looked at before the filter applies. Without one, only those shown.
     if wanted.statuses:
         await _look_at_open(client, runs)
         runs = [run for run in runs if run.status in wanted.statuses]
@@ -162,7 +184,10 @@ async def list_runs(
 
 
 def _newest(executions: list[WorkflowExecution]) -> list[tuple[WorkflowExecution, datetime]]:
-    """The newest execution of each run, and when its first was started: an id is used again to start or go on anew."""
+    """Return the newest execution of each run and the start time of its first one.
+
+    A run has several executions after continue-as-new, time travel, or a new start with the same id.
+    """
     newest: dict[str, WorkflowExecution] = {}
     created: dict[str, datetime] = {}
     for execution in executions:
@@ -174,10 +199,11 @@ def _newest(executions: list[WorkflowExecution]) -> list[tuple[WorkflowExecution
 
 
 async def _run_of(execution: WorkflowExecution, workflow_id: str, created: datetime) -> WorkflowRun:
+    """Return the list entry of an execution. An open one counts as running for now."""
     memo = await execution.memo()
     status: RunStatus = "running"
     if execution.status is not None and execution.status in CLOSED:
-        # Paused and tripwire look like success and failed from outside: then the run has said so.
+        # Temporal's status of a paused or tripwire run is that of a successful or failed one. Only the memo differs.
         said = memo.get(MEMO_STATUS)
         status = said if said in ("paused", "tripwire") else CLOSED[execution.status]
     return WorkflowRun(
@@ -191,7 +217,7 @@ async def _run_of(execution: WorkflowExecution, workflow_id: str, created: datet
 
 
 async def _look_at_open(client: Client, runs: list[WorkflowRun]) -> None:
-    """Ask those that seemed to be open: visibility may lag behind, the run's own state does not."""
+    """Read the status of runs that are open according to visibility, which may lag behind."""
     limit = asyncio.Semaphore(CONCURRENT_LOOKS)
 
     async def look(run: WorkflowRun) -> None:

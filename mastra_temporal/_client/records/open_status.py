@@ -1,4 +1,4 @@
-"""The status of an open run, as the server alone knows it: exact, at once, and without any worker."""
+"""The status of an open run, read from its description: exact, without delay, and without a worker."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ __all__ = ["open_status"]
 
 
 async def open_status(description: WorkflowExecutionDescription) -> RunStatus:
-    """The status of an open run.
+    """Return the status of an open run.
 
-    A run with no activity and no workflow task to be done has a timer to wait for, or a person.
+    A run without pending activities and without a pending workflow task waits for a timer or an external event.
     """
     raw = description.raw_description
     if raw.workflow_extended_info.cancel_requested:

@@ -1,4 +1,4 @@
-"""Run records: reading one run, and deleting it, out of Temporal alone and without any worker."""
+"""Run records: read, list and delete runs in Temporal, without a worker."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ __all__ = ["RunRecords"]
 
 
 class RunRecords:
-    """The records of the runs on a task queue, and of those in this process that are not started yet."""
+    """Records of the runs on a task queue, including the `Run` objects of this process that are not started yet."""
 
     label = "The records of runs"
-    """For errors."""
+    """Description for error messages."""
 
     def __init__(self, session: Session) -> None:
         """Create the records of a session."""
         self._session = session
         self._deleted: set[str] = set()
-        """The executions deleted here: the server may take a minute to carry it out."""
+        """Temporal run ids of executions deleted here. The server may take a minute to remove them, so we hide them."""
 
     @property
     def client(self) -> Client:
@@ -70,7 +70,7 @@ class RunRecords:
         description = await describe(self.client, run_id)
         if description is None or description.workflow_type not in workflow_types(workflow_id):
             return
-        # An id that was used again has several executions.
+        # A run may have several executions. One that is left would make the run appear again.
         found = self.client.list_workflows(equals("WorkflowId", run_id))
         listed = [each.run_id async for each in found if each.id == run_id]
         for execution in {description.run_id, *listed}:
@@ -85,6 +85,7 @@ class RunRecords:
 async def _recorded(
     client: Client, workflow_id: str, description: WorkflowExecutionDescription, *, nested: bool
 ) -> WorkflowState | None:
+    """Return the record of a run, or of a workflow nested in it, by replay of its history."""
     own = description.workflow_type in workflow_types(workflow_id)
     history = await client.get_workflow_handle(description.id, run_id=description.run_id).fetch_history()
     base = {
@@ -106,6 +107,7 @@ async def _recorded(
 
 
 def _unstarted(run: LiveRun) -> WorkflowState:
+    """Return the record of a run that is not started yet."""
     return WorkflowState(
         run_id=run.run_id,
         workflow_name=run.workflow_id,
@@ -124,7 +126,7 @@ def _unstarted(run: LiveRun) -> WorkflowState:
 
 
 async def _settle(client: Client, state: WorkflowState, description: WorkflowExecutionDescription) -> None:
-    """What the workflow itself could not say: that it is to be canceled, or was ended from outside."""
+    """Set the status that the workflow itself cannot know: cancellation requested, or closed from outside."""
     if description.status == WorkflowExecutionStatus.RUNNING:
         if description.raw_description.workflow_extended_info.cancel_requested:
             state.status = "canceled"

@@ -1,4 +1,4 @@
-"""The search attributes by which runs are found in the Temporal UI. Without them everything works as well."""
+"""Search attributes for runs in the Temporal UI. They are optional."""
 
 from __future__ import annotations
 
@@ -21,12 +21,13 @@ WORKFLOW = SearchAttributeKey.for_keyword(SEARCH_WORKFLOW)
 RESOURCE = SearchAttributeKey.for_keyword(SEARCH_RESOURCE)
 KEYS = (STATUS, WORKFLOW, RESOURCE)
 PATIENCE = timedelta(seconds=2)
+"""Timeout of the request for the registered search attributes."""
 MAX_VALUE_BYTES = 2048
-"""The server's limit of one value, in JSON with escapes: up to six bytes for a character."""
+"""The server's limit for one value in bytes, as JSON with escapes (up to six bytes per character)."""
 
 
 def at_start(workflow_id: str, resource_id: str | None) -> TypedSearchAttributes:
-    """The search attributes of a run that is being started, without values that the server does not take."""
+    """Return the search attributes for the start of a run, without values that are too large for the server."""
     pairs = [
         SearchAttributePair(STATUS, "running"),
         SearchAttributePair(WORKFLOW, workflow_id),
@@ -36,22 +37,25 @@ def at_start(workflow_id: str, resource_id: str | None) -> TypedSearchAttributes
 
 
 async def registered(client: Client) -> bool:
-    """Whether the namespace has all of them. A server that does not tell is taken to have none."""
+    """Return whether the namespace has all our search attributes. Return False if the server does not tell."""
     try:
         found = await client.operator_service.list_search_attributes(
             ListSearchAttributesRequest(namespace=client.namespace), retry=False, timeout=PATIENCE
         )
-    except (RPCError, RuntimeError):  # the latter from a client that was to connect only now
+    except (RPCError, RuntimeError):  # RuntimeError: a lazy client that fails to connect
         return False
     keyword = IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD
     return all(found.custom_attributes.get(key.name) == keyword for key in KEYS)
 
 
 async def register(client: Client) -> None:
-    """Register those that are missing.
+    """Register the search attributes that are missing.
+
+    Args:
+        client: The client.
 
     Raises:
-        ConfigurationError: The server refuses.
+        ConfigurationError: The server does not allow it.
     """
     for key in KEYS:
         try:

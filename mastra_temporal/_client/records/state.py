@@ -1,4 +1,4 @@
-"""The state of one run as its record shows it, with the steps of its nested workflows."""
+"""Build the record of one run, including the steps of its nested workflows."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ __all__ = ["WorkflowState", "nested_state", "only", "root_state", "wanted_fields
 
 
 class WorkflowState(CamelModel):
-    """One run as it stands. Made by `Workflow.get_workflow_run_by_id`; Mastra's ``WorkflowState``.
+    """Record of one run. Returned by `Workflow.get_workflow_run_by_id`; Mastra's ``WorkflowState``.
 
-    What was not asked for with ``fields``, and what the run does not have, is None.
+    A field is None if it was not requested with ``fields`` or if the run does not have it.
     """
 
     run_id: str
@@ -33,42 +33,49 @@ class WorkflowState(CamelModel):
     resource_id: str | None = None
     created_at: datetime
     updated_at: datetime
-    """When something last happened in the run."""
+    """Time of the last event of the run."""
     status: RunStatus
     is_from_in_memory: bool | None = None
-    """The run is not started: it is known in this process only."""
+    """Whether the run is not started and exists in this process only."""
     initial_state: dict[str, Any] | None = None
-    """The workflow's state as it is now, under the name that Mastra gives it."""
+    """Current state of the workflow. The name is Mastra's."""
     result: Any = None
-    """The output of a successful run, as JSON data."""
+    """Output of a successful run, as JSON data."""
     error: ErrorInfo | None = None
+    """Error of a failed run."""
     payload: Any = None
-    """The run's validated input, as JSON data."""
+    """Validated input of the run, as JSON data."""
     steps: dict[str, StepResult] | None = None
-    """Every step that has begun, by id: those of nested workflows as ``parent.child``, those of a nested workflow in a
-    foreach as ``parent[0].child``."""
+    """All steps that have begun, by id. The id is ``parent.child`` for a step of a nested workflow, and
+    ``parent[0].child`` if that workflow is in a foreach."""
     active_steps_path: dict[str, list[int]] | None = None
-    """The steps and sleeps under way, each with its place in the graph."""
+    """Running steps and sleeps, each with its position in the graph."""
     serialized_step_graph: list[dict[str, Any]] | None = None
-    """The graph that this run was started with."""
+    """The graph with which this run was started."""
     suspended_paths: dict[str, list[int]] | None = None
-    """The suspended steps, each with its place in the graph."""
+    """Suspended steps, each with its position in the graph."""
     resume_labels: dict[str, dict[str, Any]] | None = None
+    """Targets of the labels at which the run can be resumed."""
     waiting_paths: dict[str, list[int]] | None = None
     """Always empty, as in Mastra."""
     request_context: dict[str, Any] | None = None
-    """Only when asked for with ``fields``."""
+    """Request context of the run. Only included if requested with ``fields``."""
 
 
 ALWAYS = {"run_id", "workflow_name", "resource_id", "created_at", "updated_at", "status", "is_from_in_memory"}
+"""Fields that are always included."""
 ON_REQUEST = {"request_context"}
+"""Fields that are included only if requested by name."""
 
 
 def wanted_fields(fields: Iterable[str] | None) -> set[str]:
-    """The fields to fill in.
+    """Return the names of the fields to fill in.
+
+    Args:
+        fields: The requested fields, by Python or Mastra name. None or empty: all but `ON_REQUEST`.
 
     Raises:
-        RunError: There is no field of a name that was asked for.
+        RunError: A requested field does not exist.
     """
     names = {name: name for name in WorkflowState.model_fields}
     names |= {field.alias: name for name, field in WorkflowState.model_fields.items() if field.alias}
@@ -81,16 +88,16 @@ def wanted_fields(fields: Iterable[str] | None) -> set[str]:
 
 
 def only(state: WorkflowState, fields: set[str]) -> WorkflowState:
-    """The record with nothing but these fields."""
+    """Return the record with these fields only; all others are None."""
     return state.model_copy(update=dict.fromkeys(WorkflowState.model_fields.keys() - fields))
 
 
 def root_state(inspection: Inspection, base: Mapping[str, Any], *, nested: bool) -> WorkflowState:
-    """The record of the workflow that was started.
+    """Return the record of the started workflow.
 
     Args:
-        inspection: The run.
-        base: The fields that the history does not tell.
+        inspection: The state of the run.
+        base: The fields that do not come from the replayed workflow.
         nested: Whether to include the steps of nested workflows.
     """
     run, scope, result = inspection.run, inspection.scope, inspection.result
@@ -109,7 +116,14 @@ def root_state(inspection: Inspection, base: Mapping[str, Any], *, nested: bool)
 def nested_state(
     inspection: Inspection, workflow_id: str, base: Mapping[str, Any], *, nested: bool
 ) -> WorkflowState | None:
-    """The record of a nested workflow, which shares the id of the run that it is part of."""
+    """Return the record of a nested workflow, or None if it has not begun. It has the run id of its parent run.
+
+    Args:
+        inspection: The state of the parent run.
+        workflow_id: The nested workflow.
+        base: The fields that do not come from the replayed workflow.
+        nested: Whether to include the steps of workflows nested in it.
+    """
     run = inspection.run
     scopes = [scope for scope in run.scopes.values() if scope.workflow_id == workflow_id and scope.run_id == run.run_id]
     if not scopes or inspection.graph is None:
@@ -129,6 +143,7 @@ def nested_state(
 
 
 def _nested_status(scope: Scope, container: StepResult) -> RunStatus:
+    """Return the status of a nested workflow, from the result of the step that contains it."""
     if container.status in ("bailed", "skipped"):
         return "success"
     sleeping = not scope.active and any(result.status == "waiting" for result in scope.steps.values())
@@ -138,6 +153,7 @@ def _nested_status(scope: Scope, container: StepResult) -> RunStatus:
 def _filled(
     state: WorkflowState, run: RunState, scope: Scope | None, graph: WorkflowGraph | None, nested: bool
 ) -> WorkflowState:
+    """Fill in the graph, the steps and the data of a scope."""
     state.steps, state.active_steps_path, state.suspended_paths, state.waiting_paths = {}, {}, {}, {}
     if graph is not None:
         state.serialized_step_graph = public_graph(graph)
@@ -156,24 +172,25 @@ def _filled(
 
 
 def _all_results(scope: Scope) -> dict[str, StepResult]:
-    """The results of a workflow's own steps, those under way included."""
+    """Return the results of a workflow's own steps, including running ones."""
     results = dict(scope.steps)
     for key, running in scope.active.items():
         step_id = without_index(key)
         if step_id == key:
             results[step_id] = running
         elif step_id not in results or results[step_id].status != "running":
-            # The first item of a foreach that is under way: what is shown is the foreach.
+            # The first running item of a foreach. Show the foreach, with all items as its payload.
             items = None if scope.progress is None else scope.progress.input_data
             results[step_id] = running.model_copy(update={"payload": items})
     return results
 
 
 def _with_nested(run: RunState, scope: Scope) -> dict[str, StepResult]:
+    """Return the results of a workflow's steps and of the steps of all workflows nested in it."""
     inside: dict[tuple[str, ...], dict[str, Scope]] = {}
     for path, child in run.scopes.items():
         if path:
-            # The last iteration of a loop takes the place of those before.
+            # Of a loop only the last iteration is shown; it replaces the previous ones.
             inside.setdefault(path[:-1], {})[without_iteration(path[-1])] = child
     return _flattened(scope, inside)
 
@@ -194,6 +211,7 @@ def _flattened(scope: Scope, inside: dict[tuple[str, ...], dict[str, Scope]]) ->
 
 
 def _places(entries: list[Entry]) -> Iterable[tuple[str, list[int]]]:
+    """Yield each step of a graph with its position: the entry's index, and the index within a block."""
     for position, entry in enumerate(entries):
         side_by_side = entry.type in ("parallel", "conditional")
         for index, result_id in enumerate(entry.result_ids):
@@ -201,7 +219,7 @@ def _places(entries: list[Entry]) -> Iterable[tuple[str, list[int]]]:
 
 
 def _flow_of(entries: Iterable[Entry], workflow_id: str) -> list[Entry]:
-    """The entries of a nested workflow, wherever it is in the graph."""
+    """Return the entries of a nested workflow at any depth of the graph."""
     nested = [body for entry in entries for body in entry.bodies if isinstance(body, NestedEntry)]
     for body in nested:
         if body.workflow_id == workflow_id:

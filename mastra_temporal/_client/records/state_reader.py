@@ -1,4 +1,4 @@
-"""Reading a run's record by name, above all where it is suspended."""
+"""Reader for the record of a run: results, suspended steps and resume labels by name."""
 
 from __future__ import annotations
 
@@ -14,65 +14,73 @@ __all__ = ["SuspendedStep", "WorkflowStateReader", "create_workflow_state_reader
 
 
 class SuspendedStep(CamelModel):
-    """A step of the started workflow that is suspended, or that has a suspended step inside it."""
+    """A step of the started workflow that is suspended or contains a suspended step."""
 
     step_id: str
     path: list[str]
-    """The ids down to the step that called ``suspend()``: what ``run.resume(step=...)`` takes."""
+    """Ids from this step down to the step that called ``suspend()``, for ``run.resume(step=...)``."""
     execution_path: list[int]
-    """The step's place in the graph."""
+    """Position of the step in the graph."""
     step: StepResult | None = None
     payload: Any = None
     suspend_payload: Any = None
     suspend_output: Any = None
     resume_labels: dict[str, dict[str, Any]] = {}
-    """The labels of this step."""
+    """Resume labels of this step."""
 
 
 class WorkflowStateReader:
-    """Looks into the record of a run. Mastra's ``WorkflowStateReader``; made by `create_workflow_state_reader`."""
+    """Reader for the record of a run. Mastra's ``WorkflowStateReader``; made by `create_workflow_state_reader`."""
 
     def __init__(self, state: WorkflowState) -> None:
-        """Use `create_workflow_state_reader`."""
+        """Use `create_workflow_state_reader` instead."""
         self._state = state
 
     def get_status(self) -> RunStatus:
-        """The run's status."""
+        """Return the status of the run."""
         return self._state.status
 
     def get_result(self) -> Any:
-        """The output of a successful run, else None."""
+        """Return the output of a successful run, otherwise None."""
         return self._state.result
 
     def get_error(self) -> ErrorInfo | None:
-        """The error of a failed run."""
+        """Return the error of a failed run, otherwise None."""
         return self._state.error
 
     def get_step_output(self, step_id: str) -> Any:
-        """The output of a step; that of a nested one as ``parent.child``. None when there is none."""
+        """Return the output of a step, or None if it has none.
+
+        Args:
+            step_id: The step; ``parent.child`` for a step of a nested workflow.
+        """
         step = self._step(step_id)
         return None if step is None else step.output
 
     def get_step_payload(self, step_id: str) -> Any:
-        """The input of a step, likewise."""
+        """Return the input of a step, or None if it has none.
+
+        Args:
+            step_id: The step; ``parent.child`` for a step of a nested workflow.
+        """
         step = self._step(step_id)
         return None if step is None else step.payload
 
     def get_suspended_step(self) -> SuspendedStep | None:
-        """The first suspended step."""
+        """Return the first suspended step, or None."""
         return next(iter(self.get_suspended_steps()), None)
 
     def get_suspended_steps(self) -> list[SuspendedStep]:
-        """Every suspended step of the started workflow."""
+        """Return all suspended steps of the started workflow."""
         paths = self._state.suspended_paths or {}
         return [self._suspended(step_id, place) for step_id, place in paths.items()]
 
     def get_resume_label(self, label: str) -> dict[str, Any] | None:
-        """Where a label leads: ``stepId``, and for the item of a foreach ``foreachIndex``."""
+        """Return the target of a label: ``stepId``, and ``foreachIndex`` for an item of a foreach."""
         return self.get_resume_labels().get(label)
 
     def get_resume_labels(self) -> dict[str, dict[str, Any]]:
-        """All labels at which the run can be resumed."""
+        """Return all labels at which the run can be resumed, with their targets."""
         return {label: dict(target) for label, target in (self._state.resume_labels or {}).items()}
 
     def _step(self, step_id: str) -> StepResult | None:
@@ -94,16 +102,16 @@ class WorkflowStateReader:
 
 
 def create_workflow_state_reader(state: WorkflowState) -> WorkflowStateReader:
-    """Make a reader of a run's record. Mastra's ``createWorkflowStateReader()``.
+    """Create a reader for the record of a run. Mastra's ``createWorkflowStateReader()``.
 
     Args:
-        state: What `Workflow.get_workflow_run_by_id` gave.
+        state: The record, from `Workflow.get_workflow_run_by_id`.
     """
     return WorkflowStateReader(state)
 
 
 def _path_inside(step_id: str, step: StepResult | None) -> list[str]:
-    """The path that a suspended nested workflow recorded with its payload, from the step itself on."""
+    """Return the path that a suspended nested workflow recorded with its payload, beginning with the step itself."""
     payload = None if step is None else step.suspend_payload
     meta = payload.get(META) if is_object(payload) else None
     recorded = meta.get("path") if is_object(meta) else None

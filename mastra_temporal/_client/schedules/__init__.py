@@ -1,1 +1,1 @@
-"""Schedules: runs that Temporal starts by itself."""
+"""Schedules: runs that Temporal starts at given times."""

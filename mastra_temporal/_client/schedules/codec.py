@@ -1,7 +1,7 @@
-"""A Mastra schedule as a Temporal Schedule, and back.
+"""Convert a Mastra schedule to a Temporal Schedule and back.
 
-Temporal keeps everything: the data in the argument of the runs, what else was declared in the memo of the runs. The
-schedule's own memo, which cannot change, marks it as made by this package.
+All of it is stored in Temporal: the data in the argument of the runs, the rest of the declaration in the memo of the
+runs. The memo of the schedule itself cannot be changed; it marks the schedule as created by this package.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ from mastra_temporal._protocol.start import StartEnvelope
 __all__ = ["MARK", "ScheduleRecord", "json_config", "read_schedule", "temporal_schedule"]
 
 MARK = "mastraSchedule"
-"""The key of both memos."""
+"""Key of our entry in both memos."""
 
 
 class ScheduleRecord(CamelModel):
-    """A schedule as Temporal has it."""
+    """A schedule as stored in Temporal."""
 
     id: str
     workflow_id: str
@@ -48,24 +48,24 @@ class ScheduleRecord(CamelModel):
     metadata: dict[str, Any] | None = None
     status: Literal["active", "paused"]
     declared: bool
-    """Whether a workflow declares it with ``schedule=``; otherwise ``mastra.schedules.create()`` made it."""
+    """Whether a workflow declares it with ``schedule=``. Otherwise ``mastra.schedules.create()`` created it."""
     task_queue: str
-    """The queue of its runs."""
+    """Task queue of its runs."""
     next_fire_at: datetime | None = None
-    """When it is going to start a run; None when it never will, or is paused."""
+    """Time of the next run. None if there is none, or if the schedule is paused."""
     last_fire_at: datetime | None = None
-    """When it started its last run by itself."""
+    """Time of the last run that the schedule started by itself."""
     last_run_id: str | None = None
-    """The id of that run."""
+    """Id of that run."""
 
     @property
     def config(self) -> ScheduleConfig:
-        """What it was made from."""
+        """The configuration from which the schedule was created."""
         return ScheduleConfig(**{name: getattr(self, name) for name in ScheduleConfig.model_fields if name != "id"})
 
 
 class ScheduleMemo(CamelModel):
-    """What every run that a schedule starts carries in its memo."""
+    """Our entry in the memo of every run that a schedule starts."""
 
     schedule_id: str
     cron: str
@@ -74,7 +74,11 @@ class ScheduleMemo(CamelModel):
 
 
 def json_config(workflow: WorkflowDefinition, config: ScheduleConfig) -> ScheduleConfig:
-    """The schedule with its data as JSON, without the id that tells it from others of its workflow.
+    """Return the configuration with its data as JSON and without its id, so that it can be compared.
+
+    Args:
+        workflow: The workflow that the schedule starts.
+        config: The configuration.
 
     Raises:
         SchemaValidationError: The data does not match the workflow's schemas.
@@ -92,12 +96,23 @@ def temporal_schedule(
     task_queue: str,
     state: ScheduleState,
 ) -> Schedule:
-    """The Temporal Schedule. As in Mastra a run is started whether or not the one before has ended."""
+    """Return the Temporal Schedule for a configuration.
+
+    As in Mastra, a run starts even if the previous one has not ended.
+
+    Args:
+        schedule_id: Id of the schedule.
+        workflow: The workflow that it starts.
+        config: The configuration.
+        task_queue: Task queue of its runs.
+        state: Whether it is paused.
+    """
     memo = ScheduleMemo(schedule_id=schedule_id, cron=config.cron, timezone=config.timezone, metadata=config.metadata)
     return Schedule(
         action=ScheduleActionStartWorkflow(
             workflow.id,
-            # Without the graph: each run takes that of the worker which begins it, so deploys need not touch this.
+            # No graph here: each run takes the graph of the worker that starts it. With a graph, every deploy would
+            # have to update all schedules.
             StartEnvelope(
                 input_data=config.input_data,
                 initial_state=config.initial_state,
@@ -116,7 +131,12 @@ def temporal_schedule(
 
 
 async def read_schedule(client: Client, description: ScheduleDescription) -> ScheduleRecord | None:
-    """The schedule that a Temporal Schedule stands for, or None when this package did not make it."""
+    """Return the record of a Temporal Schedule, or None if this package did not create it.
+
+    Args:
+        client: The client whose data converter decodes the schedule.
+        description: The Temporal Schedule.
+    """
     mark = await description.memo_value(MARK, None)
     action = description.schedule.action
     if mark is None or not isinstance(action, ScheduleActionStartWorkflow):

@@ -1,4 +1,4 @@
-"""`mastra.schedules`: runs that Temporal starts by itself, kept as Temporal Schedules."""
+"""`mastra.schedules`: create and manage schedules, stored as Temporal Schedules."""
 
 from __future__ import annotations
 
@@ -33,12 +33,13 @@ from mastra_temporal.errors import ScheduleError
 __all__ = ["Reconciliation", "ScheduleRecord", "Schedules"]
 
 PREFIXES = ("wf_", "schedule_")
+"""Prefixes of the ids of our schedules: declared by a workflow, created by `Schedules.create`."""
 
 _logger = logging.getLogger("mastra_temporal.schedules")
 
 
 class _Unset:
-    """Tells an argument that was left out from None."""
+    """Type of the default that distinguishes an argument that was left out from None."""
 
 
 UNSET: Final[Any] = _Unset()
@@ -46,7 +47,7 @@ UNSET: Final[Any] = _Unset()
 
 @dataclass(frozen=True)
 class Reconciliation:
-    """What `Schedules.reconcile` did, as ids of schedules."""
+    """Ids of the schedules that `Schedules.reconcile` changed."""
 
     created: list[str] = field(default_factory=lambda: list[str]())
     updated: list[str] = field(default_factory=lambda: list[str]())
@@ -56,12 +57,12 @@ class Reconciliation:
 class Schedules:
     """The schedules of an application. Mastra's ``mastra.schedules``: https://mastra.ai/reference/schedules/overview.
 
-    Only schedules that this package made are seen or touched. The ids are Mastra's: ``wf_<workflow>`` or
-    ``wf_<workflow>__<id>`` when a workflow declares it, ``schedule_<id>`` when `create` made it.
+    Schedules that other software created are ignored. The ids are the same as in Mastra: ``wf_<workflow>`` or
+    ``wf_<workflow>__<id>`` if a workflow declares the schedule, ``schedule_<id>`` if `create` created it.
     """
 
     def __init__(self, session: Session, workflows: Mapping[str, WorkflowDefinition]) -> None:
-        """Use ``mastra.schedules``."""
+        """Use ``mastra.schedules`` instead."""
         self._session = session
         self._workflows = workflows
 
@@ -72,7 +73,7 @@ class Schedules:
 
     @property
     def label(self) -> str:
-        """What is worked on, for errors."""
+        """Description for error messages."""
         return "schedules"
 
     @translate_rpc_errors
@@ -89,18 +90,21 @@ class Schedules:
         status: Literal["active", "paused"] = "active",
         id: str | None = None,
     ) -> ScheduleRecord:
-        """Make a schedule at run time. It stays until it is deleted, whatever is deployed.
+        """Create a schedule at run time. It exists until it is deleted, independent of deploys.
 
         Args:
             workflow_id: The registered workflow that it starts.
-            cron: When; see `ScheduleConfig`, which has the same fields.
-            timezone: An IANA name such as ``Europe/Berlin``.
-            input_data: The input of every run.
+            cron: Cron expression; see `ScheduleConfig`, which has the same fields.
+            timezone: IANA name of the time zone, such as ``Europe/Berlin``.
+            input_data: Input of every run.
             initial_state: The workflow's state at the beginning of every run.
             request_context: Values that steps can read.
-            metadata: JSON-able data kept with the schedule.
-            status: ``paused`` makes a schedule that waits for `resume`.
-            id: A name of your own, which becomes ``schedule_<id>``; a new one by default.
+            metadata: JSON-able data stored with the schedule.
+            status: ``paused`` creates a schedule that starts no runs until `resume`.
+            id: Id of the schedule, which becomes ``schedule_<id>``; by default a random one.
+
+        Returns:
+            The new schedule.
 
         Raises:
             DefinitionError: The cron expression or the time zone is not valid.
@@ -128,7 +132,7 @@ class Schedules:
 
     @translate_rpc_errors
     async def get(self, schedule_id: str) -> ScheduleRecord | None:
-        """A schedule, or None when there is none of that id."""
+        """Return a schedule, or None if there is none with this id."""
         description = await self._describe(schedule_id)
         return None if description is None else await read_schedule(self.client, description)
 
@@ -136,11 +140,13 @@ class Schedules:
     async def list(
         self, *, workflow_id: str | None = None, status: Literal["active", "paused"] | None = None
     ) -> builtins.list[ScheduleRecord]:
-        """The schedules of the namespace that this package made. Temporal lists new ones within a second.
+        """Return the schedules of the namespace that this package created.
+
+        Temporal lists a new schedule within a second.
 
         Args:
-            workflow_id: Only those that start this workflow.
-            status: Only those in this status.
+            workflow_id: Return only schedules that start this workflow.
+            status: Return only schedules with this status.
         """
         found = await self.client.list_schedules()
         ids = [entry.id async for entry in found if entry.id.startswith(PREFIXES)]
@@ -164,13 +170,13 @@ class Schedules:
         metadata: dict[str, Any] | None = UNSET,
         status: Literal["active", "paused"] = UNSET,
     ) -> ScheduleRecord:
-        """Change what is given, and nothing else.
+        """Change the given fields of a schedule and keep the others.
 
-        Takes the arguments of `create` and raises its errors.
+        Takes the arguments of `create` and raises the same errors.
 
         Raises:
-            ScheduleError: There is no such schedule; or a workflow declares it, so that the next deploy would undo the
-                change: change the declaration.
+            ScheduleError: There is no such schedule, or a workflow declares it. Change the declaration in that case,
+                because the next deploy would undo a change made here.
         """
         record = await self._require(schedule_id)
         changes: dict[str, Any] = {
@@ -197,27 +203,30 @@ class Schedules:
 
     @translate_rpc_errors
     async def pause(self, schedule_id: str) -> ScheduleRecord:
-        """Start no more runs until `resume`. Survives deploys; pausing twice is pausing once."""
+        """Stop starting runs until `resume`. Deploys do not end the pause. Pausing twice has no further effect."""
         record = await self._require(schedule_id)
         await self._handle(record.id).pause()
         return await self._require(record.id)
 
     @translate_rpc_errors
     async def resume(self, schedule_id: str) -> ScheduleRecord:
-        """Go on with the next time after now: what fell into the pause is not made up for."""
+        """Continue with the next time after now. Runs that were due during the pause are not started."""
         record = await self._require(schedule_id)
         await self._handle(record.id).unpause()
         return await self._require(record.id)
 
     @translate_rpc_errors
     async def run(self, schedule_id: str) -> Run[Any]:
-        """Start a run now, beside the scheduled ones, also when the schedule is paused.
+        """Start a run now, in addition to the scheduled ones, even if the schedule is paused.
 
-        Its id is ``sched_<schedule>_<time>``. (Temporal's own trigger names runs by the second and drops
-        the later of two in one second.)
+        The id of the run is ``sched_<schedule>_<time>`` with the time in microseconds.
+
+        Returns:
+            The run.
         """
         record = await self._require(schedule_id)
         workflow = find_workflow(self._workflows, record.workflow_id)
+        # Not Temporal's own trigger: it names runs by the second and drops the second run within one second.
         run_id = f"sched_{record.id}_{time.time_ns() // 1000}"
         run: Run[Any] = await create_run(self._session, workflow, run_id=run_id, resource_id=None)
         await run.start_async(
@@ -229,9 +238,9 @@ class Schedules:
 
     @translate_rpc_errors
     async def delete(self, schedule_id: str) -> None:
-        """Delete a schedule; its runs go on. One that a workflow declares comes back with the next deploy.
+        """Delete a schedule. Its runs continue. The next deploy creates a declared schedule again.
 
-        Deleting what is not there changes nothing, as in Mastra.
+        Do nothing if there is no such schedule, as in Mastra.
         """
         record = await self.get(schedule_id)
         if record is not None:
@@ -239,13 +248,16 @@ class Schedules:
 
     @translate_rpc_errors
     async def reconcile(self) -> Reconciliation:
-        """Make Temporal's schedules those that the registered workflows declare. A worker does it when it starts.
+        """Create, update and delete schedules in Temporal to match the declarations of the registered workflows.
 
-        New declarations are created, changed ones updated, and those that are gone are deleted, as far as they are for
-        this registry's task queue. Whether a schedule is paused stays as it is.
+        A worker calls this when it starts. Only schedules on this registry's task queue are deleted. A paused schedule
+        stays paused.
+
+        Returns:
+            What was changed.
 
         Raises:
-            ScheduleError: A declared id is taken by a schedule that somebody else made.
+            ScheduleError: The id of a declared schedule is used by a schedule of other software.
         """
         declared = {
             declared_id(workflow.id, config): (workflow, json_config(workflow, config))
@@ -268,7 +280,7 @@ class Schedules:
     async def _bring_about(
         self, schedule_id: str, workflow: WorkflowDefinition, config: ScheduleConfig, done: Reconciliation
     ) -> None:
-        """Create a declared schedule, or update it when it is not as declared."""
+        """Create a declared schedule, or update it if it differs from its declaration."""
         try:
             await self._create(schedule_id, workflow, config, declared=True)
         except ScheduleAlreadyRunningError:
@@ -285,6 +297,7 @@ class Schedules:
             done.created.append(schedule_id)
 
     async def _no_longer_in(self, declared: Container[str]) -> builtins.list[str]:
+        """Return the ids of schedules on our task queue that were declared once and are not declared any more."""
         return [
             record.id
             for record in await self.list()
@@ -324,6 +337,7 @@ class Schedules:
 
     async def _replace(self, schedule_id: str, workflow: WorkflowDefinition, config: ScheduleConfig) -> None:
         def change(current: ScheduleUpdateInput) -> ScheduleUpdate:
+            # Keep the current state. With a new one, every deploy would end a pause.
             state, task_queue = current.description.schedule.state, self._session.task_queue
             return ScheduleUpdate(temporal_schedule(schedule_id, workflow, config, task_queue=task_queue, state=state))
 

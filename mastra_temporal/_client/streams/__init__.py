@@ -1,1 +1,1 @@
-"""Following a run's events."""
+"""Read the events of a run."""

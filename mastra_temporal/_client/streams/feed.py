@@ -1,9 +1,9 @@
-"""Reading the stream of a run from outside: in order, each item once, by any number of readers, without a trace in it.
+"""Read the stream of a run: in order, each item once, for any number of readers, without adding to its history.
 
-A reader waits for news with a long poll of the history, which needs no worker and writes nothing, and then asks the
-workflow by query for what is new. Whatever a query cannot give (the run is closed, no worker is there, the items are
-too old or too large) is made again from the recorded history. Polls by update, which the SDK's own client uses, would
-cost five history events each and end after 2,000.
+A reader waits for news with a long poll of the history, which needs no worker and writes no events. Then it queries the
+workflow for new items. If the query fails (the run is closed, there is no worker, the items are too old or too large),
+the items are rebuilt by replay of the history. We do not poll by update, as the SDK's own workflow streams do: each
+poll would cost five history events, and a run accepts only 2,000 updates.
 """
 
 from __future__ import annotations
@@ -38,11 +38,13 @@ from mastra_temporal._protocol.names import OUTPUT_TOPIC, QUERY_STREAM
 __all__ = ["Execution", "Feed", "Item", "current_execution", "from_next_execution", "from_now", "from_start"]
 
 PAUSE_SECONDS = 0.05
-"""Between two queries: what happens within it is read together."""
+"""Seconds between two queries. Events of that time are read together."""
 SHORTEST_LOOK, LONGEST_LOOK = 0.02, 1.0
-"""Seconds between two looks for an execution that has not started yet."""
+"""Minimum and maximum seconds between two looks for an execution that has not started yet."""
 QUERY_TIMEOUT = timedelta(seconds=2)
+"""Timeout of a query. After it, the items are rebuilt from the history."""
 UNANSWERED = (RPCError, WorkflowQueryFailedError, WorkflowQueryRejectedError)
+"""Errors of a query after which the items are rebuilt from the history."""
 CLOSED = {
     EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED,
     EventType.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED,
@@ -51,6 +53,7 @@ CLOSED = {
     EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED,
     EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TIMED_OUT,
 }
+"""Types of close events."""
 
 
 @dataclass(frozen=True)
@@ -58,24 +61,27 @@ class Item:
     """One event of a run."""
 
     offset: int
-    """Its place in the run's stream, counting from 0."""
+    """Position in the run's stream, from 0."""
     event: dict[str, Any]
+    """The event, as JSON data."""
     written: bool
-    """Whether a step wrote it, and not the engine."""
+    """Whether a step wrote the event. Otherwise the engine did."""
 
 
 @dataclass(frozen=True)
 class Execution:
-    """The Temporal execution of a run, or the chain of those in which it continued as new."""
+    """The execution of a run, or the chain of executions linked by continue-as-new."""
 
     first: str
-    """The Temporal run id of the first of the chain."""
+    """Temporal's run id of the first execution of the chain."""
     last: str
+    """Temporal's run id of the last execution of the chain."""
     status: WorkflowExecutionStatus | None
+    """Status of the last execution."""
 
 
 async def current_execution(client: Client, run_id: str) -> Execution | None:
-    """The execution that a run has, or had last; None when there is no such run."""
+    """Return the latest execution of a run, or None if there is no such run."""
     try:
         description = await client.get_workflow_handle(run_id).describe()
     except RPCError as error:
@@ -87,7 +93,10 @@ async def current_execution(client: Client, run_id: str) -> Execution | None:
 
 
 async def from_start(client: Client, run_id: str) -> Feed:
-    """The feed of a run that is about to be started. A live or successful one is not started again, but joined."""
+    """Return the feed for a run that is about to be started.
+
+    If the run is open or successful, the start joins it, and the feed begins with its first event.
+    """
     execution = await current_execution(client, run_id)
     joined = (WorkflowExecutionStatus.RUNNING, WorkflowExecutionStatus.COMPLETED)
     if execution is not None and execution.status in joined:
@@ -96,7 +105,7 @@ async def from_start(client: Client, run_id: str) -> Feed:
 
 
 async def from_now(client: Client, run_id: str) -> Feed:
-    """The feed of what happens in a run from now on, also when it is over and starts anew."""
+    """Return the feed of all events of a run from now on, including those of a later start."""
     execution = await current_execution(client, run_id)
     if execution is None or execution.status != WorkflowExecutionStatus.RUNNING:
         return Feed(client, run_id, None, after=execution and execution.first)
@@ -106,26 +115,36 @@ async def from_now(client: Client, run_id: str) -> Feed:
 
 
 async def from_next_execution(client: Client, run_id: str) -> Feed:
-    """The feed of a run that is about to travel in time: of the execution that this makes."""
+    """Return the feed of the execution that a time travel is about to start."""
     execution = await current_execution(client, run_id)
     return Feed(client, run_id, None, after=execution and execution.first)
 
 
 class Feed:
-    """One reader of one execution, and of those in which it continues as new."""
+    """A reader of one execution, and of the executions that follow it by continue-as-new or reset."""
 
     def __init__(
         self, client: Client, run_id: str, execution: str | None, offset: int = 0, *, after: str | None = None
     ) -> None:
-        """Read an execution from an offset on; with None the next one that the run gets after ``after``."""
+        """Create a reader.
+
+        Args:
+            client: The client.
+            run_id: The run.
+            execution: Temporal's run id of the execution. None: wait for the next execution that is not ``after``.
+            offset: Offset of the first item to read.
+            after: First execution of the latest chain, if ``execution`` is not the first of its chain.
+        """
         self._client = client
         self._run_id = run_id
         self._execution = execution or ""
         self.offset: int = offset
-        """Of the next item."""
+        """Offset of the next item."""
         self._settled = 0
+        """Started event id of the last completed workflow task. Items of later tasks are not final: if such a task
+        fails and runs again, its items may be others, and a reader would have seen wrong ones."""
         self.chain = after or execution
-        """The first execution of the chain that is read, or the one before it as long as there is none."""
+        """First execution of the chain that is read. Until that exists, the first one of the previous chain."""
 
     @property
     def found(self) -> bool:
@@ -133,11 +152,15 @@ class Feed:
         return bool(self._execution)
 
     def following(self) -> Feed:
-        """The feed of the next execution: when the run starts anew or travels in time."""
+        """Return the feed of the next execution, started by a new start or a time travel."""
         return Feed(self._client, self._run_id, None, after=self.chain)
 
     async def items(self, stop: asyncio.Event | None = None) -> AsyncGenerator[Item]:
-        """What happens until the execution is closed, or until ``stop`` is set: then what is there is read out."""
+        """Yield the items until the execution is closed.
+
+        Args:
+            stop: If set, yield the items that exist and return.
+        """
         try:
             async for item in self._items(stop or asyncio.Event()):
                 yield item
@@ -148,6 +171,7 @@ class Feed:
             raise explanation from error
 
     async def _items(self, stop: asyncio.Event) -> AsyncGenerator[Item]:
+        """Yield the items of all executions of the chain."""
         execution = self._execution or await self._next_execution(stop)
         while execution:
             self._execution, self._settled, execution = execution, 0, ""
@@ -158,7 +182,7 @@ class Feed:
                     execution = await self._successor(closing)
 
     async def _successor(self, closing: HistoryEvent) -> str:
-        """The execution in which this one goes on: as new, or reset because its workflow task kept failing."""
+        """Return the execution that follows this one by continue-as-new or reset. Empty if there is none."""
         if closing.event_type != EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED:
             return closing.workflow_execution_continued_as_new_event_attributes.new_execution_run_id
         now = await current_execution(self._client, self._run_id)
@@ -166,8 +190,10 @@ class Feed:
         return now.last if now is not None and reset else ""
 
     async def _next_execution(self, stop: asyncio.Event) -> str:
+        """Wait for an execution of a new chain. Return an empty string if ``stop`` is set before there is one."""
         pause = SHORTEST_LOOK
         while True:
+            # Read `stop` before the look. Otherwise an execution that starts in between would be missed.
             last_look = stop.is_set()
             execution = await current_execution(self._client, self._run_id)
             if execution is not None and execution.first != self.chain:
@@ -180,7 +206,7 @@ class Feed:
             pause = min(2 * pause, LONGEST_LOOK)
 
     async def skip(self) -> None:
-        """Go behind everything that has happened until now."""
+        """Move the offset behind all items that exist."""
         self._settle((await self._handle.fetch_history()).events)
         try:
             self.offset = (await self._ask()).end
@@ -189,7 +215,10 @@ class Feed:
                 pass
 
     async def _news(self, stop: asyncio.Event) -> AsyncGenerator[HistoryEvent | None]:
-        """Gives the close event, or None whenever there may be something to read."""
+        """Yield None whenever there may be new items, and the close event at the end.
+
+        Without a place for a long poll, look at the history from time to time.
+        """
         places = waiting(self._client).news
         while not await places.take():
             async with waiting(self._client).calls:
@@ -207,6 +236,7 @@ class Feed:
             places.give_back()
 
     async def _polled(self, stop: asyncio.Event) -> AsyncGenerator[HistoryEvent | None]:
+        """Do the same with a long poll of the history."""
         history = self._handle.fetch_history_events(wait_new_event=True)
         stopped = asyncio.ensure_future(stop.wait())
         try:
@@ -214,6 +244,7 @@ class Feed:
                 page = asyncio.ensure_future(unhurried(history.fetch_next_page))
                 await asyncio.wait((page, stopped), return_when=asyncio.FIRST_COMPLETED)
                 if stop.is_set():
+                    # Read the history once more: events since the last page would be lost otherwise.
                     page.cancel()
                     await asyncio.gather(page, return_exceptions=True)
                     self._settle((await self._handle.fetch_history()).events)
@@ -233,6 +264,7 @@ class Feed:
             await asyncio.gather(stopped, return_exceptions=True)
 
     def _settle(self, events: Iterable[HistoryEvent]) -> bool:
+        """Note the last completed workflow task. Return whether there is a new one, and so maybe new items."""
         before = self._settled
         for event in events:
             if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED:
@@ -241,6 +273,7 @@ class Feed:
         return self._settled > before
 
     async def _read(self, *, closed: bool) -> AsyncGenerator[Item]:
+        """Yield all new items: by query, or by replay if the execution is closed or the query fails."""
         more = True
         while more:
             batch, end = (None, 0) if closed else await self._queried()
@@ -250,14 +283,14 @@ class Feed:
             more = batch is not None and self.offset < end
 
     async def _queried(self) -> tuple[list[Item] | None, int]:
-        """Items, and where the log ends; no items when they have to be made again."""
+        """Return new items and the end offset of the stream. Return no list if they have to be read by replay."""
         try:
             reply = await self._ask()
         except UNANSWERED:
             return None, 0
         first = reply.items[0].offset if reply.items else reply.end
         if first > self.offset:
-            return None, reply.end  # the worker has dropped what comes before
+            return None, reply.end  # the worker has dropped older items from its memory
         return [self._item(item) for item in reply.items], reply.end
 
     async def _recorded(self) -> list[Item]:

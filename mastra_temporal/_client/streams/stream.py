@@ -1,4 +1,4 @@
-"""The events of a run as its clients see them: as a stream with a result, by an observer, or by a callback."""
+"""Events of a run for clients: a stream with a result, an observer, or a callback."""
 
 from __future__ import annotations
 
@@ -29,24 +29,26 @@ logger = logging.getLogger(__name__)
 
 
 class WorkflowEvent(CamelModel, extra="allow"):
-    """One event of a run, in the shape of Mastra's: https://mastra.ai/reference/streaming/workflows/stream.
+    """One event of a run, in Mastra's format: https://mastra.ai/reference/streaming/workflows/stream.
 
-    ``model_dump(by_alias=True)`` gives exactly what Mastra sends.
+    ``model_dump(by_alias=True)`` returns exactly the data that Mastra sends.
     """
 
     type: str
-    """``workflow-step-start``, ``workflow-step-result`` and so on, or what a step gave to ``writer.custom()``."""
+    """``workflow-step-start``, ``workflow-step-result`` and so on, or the type passed to ``writer.custom()``."""
     run_id: str | None = None
     source: Any = Field(default=None, alias="from")
-    """``WORKFLOW``, or ``USER`` for what a step wrote. None for those who watch, as in Mastra."""
+    """``WORKFLOW`` for the engine, ``USER`` for data that a step wrote. None in `Run.watch`, as in Mastra."""
     payload: Any = None
+    """Data of an engine event."""
     data: Any = None
-    """Of a custom event."""
+    """Data of a custom event."""
     offset: int = Field(default=-1, exclude=True)
-    """Its place in the run's stream. A reader that breaks off goes on with ``from_offset=event.offset + 1``."""
+    """Position in the run's stream. To continue after this event, observe with ``from_offset=event.offset + 1``."""
 
 
 def _streamed(item: Item, run_id: str) -> WorkflowEvent:
+    """Return an item as an event of a stream."""
     event = {"from": "WORKFLOW", **item.event, "runId": run_id, "offset": item.offset}
     if not item.written and "id" in item.event["payload"]:
         event["payload"] = {"stepName": item.event["payload"]["id"], **item.event["payload"]}
@@ -54,13 +56,13 @@ def _streamed(item: Item, run_id: str) -> WorkflowEvent:
 
 
 def _start(run_id: str, workflow_id: str) -> WorkflowEvent:
-    """The first event of a run that was refused."""
+    """Return the first event for a run that was refused and has no events."""
     event = {"type": "workflow-start", "payload": {"workflowId": workflow_id}}
     return _streamed(Item(-1, event, written=False), run_id)
 
 
 def _finish(run_id: str, status: RunStatus, offset: int, error: Exception | None = None) -> WorkflowEvent:
-    """The last event of a run that could not tell it itself, because it was refused or terminated."""
+    """Return the last event for a run that could not write it, because it was refused or closed from outside."""
     metadata: dict[str, Any] = {}
     if error is not None:
         name = error.wire_name if isinstance(error, MastraError) else type(error).__name__
@@ -70,7 +72,7 @@ def _finish(run_id: str, status: RunStatus, offset: int, error: Exception | None
 
 
 def _mark(item: Item) -> Mark | None:
-    """What an event says of the run as a whole."""
+    """Return what an event means for the run as a whole: start, suspension or end. None for all other events."""
     if item.written or item.event["type"] not in ("workflow-start", "workflow-finish"):
         return None
     if item.event["type"] == "workflow-start":
@@ -81,13 +83,19 @@ def _mark(item: Item) -> Mark | None:
 async def observe(
     run: RunHandle, from_offset: int, status: Callable[[], Awaitable[RunStatus]]
 ) -> AsyncGenerator[WorkflowEvent]:
-    """All events of a run from an offset on, through all suspensions, to its end. See `Run.observe_stream`."""
+    """Yield all events of a run from an offset to its end, across suspensions. See `Run.observe_stream`.
+
+    Args:
+        run: The run.
+        from_offset: Offset of the first event.
+        status: Returns the status of the run, for the last event of a run that was closed from outside.
+    """
     if from_offset < 0:
         raise RunError(f"{run.label}: from_offset counts from 0, got {from_offset}.")
     execution = await _execution(run)
     if execution is None:
         raise RunNotFoundError(f"{run.label} was not found: there is nothing to observe.")
-    # Begin one event earlier: it tells whether the last one has been seen.
+    # Begin one event earlier: if the caller has already seen the end, no second finish event may be added.
     feed = Feed(run.client, run.run_id, execution.first, max(0, from_offset - 1))
     last: Item | None = None
     async for item in feed.items():
@@ -104,10 +112,10 @@ async def _execution(run: RunHandle) -> Execution | None:
 
 
 class WorkflowRunOutput(Generic[OutT]):
-    """The stream of a run, and its result. Mastra's ``WorkflowRunOutput``.
+    """Stream of the events of a run, and its result. Mastra's ``WorkflowRunOutput``.
 
-    The events are collected from the moment it is made. Any number of readers may iterate over it, early or late: each
-    gets all events from the first one on.
+    It collects events in the background from its creation on. Any number of readers may iterate over it at any time;
+    each gets all events from the first one.
     """
 
     def __init__(
@@ -120,14 +128,14 @@ class WorkflowRunOutput(Generic[OutT]):
         status: Callable[[], Awaitable[RunStatus]],
         close_on_suspend: bool = True,
     ) -> None:
-        """Use `Run.stream`, `Run.resume_stream` or `Run.time_travel_stream`.
+        """Use `Run.stream`, `Run.resume_stream` or `Run.time_travel_stream` instead.
 
         Args:
             run_id: The run.
-            workflow_id: Its workflow.
-            position: Where its events begin. Found before ``action``.
+            workflow_id: The workflow of the run.
+            position: Returns the feed of the events. Called before ``action``, so that no event is missed.
             action: Starts or resumes the run and waits for its result.
-            status: Asks for the run's status.
+            status: Returns the status of the run.
             close_on_suspend: Whether the stream ends when the run is suspended.
         """
         self.run_id = run_id
@@ -142,13 +150,14 @@ class WorkflowRunOutput(Generic[OutT]):
         self._broken: Exception | None = None
         self._status: RunStatus = "running"
         self._result: asyncio.Future[WorkflowResult[OutT]] = asyncio.get_running_loop().create_future()
-        # Nobody has to ask for the result: its error is in the events, too.
+        # Retrieve the error, which is also in the events. Otherwise asyncio would log "exception was never retrieved"
+        # if the caller does not await the result.
         self._result.add_done_callback(lambda result: result.cancelled() or result.exception())
         self._collecting = asyncio.create_task(self._collect())
 
     @property
     def full_stream(self) -> AsyncIterator[WorkflowEvent]:
-        """All events, from the first one on. Mastra's ``fullStream``."""
+        """All events, beginning with the first one. Mastra's ``fullStream``."""
         return self._replay()
 
     def __aiter__(self) -> AsyncIterator[WorkflowEvent]:
@@ -156,27 +165,28 @@ class WorkflowRunOutput(Generic[OutT]):
 
     @property
     def status(self) -> RunStatus:
-        """``running`` until the last event is in."""
+        """Status of the run: ``running`` until the last event has arrived."""
         return self._status
 
     @property
     def result(self) -> Awaitable[WorkflowResult[OutT]]:
-        """What the method without ``_stream`` would return or raise: ``await output.result``."""
+        """Result of the run: ``await output.result`` returns or raises the same as the method that does not stream."""
+        # Without the shield, cancelling one caller would cancel the result for all.
         return asyncio.shield(self._result)
 
     @property
     def trace_id(self) -> str | None:
-        """The run's trace, once the result is there; None where nothing is traced."""
+        """Trace id of the run, once the result is available. None if the run is not traced."""
         known = self._result.done() and not self._result.cancelled() and self._result.exception() is None
         return self._result.result().trace_id if known else None
 
     @property
     def usage(self) -> Awaitable[dict[str, int]]:
-        """The tokens that the run used, as its last event tells: ``await output.usage``."""
+        """Tokens that the run used, from its last event: ``await output.usage``."""
         return self._usage()
 
     async def aclose(self) -> None:
-        """Stop reading. The run goes on."""
+        """Stop reading. The run continues."""
         self._collecting.cancel()
         await asyncio.gather(self._collecting, return_exceptions=True)
 
@@ -185,6 +195,7 @@ class WorkflowRunOutput(Generic[OutT]):
         return last.payload["output"]["usage"]
 
     async def _replay(self) -> AsyncGenerator[WorkflowEvent]:
+        """Yield the collected events, and wait for further ones until the stream is complete."""
         position = 0
         while True:
             async with self._changed:
@@ -198,8 +209,10 @@ class WorkflowRunOutput(Generic[OutT]):
             raise self._broken
 
     async def _collect(self) -> None:
+        """Run the action and collect the events meanwhile."""
         reading: asyncio.Task[None] | None = None
         try:
+            # Find the position before the action starts. Otherwise the first events would be missed.
             feed = await self._position()
             reading = asyncio.create_task(self._read(feed))
             self._result.set_result(await self._action())
@@ -221,7 +234,7 @@ class WorkflowRunOutput(Generic[OutT]):
 
     async def _fail(self, error: Exception) -> None:
         if self._result.done():
-            self._broken = error  # the run is well, but cannot be read any more
+            self._broken = error  # the run has a result, but its events cannot be read any more
             return
         self._result.set_exception(error)
         if not self._events:
@@ -229,7 +242,7 @@ class WorkflowRunOutput(Generic[OutT]):
         await self._add(_finish(self.run_id, "failed", -1, error))
 
     async def _read(self, feed: Feed) -> None:
-        """Collect from the next start (or resume) of the run to its end or suspension."""
+        """Collect events from the next start or resume of the run to its end or suspension."""
         begun = False
         async for item in feed.items():
             mark = _mark(item)
@@ -253,17 +266,17 @@ WatchCallback = Callable[[WorkflowEvent], object]
 
 
 class Watch:
-    """Calls back with what the engine does in a run, until it is called: ``await watch()``."""
+    """A watch on a run: calls a function for every engine event until it is stopped with ``await watch()``."""
 
     def __init__(self, run_id: str, feed: Feed, callback: WatchCallback) -> None:
-        """Use `Run.watch`."""
+        """Use `Run.watch` instead."""
         self._run_id = run_id
         self._callback = callback
         self._stop = asyncio.Event()
         self._watching = asyncio.create_task(self._watch(feed))
 
     async def __call__(self) -> None:
-        """Stop, after what has happened until now has been told."""
+        """Stop the watch after the callback has received all events that happened so far."""
         self._stop.set()
         await self._watching
 
@@ -276,6 +289,7 @@ class Watch:
             feed = feed.following()
 
     async def _tell(self, item: Item) -> None:
+        """Call the callback with the events of an item. A step result is followed by a step finish event."""
         if item.written or _mark(item) is not None:
             return
         events = [WorkflowEvent(**item.event, offset=item.offset)]

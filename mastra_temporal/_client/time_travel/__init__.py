@@ -1,1 +1,1 @@
-"""Time travel: a run goes on, in a new execution, from a step that its caller chooses."""
+"""Time travel: continue a run in a new execution from a step that the caller chooses."""

@@ -1,8 +1,8 @@
-"""The next_execution of an open run that travels in time: its next execution is started by the run itself.
+"""Time travel of an open run: the run itself starts its next execution, in an activity.
 
-The traveller asks the run by an update, and so does whoever resumes it: the run takes one of them first and refuses the
-other. Once it has agreed it does nothing else any more, and this activity starts the execution in which it goes on,
-again and again until that is done: whatever becomes of the traveller, or of a worker.
+The caller sends an update. A concurrent resume is an update too, so the run accepts the first one and rejects the
+other. After the run has accepted a time travel, it does nothing else. The activity is retried until the next execution
+is started, even if the caller or a worker dies meanwhile.
 """
 
 # pyright: reportUnknownMemberType=false
@@ -40,24 +40,26 @@ from mastra_temporal.errors import PayloadTooLargeError, TimeTravelError
 __all__ = ["NextExecutionStarter", "time_travel_open_run"]
 
 SHORTEST_SECONDS, LONGEST_SECONDS = 0.02, 1.0
-"""Between two looks for the next execution."""
+"""Minimum and maximum seconds between two looks for the next execution."""
 
 
 async def time_travel_open_run(client: Client, seen: WorkflowExecutionDescription, request: TimeTravelUpdate) -> None:
-    """Have an open run travel in time. Returns when its next execution is there.
+    """Send a time travel to an open run and return when its next execution exists.
 
     Args:
         client: The client.
-        seen: The execution that the request was planned with.
+        seen: The execution for which the request was planned.
         request: The request.
 
     Raises:
-        TimeTravelError: Somebody else was faster: the run was resumed, canceled or has travelled. Nothing changed.
-        PayloadTooLargeError: What the run would begin with is too large.
+        TimeTravelError: Another caller was first: the run was resumed, canceled or time travelled. Nothing changed.
+        PayloadTooLargeError: The snapshot for the next execution is too large.
     """
     too_large = size_error(request, f"What run `{seen.id}` would begin with", request.envelope.stored_from)
     if too_large is not None:
         raise PayloadTooLargeError(too_large["message"])
+    # The first run id stays the same after continue-as-new and changes with time travel. Without it, the update could
+    # reach an execution for which it was not planned.
     first = seen.raw_description.workflow_execution_info.first_run_id
     handle = client.get_workflow_handle(seen.id, first_execution_run_id=first)
     update_id = f"travel-{uuid.uuid4()}"
@@ -69,7 +71,8 @@ async def time_travel_open_run(client: Client, seen: WorkflowExecutionDescriptio
     except RPCError as error:
         if error.status != RPCStatusCode.NOT_FOUND:
             raise
-        # It has ended. If it had agreed before, the answer is kept: the connection was broken when it was given.
+        # The execution has closed. If it had accepted our update and we missed the reply, the server still has the
+        # outcome. Without this look, a time travel that succeeded would be reported as failed.
         asked = client.get_workflow_handle(seen.id, run_id=seen.run_id)
         try:
             await asked.get_update_handle(update_id, workflow_run_id=seen.run_id).result()
@@ -87,6 +90,7 @@ async def time_travel_open_run(client: Client, seen: WorkflowExecutionDescriptio
 
 
 def _said(error: WorkflowUpdateFailedError) -> str:
+    """Return the message with which the run rejected the update."""
     return error.cause.message if isinstance(error.cause, ApplicationError) else str(error.cause)
 
 
@@ -94,17 +98,21 @@ class NextExecutionStarter:
     """The activity that starts the next execution."""
 
     def __init__(self, definitions: Definitions) -> None:
-        """Create it for the workflows that the worker has."""
+        """Create the activity for the workflows that are registered with the worker."""
         self._definitions = definitions
 
     @activity.defn(name=ACTIVITY_START_NEXT_EXECUTION)
     async def start(self, next_execution: NextExecution) -> None:
-        """Start the next execution of the run that this is part of, which ends it."""
+        """Start the next execution of this activity's run. The server terminates the current one.
+
+        Args:
+            next_execution: The accepted request and the tracing headers.
+        """
         info, client, request = activity.info(), activity.client(), next_execution.request
         run_id = info.workflow_id or ""
         now = await client.get_workflow_handle(run_id).describe()
         if now.run_id != info.workflow_run_id or now.status != WorkflowExecutionStatus.RUNNING:
-            return  # an earlier attempt has done it
+            return  # an earlier attempt has started the next execution; starting again would terminate that one
         workflow = find_workflow(self._definitions.workflows, request.workflow_id)
         headers = CallHeaders(TracingHeader.model_validate(next_execution.header), next_execution.context)
         with sending(headers):
@@ -115,7 +123,9 @@ class NextExecutionStarter:
                 id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
                 id_conflict_policy=WorkflowIDConflictPolicy.TERMINATE_EXISTING,
             )
+        # A cancel may have reached the old execution before it was terminated. Without this, it would be lost.
         before = await client.get_workflow_handle(run_id, run_id=info.workflow_run_id).describe()
         if before.raw_description.workflow_extended_info.cancel_requested:
-            await client.get_workflow_handle(run_id).cancel()  # it came while the run was on its way
-        activity.raise_complete_async()  # there is nobody left to report to: the SDK would log a warning
+            await client.get_workflow_handle(run_id).cancel()
+        # The execution that scheduled this activity is terminated, so a completion would be rejected and logged.
+        activity.raise_complete_async()

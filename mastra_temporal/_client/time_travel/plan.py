@@ -1,7 +1,7 @@
-"""Time travel: where a new execution of a run begins, so that it goes on from a chosen step with recorded results.
+"""Plan a time travel: build the snapshot from which the new execution continues at the target step.
 
-A request goes down from the run's own workflow through nested workflows to its target. On each level the entries before
-the target keep their results, the entry of the target is prepared, and nothing is known of what comes after it.
+The plan descends from the run's workflow through nested workflows to the target. On each level, the entries before the
+target keep their results, the target's entry is prepared, and the results after it are dropped.
 """
 
 from __future__ import annotations
@@ -34,23 +34,24 @@ from mastra_temporal.errors import TimeTravelError
 __all__ = ["StepContexts", "TimeTravelRequest", "plan_time_travel", "step_contexts"]
 
 StepContexts = dict[str, StepResult]
-"""Results that stand in for recorded ones, by step id."""
+"""Results by step id that replace recorded ones."""
 
 MAX_REPORTED = 10
+"""Maximum number of recorded steps named in an error message."""
 KEPT = ("suspended", "paused", "bailed")
-"""Of the steps before the target, those that have not succeeded count as successful all the same, but for these."""
+"""Statuses that a step before the target keeps. With any other status it counts as successful."""
 NOTHING: dict[str, Any] = {}
-"""What Mastra takes for data that nobody has recorded or given."""
+"""The value that Mastra uses for data that is neither recorded nor given."""
 
 
 @dataclass(frozen=True)
 class TimeTravelRequest:
-    """Where to go, and with what."""
+    """Target step and data of a time travel."""
 
     target: list[str]
-    """The ids on the way to the step; an item of a foreach as ``<id>[<index>]``."""
+    """Ids of the nested workflows that lead to the step, and of the step. ``<id>[<index>]`` is an item of a foreach."""
     now: int
-    """Milliseconds since the epoch."""
+    """Current time in milliseconds since the epoch."""
     run_id: str
     input_data: Any = None
     resume_data: Any = None
@@ -60,7 +61,7 @@ class TimeTravelRequest:
 
 
 def step_contexts(given: Mapping[str, dict[str, Any]] | None) -> StepContexts:
-    """Results as callers give them: what is left out of them is taken for that of a step that succeeded."""
+    """Return the results given by a caller. Fields that are left out get the values of a successful step."""
     defaults = {"status": "success", "startedAt": round(time.time() * 1000)}
     return {name: StepResult.model_validate({**defaults, **result}) for name, result in (given or {}).items()}
 
@@ -68,15 +69,16 @@ def step_contexts(given: Mapping[str, dict[str, Any]] | None) -> StepContexts:
 def plan_time_travel(
     request: TimeTravelRequest, entries: list[Entry], scopes: Mapping[tuple[str, ...], Scope]
 ) -> RunSnapshot:
-    """Where the new execution begins.
+    """Return the snapshot from which the new execution continues.
 
     Args:
-        request: Where to go.
-        entries: The graph that the new execution follows.
-        scopes: The recorded scopes, by path; none when the run was never started.
+        request: The target step and the data.
+        entries: The graph of the new execution.
+        scopes: The recorded scopes by path. Empty if the run was never started.
 
     Raises:
-        TimeTravelError: The target does not exist, or what comes before it was not recorded.
+        TimeTravelError: The target does not exist, a step before it was not recorded, or no suspended step can receive
+            the resume data.
     """
     top = _Level(request, scopes, (), entries, request.target, request.context, request.initial_state)
     snapshot = top.snapshot()
@@ -90,18 +92,20 @@ def plan_time_travel(
 
 @dataclass
 class _Level:
-    """One workflow on the way."""
+    """One workflow on the path to the target: the run's own, or a nested one."""
 
     request: TimeTravelRequest
     scopes: Mapping[tuple[str, ...], Scope]
     path: tuple[str, ...]
     entries: list[Entry]
     way: list[str]
-    """What remains of the way, beginning in this workflow."""
+    """Rest of the target's ids, beginning with one in this workflow."""
     context: StepContexts
+    """Results given by the caller for this workflow."""
     state: dict[str, Any] | None
+    """Workflow state given by the caller. None: use the recorded one."""
     entered_with: Any = None
-    """The input of a nested workflow that was never entered before."""
+    """Input of a nested workflow that was never entered before."""
 
     def __post_init__(self) -> None:
         self.recorded = self.scopes.get(self.path)
@@ -110,6 +114,7 @@ class _Level:
         self.arrived = len(self.way) == 1
 
     def snapshot(self) -> ScopeSnapshot:
+        """Return the snapshot of this workflow."""
         position = self._position()
         before, previous = self._before(position)
         init_data = self._init_data(position)
@@ -142,6 +147,7 @@ class _Level:
     # Before the target
 
     def _position(self) -> int:
+        """Return the index of the target's entry. Check that the entries before it were recorded."""
         found = (index for index, entry in enumerate(self.entries) if self.target in entry.result_ids)
         position = next(found, None)
         if not self.results:
@@ -174,6 +180,7 @@ class _Level:
         return position
 
     def _missing(self, entry: Entry) -> list[str]:
+        """Return the steps of an entry before the target that have no result. One branch of a conditional suffices."""
         if isinstance(entry, (SleepEntry, SleepUntilEntry, ForeachEntry, LoopEntry)):
             return []
         missing = [name for name in entry.result_ids if name not in self.results and name not in self.context]
@@ -182,7 +189,7 @@ class _Level:
         return missing
 
     def _before(self, position: int) -> tuple[StepContexts, Any]:
-        """The results of the entries before the target, and the output of the last of them."""
+        """Return the results of the entries before the target, and the output of the last one."""
         results: StepContexts = {}
         output: Any = None
         for index, entry in enumerate(self.entries[:position]):
@@ -196,16 +203,16 @@ class _Level:
         return results, output
 
     def _gives_input(self, names: list[str], is_last: bool) -> bool:
-        """The data given for the target are shown as the output of the entry before it, as in Mastra."""
+        """Return whether the target's given input becomes the output of the step before it, as in Mastra."""
         return is_last and self.arrived and len(names) == 1 and "[" not in self.way[0]
 
     def _completed(self, name: str, payload: Any, output: Any) -> StepResult:
-        """The result of a step that is taken as done."""
+        """Return the result of a step that counts as finished."""
         given, recorded = self.context.get(name), self.results.get(name)
         basis = given or recorded or StepResult(status="success", started_at=self.request.now)
         update: dict[str, Any] = {
             "payload": _first(given and given.payload, payload, recorded and recorded.payload, NOTHING),
-            "metadata": None,  # as in Mastra: how often a loop ran belongs to the run before
+            "metadata": None,  # as in Mastra: the iteration count of a loop belongs to the previous execution
         }
         if basis.status not in KEPT:
             update |= {
@@ -219,6 +226,7 @@ class _Level:
         return basis.model_copy(update=update)
 
     def _init_data(self, position: int) -> Any:
+        """Return the input of this workflow."""
         recorded = self.recorded.init_data if self.recorded is not None else self.entered_with
         if position == 0:
             given = self.context.get(self.target)
@@ -228,13 +236,13 @@ class _Level:
         return _first(*first, recorded, NOTHING)
 
     def _input(self, position: int, init_data: Any, previous: Any) -> Any:
-        """The input of the target's entry."""
+        """Return the input of the target's entry."""
         given = self.context.get(self.target)
         own_input = self.request.input_data if self.arrived and "[" not in self.way[0] else None
         return _first(own_input, given and given.payload, init_data if position == 0 else previous)
 
     def _suspended_after(self, position: int) -> StepContexts:
-        """The suspended steps after the target: they get the resume data when they are reached."""
+        """Return the suspended steps after the target, which get the resume data when they are reached."""
         if self.request.resume_data is None:
             return {}
         names = (name for entry in self.entries[position + 1 :] for name in entry.result_ids)
@@ -243,6 +251,7 @@ class _Level:
     # The target's entry
 
     def _progress(self, entry: Entry, input_data: Any) -> ProgressSnapshot | None:
+        """Return the progress within the target's entry. None if the entry begins anew."""
         if isinstance(entry, ForeachEntry):
             return self._of_foreach(entry, input_data)
         if isinstance(entry, (ParallelEntry, ConditionalEntry)):
@@ -252,7 +261,7 @@ class _Level:
         return progress if progress.results else None
 
     def _enter(self, progress: ProgressSnapshot, key: str, input_data: Any) -> None:
-        """Prepare the body that is the target, or leads to it."""
+        """Prepare the step that is the target, or the nested workflow that contains it."""
         recorded = self.results.get(self.target)
         if not self.arrived:
             progress.children[key] = self._child(key, input_data)
@@ -265,6 +274,7 @@ class _Level:
             progress.resuming[key] = self.request.resume_data
 
     def _child(self, key: str, input_data: Any) -> ScopeSnapshot:
+        """Return the snapshot of the nested workflow that contains the target."""
         entry = nested_entry(self.entries, key)
         if entry is None:
             raise TimeTravelError(
@@ -275,7 +285,7 @@ class _Level:
             path for path in self.scopes if path and path[:-1] == self.path and step_id_of(path[-1]) == self.target
         ]
         exact = (*self.path, key)
-        path = exact if exact in self.scopes or not paths else paths[-1]  # of a loop, the last iteration
+        path = exact if exact in self.scopes or not paths else paths[-1]  # the last iteration of a loop
         return _Level(
             self.request,
             self.scopes,
@@ -288,7 +298,10 @@ class _Level:
         ).snapshot()
 
     def _of_block(self, entry: ParallelEntry | ConditionalEntry, input_data: Any) -> ProgressSnapshot:
-        """Only the target runs; its siblings keep their results, and those that have none stay out."""
+        """Return the progress within a block: only the target runs.
+
+        Its siblings keep their results. A sibling without a result counts as skipped (parallel) or is left out.
+        """
         progress = ProgressSnapshot(input_data=input_data, selected=[])
         for index, name in enumerate(entry.result_ids):
             if name == self.target:
@@ -304,7 +317,7 @@ class _Level:
         return progress
 
     def _of_foreach(self, entry: ForeachEntry, items: Any) -> ProgressSnapshot | None:
-        """With an index only that item runs; without one, all items that have not succeeded."""
+        """Return the progress within a foreach: only the item of the index runs, or all items without success."""
         if not is_array(items):
             return None
         key = self.way[0]
@@ -331,7 +344,7 @@ class _Level:
 
 
 def _answers(snapshot: ScopeSnapshot) -> bool:
-    """Whether a suspended step gets the resume data."""
+    """Return whether a suspended step in the snapshot gets the resume data."""
     if snapshot.answers or snapshot.progress is None:
         return bool(snapshot.answers)
     children = snapshot.progress.children

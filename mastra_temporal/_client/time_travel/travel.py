@@ -1,4 +1,4 @@
-"""`Run.time_travel`: reads what is recorded, plans where the next execution begins, and has it started."""
+"""`Run.time_travel`: read the recorded state, plan the next execution, and start it."""
 
 from __future__ import annotations
 
@@ -29,12 +29,20 @@ __all__ = ["time_travel", "time_travel_request"]
 
 
 def time_travel_request(run: RunHandle, step: StepPath, options: TimeTravelOptions) -> TimeTravelRequest:
-    """Check where a caller wants to go, and with what.
+    """Validate the arguments of a time travel and build the request.
+
+    Args:
+        run: The run.
+        step: The target step.
+        options: The caller's further arguments.
+
+    Returns:
+        The request.
 
     Raises:
-        TimeTravelError: No step is named.
+        TimeTravelError: No step is given.
         SchemaValidationError: The data do not match the step's schema.
-        SerializationError: Something cannot be written as JSON.
+        SerializationError: An argument cannot be written as JSON.
     """
     target = path_of(step) if step else []
     if not target or not all(target):
@@ -62,20 +70,20 @@ async def time_travel(
     request_context: dict[str, Any],
     per_step: bool,
 ) -> int:
-    """Send a run back, or forward, to a step.
+    """Start a new execution of a run that begins at the target step.
 
     Args:
         run: The run.
-        seen: What Temporal says of it; None when it was never started.
-        request: Where to go, and with what.
-        request_context: Values that win over the recorded ones.
+        seen: Temporal's description of the run. None if it was never started.
+        request: The target step and the data.
+        request_context: Values that override the recorded ones.
         per_step: Stop after the first entry.
 
     Returns:
-        The resume_count in which the run goes on: what to wait for its outcome with.
+        The resume count of the new execution, which `wait_for_outcome` needs.
 
     Raises:
-        TimeTravelError: The run is running, the step cannot be reached, or somebody else was faster. Nothing changed.
+        TimeTravelError: The run is running, the step cannot be reached, or another caller was first. Nothing changed.
     """
     recorded = None
     if seen is not None:
@@ -84,6 +92,8 @@ async def time_travel(
         recorded = await recorded_run(run.client, run.run_id, seen.run_id)
     scopes = {} if recorded is None else recorded.run.scopes
     snapshot = plan_time_travel(request, run.workflow.graph.entries, scopes)
+    # Waiters are shared by run id and resume count. If the count started at 0 again, a waiter on the new execution
+    # could get the outcome of an earlier one.
     resume_count = 0 if recorded is None else recorded.resume_count + 1
     known = None if recorded is None else recorded.run
     envelope = StartEnvelope(
@@ -113,7 +123,7 @@ async def time_travel(
 async def _through_the_run(
     run: RunHandle, seen: WorkflowExecutionDescription, recorded: RecordedRun, envelope: StartEnvelope
 ) -> None:
-    """Ask the open run to start its next execution: it decides between us and whoever resumes it."""
+    """Ask the open run to start its next execution. The run decides whether this or a concurrent resume comes first."""
     request = TimeTravelUpdate(
         resume_count=recorded.resume_count,
         workflow_id=run.workflow.id,
@@ -125,7 +135,7 @@ async def _through_the_run(
 
 
 async def _start(run: RunHandle, envelope: StartEnvelope) -> None:
-    """Start the next execution of a run that is closed, or that never was."""
+    """Start the next execution of a run that is closed or was never started."""
     options: dict[str, Any] = {
         **run.start_options(envelope),
         "id_reuse_policy": WorkflowIDReusePolicy.ALLOW_DUPLICATE,
