@@ -1,8 +1,8 @@
-"""What user code is given to work with: one context class for each kind of user function.
+"""The contexts that user functions receive, one class for each kind of function.
 
-* `StepContext`: ``async def`` steps. Look-ups are awaited, because they ask the run's workflow.
-* `SyncStepContext`: ``def`` steps, which run in a thread. The same, with blocking calls.
-* `FunctionContext`: conditions, mappings, durations. Everything is at hand, nothing is awaited.
+* `StepContext`: for ``async def`` steps. Look-ups are awaited, because they query the run's workflow.
+* `SyncStepContext`: for ``def`` steps, which run in a thread. It has the same methods as blocking calls.
+* `FunctionContext`: for conditions, mappings and durations. All data is available at once, and nothing is awaited.
 """
 
 from __future__ import annotations
@@ -43,40 +43,41 @@ StateT = TypeVar("StateT", default=Any)
 
 @dataclass
 class Context(Generic[StateT]):
-    """What every user function knows of its run."""
+    """The data of a run that every user function receives."""
 
     input_data: Any
-    """The input: the previous entry's output, validated against the schema where there is one."""
+    """The input: the output of the previous entry, validated if there is a schema."""
     run_id: str
-    """The run's id. Inside a ``.foreach()`` over a nested workflow each item has an id of its own."""
+    """The id of the run. Inside a ``.foreach()`` over a nested workflow, each item has its own run id."""
     workflow_id: str
     """The id of the innermost workflow."""
     resource_id: str | None
+    """The resource that the run belongs to, for example a user; None if the caller gave none."""
     read_state: Callable[[], StateT] = field(repr=False)
     request_context: RequestContext
     retry_count: int
-    """How often this has failed before: 0 for the first attempt. Crashes are not counted."""
+    """Number of earlier failures: 0 for the first attempt. Crashes are not counted."""
     mastra: Registry
-    """The registry that the worker runs."""
+    """The application that the worker runs."""
 
     @cached_property
     def state(self) -> StateT:
-        """The workflow's state as it was when this function began: of the type of the ``state_schema``, or a dict.
+        """The workflow's state when this function began, as an instance of the ``state_schema`` or a dict.
 
-        A step's own ``state_schema`` counts, or else the workflow's, where the state matches that.
+        A step's own ``state_schema`` is used, or else the workflow's if the state matches it.
 
         Raises:
-            SchemaValidationError: It does not match the step's own schema, or in a function the workflow's, for example
-                because nobody has set it yet.
+            SchemaValidationError: The state does not match the step's own schema, or in a function the workflow's. This
+                happens, for example, if no step has set it yet.
         """
         return self.read_state()
 
 
 class Lookup(Protocol):
-    """How the inputs and outputs of a run are found."""
+    """Looks up the inputs and outputs of a run."""
 
     def __call__(self, step_id: str | None) -> Any:
-        """The output of a step, or with None the workflow's input."""
+        """Return the output of a step, or the workflow's input for None."""
         ...
 
 
@@ -86,27 +87,31 @@ def _id_of(step: Any) -> str:
 
 @dataclass
 class FunctionContext(Context[StateT]):
-    """What conditions, mapping functions, durations and concurrency functions get.
+    """The context of conditions, mapping functions, durations and concurrency functions.
 
-    ``FunctionContext[State]`` tells a type checker what the workflow's state is.
+    ``FunctionContext[State]`` declares the type of the workflow's state for type checkers.
     """
 
     lookup: Lookup = field(repr=False)
     iteration_count: int | None = None
-    """In the condition of a loop: how many iterations have finished, counting from 1."""
+    """In the condition of a loop: the number of finished iterations, at least 1. Otherwise None."""
 
     def get_step_result(self, step: Any) -> Any:
-        """The output of a step (or step id) that has succeeded, as its ``output_schema`` reads it; otherwise None."""
+        """Return the output of a step, as its ``output_schema`` reads it; None if the step has not succeeded.
+
+        Args:
+            step: The step or its id.
+        """
         return self.lookup(_id_of(step))
 
     def get_init_data(self) -> Any:
-        """The workflow's validated input, as its ``input_schema`` reads it."""
+        """Return the workflow's validated input, as its ``input_schema`` reads it."""
         return self.lookup(None)
 
 
 @dataclass
 class StepEffects:
-    """What a step's body has asked for while it ran."""
+    """The effects that a step's body requested while it ran. The worker applies them when the body has returned."""
 
     suspended: bool = False
     suspend_payload: Any = None
@@ -118,7 +123,7 @@ class StepEffects:
 
 @dataclass
 class StepChannel:
-    """How a step's context reaches the outside: set by the worker, replaceable in a unit test of a step."""
+    """The connection of a step's context to the run. The worker sets it; a unit test of a step may replace it."""
 
     lookup: Callable[[str | None], Awaitable[Any]]
     checkpoint: Callable[[Any], None]
@@ -128,19 +133,22 @@ class StepChannel:
 
 @dataclass
 class BaseStepContext(Context[StateT], Generic[ResumeT, StateT]):
-    """What steps get, however they are written."""
+    """The part of a step's context that is the same for ``async def`` and ``def`` steps."""
 
     step_id: str
     resume_data: ResumeT
-    """The data of the ``resume()`` that continues this step, as its ``resume_schema`` reads them; or None."""
+    """The data of the ``resume()`` that continues this step, as its ``resume_schema`` reads it; otherwise None."""
     read_suspend_data: Callable[[], Any] = field(repr=False)
     idempotency_key: str
-    """The same over all attempts and restarts of this execution: hand it to the systems that the step calls."""
+    """A key that is the same in all attempts and restarts of this execution. Pass it to systems that the step calls."""
     last_checkpoint: Any
-    """What an earlier attempt saved last with ``checkpoint()``, or None."""
+    """The last value that an earlier attempt saved with ``checkpoint()``, or None."""
     restart: bool
-    """Whether this attempt repeats one that did not come to its end: its worker died or shut down, ``restart()`` gave
-    it up, or its run was terminated. Its effects may be done already. False after a failure of the step itself."""
+    """Whether this attempt repeats one that did not finish, so its side effects may already exist.
+
+    The worker of the earlier attempt died or shut down, ``restart()`` gave it up, or its run was terminated. False
+    after a failure of the step itself.
+    """
     abort_signal: AbortSignal
     tracing_context: TracingContext
     """The span of this attempt: ``ctx.tracing_context.current_span.update(metadata={...})``."""
@@ -149,31 +157,35 @@ class BaseStepContext(Context[StateT], Generic[ResumeT, StateT]):
 
     @cached_property
     def suspend_data(self) -> Any:
-        """What this step suspended with, as its ``suspend_schema`` reads it, when it is resumed; or None.
+        """The data that this step suspended with, as its ``suspend_schema`` reads it; None if the step is not resumed.
 
         Raises:
-            SchemaValidationError: It does not match that schema, for example because that has changed meanwhile.
+            SchemaValidationError: The data does not match the schema, for example because the schema has changed.
         """
         return self.read_suspend_data()
 
     def set_state(self, state: StateT | dict[str, Any]) -> None:
-        """Stage a change of the workflow's state: merged (shallowly) when the step succeeds; the last call wins."""
+        """Stage a change of the workflow's state. It is merged (shallowly) if the step succeeds. The last call wins.
+
+        Args:
+            state: The values to change.
+        """
         self.effects.state = state
 
     def bail(self, result: Any = None) -> Any:
-        """End the workflow successfully with ``result``: ``return ctx.bail(result)``."""
+        """End the workflow successfully with ``result``. Use it as ``return ctx.bail(result)``."""
         self.effects.bailed = True
         return result
 
     def abort(self) -> None:
-        """Cancel the run. Steps that are running keep their results; nothing further is started."""
+        """Cancel the run. Running steps keep their results, and no further step starts."""
         self.effects.aborted = True
         self.abort_signal._set("canceled")  # pyright: ignore[reportPrivateUsage]
 
     def checkpoint(self, value: Any) -> None:
-        """Save JSON-able progress within the step; a later attempt finds it in ``last_checkpoint``.
+        """Save JSON-able progress of the step. A later attempt reads it from ``last_checkpoint``.
 
-        It reaches the server within about a second, so the attempt of a killed worker may miss its last values.
+        The value reaches the server within about a second. If the worker is killed before that, it is lost.
         """
         self.ports.checkpoint(value)
 
@@ -190,23 +202,23 @@ class BaseStepContext(Context[StateT], Generic[ResumeT, StateT]):
 
 
 class StepWriter:
-    """Writes chunks of a step's output while the step runs."""
+    """Writes chunks of output while the step runs."""
 
     def __init__(self, context: BaseStepContext) -> None:
         """Create the writer of a step."""
         self._context = context
 
     async def write(self, chunk: Any) -> None:
-        """Write a JSON-able chunk: the event ``workflow-step-output``."""
+        """Write a JSON-able chunk as an event ``workflow-step-output``."""
         context = self._context
         payload = {"output": chunk, "runId": context.run_id, "stepName": context.step_id}
         await context.ports.write({"type": "workflow-step-output", "from": "USER", "payload": payload})
 
     async def custom(self, event: dict[str, Any]) -> None:
-        """Write an event of your own, ``{"type": "data-...", "data": ...}``, passed through unchanged.
+        """Write a custom event, ``{"type": "data-...", "data": ...}``, which is passed through unchanged.
 
         Raises:
-            SerializationError: It is no dictionary with a ``type``.
+            SerializationError: The event is not a dictionary with a ``type``.
         """
         if not isinstance(event, dict) or not isinstance(event.get("type"), str):
             raise SerializationError(
@@ -218,29 +230,32 @@ class StepWriter:
 
 @dataclass
 class StepContext(BaseStepContext[ResumeT, StateT]):
-    """What an ``async def`` step gets. Mastra's execute context: https://mastra.ai/reference/workflows/step.
+    """The context of an ``async def`` step. Mastra's execute context: https://mastra.ai/reference/workflows/step.
 
-    ``StepContext[Approval | None, State]`` tells a type checker what ``resume_data`` and ``state`` are; the types that
-    they really have are those of the step's ``resume_schema`` and ``state_schema``.
+    ``StepContext[Approval | None, State]`` declares the types of ``resume_data`` and ``state`` for type checkers. At
+    run time their types are those of the step's ``resume_schema`` and ``state_schema``.
     """
 
     async def get_step_result(self, step: Any) -> Any:
-        """The output of a step (or step id) that has succeeded, as its ``output_schema`` reads it; otherwise None.
+        """Return the output of a step, as its ``output_schema`` reads it; None if the step has not succeeded.
 
-        Asked of the run's workflow.
+        The first call for a step queries the run's workflow.
+
+        Args:
+            step: The step or its id.
         """
         return await self.ports.lookup(_id_of(step))
 
     async def get_init_data(self) -> Any:
-        """The workflow's validated input, as its ``input_schema`` reads it. Asked of the run's workflow."""
+        """Return the workflow's validated input, as its ``input_schema`` reads it. This queries the run's workflow."""
         return await self.ports.lookup(None)
 
     async def suspend(self, payload: Any = None, *, resume_label: str | list[str] | None = None) -> Any:
-        """Suspend the run when this step returns: ``return await ctx.suspend(payload)``.
+        """Suspend the run when this step returns. Use it as ``return await ctx.suspend(payload)``.
 
         Args:
-            payload: JSON-able data for whoever resumes the run.
-            resume_label: One or more names under which the suspension can be resumed.
+            payload: JSON-able data for the caller that resumes the run.
+            resume_label: One or more names under which the suspended step can be resumed.
         """
         self._suspend(payload, resume_label)
 
@@ -269,10 +284,10 @@ class SyncStepWriter:
 
 @dataclass
 class SyncStepContext(BaseStepContext[ResumeT, StateT]):
-    """What a ``def`` step gets, which runs in a thread: as `StepContext`, with blocking calls.
+    """The context of a ``def`` step, which runs in a thread. It has the methods of `StepContext` as blocking calls.
 
-    Where a ``def`` returns a coroutine, that runs on the event loop, which must not be blocked: there the calls are
-    awaited, as those of `StepContext` are.
+    If a ``def`` returns a coroutine, the coroutine runs on the event loop, which must not be blocked. There the methods
+    return awaitables, as in `StepContext`.
     """
 
     def get_step_result(self, step: Any) -> Any:
@@ -288,6 +303,7 @@ class SyncStepContext(BaseStepContext[ResumeT, StateT]):
         self._suspend(payload, resume_label)
         if not _is_running(self.ports.loop):
             return None
+        # In a coroutine the call is awaited, so it must return an awaitable.
         done = self.ports.loop.create_future()
         done.set_result(None)
         return done
@@ -299,7 +315,8 @@ class SyncStepContext(BaseStepContext[ResumeT, StateT]):
 
 
 def _waited_for(awaitable: Awaitable[Any], loop: asyncio.AbstractEventLoop) -> Any:
-    """What the loop brings, waited for in a thread; on the loop itself the awaitable, as waiting would block it."""
+    """Return the result of an awaitable, waiting in this thread. On the event loop itself, return the awaitable."""
+    # Waiting for the loop on the loop itself would be a deadlock.
     if _is_running(loop):
         return awaitable
 
@@ -310,7 +327,7 @@ def _waited_for(awaitable: Awaitable[Any], loop: asyncio.AbstractEventLoop) -> A
 
 
 def _is_running(loop: asyncio.AbstractEventLoop) -> bool:
-    """Whether this is called on the loop."""
+    """Return whether the caller runs on the loop."""
     try:
         return asyncio.get_running_loop() is loop
     except RuntimeError:
@@ -319,7 +336,7 @@ def _is_running(loop: asyncio.AbstractEventLoop) -> bool:
 
 @dataclass
 class CallbackInfo:
-    """What ``on_start``, ``on_finish`` and ``on_error`` are told. ``on_start`` knows no outcome yet."""
+    """The argument of ``on_start``, ``on_finish`` and ``on_error``. In ``on_start`` the outcome is not known yet."""
 
     run_id: str
     workflow_id: str
@@ -333,7 +350,7 @@ class CallbackInfo:
     error: dict[str, Any] | None = None
     tripwire: dict[str, Any] | None = None
     steps: dict[str, Any] | None = None
-    """The results of the steps by id, as `StepResult`."""
+    """The results of the steps by id, in the form of `StepResult`."""
     step_execution_path: list[str] | None = None
 
     @cached_property
@@ -347,7 +364,7 @@ class CallbackInfo:
         return self.read_state()
 
     def get_init_data(self) -> Any:
-        """The workflow's validated input: the same as ``init_data``. Mastra's ``getInitData()``."""
+        """Return the workflow's validated input. The same as ``init_data``. Mastra's ``getInitData()``."""
         return self.init_data
 
     @property

@@ -1,1 +1,1 @@
-"""Every private member of Temporal's SDK and of OpenTelemetry that is used, each with its reason."""
+"""All uses of private members of Temporal's SDK and of OpenTelemetry, each with its reason."""

@@ -1,4 +1,4 @@
-"""Public objects say that they are of the package: in tracebacks, in `repr` and in documentation."""
+"""Set the module name of public objects, for tracebacks, `repr` and documentation."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ __all__ = ["publish"]
 def publish(package: str, namespace: dict[str, Any], names: Iterable[str]) -> None:
     """Set ``__module__`` of a package's public objects to the package.
 
-    Python and pydantic look up the names in a class's annotations in the module that the class names. So the
-    annotations are evaluated before that changes.
+    Python and pydantic resolve the names in a class's annotations in the module that ``__module__`` names. So this
+    function evaluates the annotations before it changes ``__module__``.
 
     Args:
-        package: The package.
+        package: The name of the package.
         namespace: Its globals.
-        names: What is public.
+        names: The names of its public objects.
     """
     for name in names:
         value = namespace[name]

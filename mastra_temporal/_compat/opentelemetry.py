@@ -1,4 +1,4 @@
-"""What is used of OpenTelemetry, and of the SDK's support for it, beyond their public API."""
+"""Private members of OpenTelemetry, and of the SDK's support for it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ __all__ = ["TemporalIdGenerator", "sdk_provider"]
 
 
 def sdk_provider(provider: TracerProvider | ReplaySafeTracerProvider) -> TracerProvider:
-    """Return the OpenTelemetry provider inside a replay-safe one, which gives no public access to it.
+    """Return the OpenTelemetry provider inside a replay-safe one, which has no public access to it.
 
-    We make our own replay-safe provider around it, whose spans have the ids that we compute. For the same reason
-    `TemporalIdGenerator` is imported: `ReplaySafeTracerProvider` takes only a generator derived from it.
+    We wrap it in our own replay-safe provider, whose spans have the ids that we compute. `TemporalIdGenerator` is
+    imported for the same reason: `ReplaySafeTracerProvider` accepts only a generator derived from it.
     """
     if isinstance(provider, ReplaySafeTracerProvider):
         return provider._tracer_provider  # pyright: ignore[reportPrivateUsage]

@@ -1,4 +1,4 @@
-"""What is used of Temporal's SDK beyond its public API. An upgrade breaks here or nowhere."""
+"""Private members of Temporal's SDK. If an SDK upgrade changes them, only this module breaks."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ T = TypeVar("T")
 
 
 class ReadingRunner(UnsandboxedWorkflowRunner, Generic[T]):
-    """Replays a workflow and reads its state just before it leaves the cache.
+    """Replays a workflow and reads its state just before the workflow is evicted from the cache.
 
-    The SDK's `Replayer` gives no access to the workflow object. Leaving the cache cancels the workflow's tasks, which
-    changes its state. So ``activate``, which is not part of the public API, is wrapped. Reading raises nothing then:
-    the SDK would try for ever to let the workflow go.
+    The SDK's `Replayer` gives no access to the workflow object, and eviction cancels the workflow's tasks, which
+    changes its state. So this class wraps ``activate``, which is not public. An exception while reading is stored,
+    because the SDK would retry the eviction forever if ``activate`` raised.
     """
 
     def __init__(self, read: Callable[[], T]) -> None:
         """Create a runner.
 
         Args:
-            read: Reads the workflow while it still is as its history left it.
+            read: Reads the workflow. It is called while the workflow is still in the state that its history led to.
         """
         self._read = read
         self._found: Future[T] = Future()
 
     def result(self) -> T:
-        """Return what was read, or raise what reading raised."""
+        """Return what ``read`` returned, or raise what it raised."""
         return self._found.result(timeout=0)
 
     def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:

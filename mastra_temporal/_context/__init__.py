@@ -1,1 +1,1 @@
-"""What the contexts of user functions are made of. `mastra_temporal.context` has the contexts."""
+"""The parts of the contexts of user functions. The contexts themselves are in `mastra_temporal.context`."""

@@ -1,4 +1,4 @@
-"""`Registry`: what user code sees of its application."""
+"""`Registry`: the application as user code sees it."""
 
 from __future__ import annotations
 
@@ -9,37 +9,37 @@ __all__ = ["Registry"]
 
 
 class Registry(Protocol):
-    """What user code sees of its application: the `Mastra` object that the worker runs."""
+    """The application as user code sees it: the `Mastra` object that the worker runs."""
 
     @property
     def max_lost_attempts(self) -> int | None:
-        """How many attempts of a step may be lost in a row on this worker; None for no limit."""
+        """The number of attempts of a step that may be lost in a row on this worker; None for no limit."""
         ...
 
     def get_workflow(self, key: str) -> Any:
-        """Return a registered `Workflow`, to make runs of it. Raises `WorkflowNotFoundError`."""
+        """Return a registered `Workflow`, from which runs are created. Raises `WorkflowNotFoundError`."""
         ...
 
     def get_agent(self, key: str) -> Any:
-        """Return a registered agent. Raises `ConfigurationError`."""
+        """Return the agent that is registered under a key. Raises `ConfigurationError`."""
         ...
 
     def get_agent_by_id(self, agent_id: str) -> Any:
-        """Return a registered agent. Raises `ConfigurationError`."""
+        """Return the registered agent with an id. Raises `ConfigurationError`."""
         ...
 
     def get_tool(self, key: str) -> Any:
-        """Return a registered tool. Raises `ConfigurationError`."""
+        """Return the tool that is registered under a key. Raises `ConfigurationError`."""
         ...
 
     def list_workflows(self) -> Mapping[str, Any]:
-        """The registered workflows by key; those of a list by id."""
+        """Return the registered workflows by key. Workflows registered as a list have their ids as keys."""
         ...
 
     def list_agents(self) -> Mapping[str, Any]:
-        """The registered agents by key; those of a list by id."""
+        """Return the registered agents by key. Agents registered as a list have their ids as keys."""
         ...
 
     def list_tools(self) -> Mapping[str, Any]:
-        """The registered tools by key; those of a list by id."""
+        """Return the registered tools by key. Tools registered as a list have their ids as keys."""
         ...

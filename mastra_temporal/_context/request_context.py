@@ -1,4 +1,4 @@
-"""`RequestContext`: values that travel with a run."""
+"""`RequestContext`: values that belong to a run, such as the user or the tenant."""
 
 from __future__ import annotations
 
@@ -11,14 +11,18 @@ __all__ = ["RequestContext"]
 
 
 class RequestContext(MutableMapping[str, Any]):
-    """Values that travel with a run: a dictionary that steps may read and change.
+    """Values that belong to a run: a dictionary that steps may read and change.
 
-    What a step sets is seen by every step that starts after it has finished, and survives crashes. Values travel as
-    JSON data; what cannot be written is refused. Mastra's ``RequestContext``.
+    Every step that starts after a step has finished sees the values that it set. The values survive crashes. They are
+    stored as JSON data, and a value that cannot be written as JSON raises an error. Mastra's ``RequestContext``.
     """
 
     def __init__(self, values: dict[str, Any] | None = None) -> None:
-        """Create a request context holding ``values``."""
+        """Create a request context.
+
+        Args:
+            values: The initial values.
+        """
         self._values: dict[str, Any] = dict(values or {})
 
     def __getitem__(self, key: str) -> Any:
@@ -40,20 +44,20 @@ class RequestContext(MutableMapping[str, Any]):
         return f"RequestContext({self._values!r})"
 
     def set(self, key: str, value: Any) -> None:
-        """Set a value: the same as ``context[key] = value``."""
+        """Set a value. The same as ``context[key] = value``."""
         self._values[key] = value
 
     def has(self, key: str) -> bool:
-        """Whether the key is set: the same as ``key in context``."""
+        """Return whether the key is set. The same as ``key in context``."""
         return key in self._values
 
     def to_json(self, *, what: str = "The request context") -> dict[str, Any]:
-        """The values as JSON data: models, dates and the like are written, as in inputs.
+        """Return the values as JSON data. Models, dates and similar values are converted as in inputs.
 
         Args:
             what: Whose request context it is, for the message.
 
         Raises:
-            SerializationError: A value cannot be written; the message names its key.
+            SerializationError: A value cannot be written. The message names its key.
         """
         return to_json(self._values, what=what)

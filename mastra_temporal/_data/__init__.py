@@ -1,1 +1,1 @@
-"""Values: JSON data, schemas, paths into data, option bags. Knows nothing of workflows."""
+"""JSON data, schemas, paths into data, and options. Nothing here knows about workflows."""

@@ -1,4 +1,4 @@
-"""The gate: every value of a user becomes JSON data here, or is refused with the path to what cannot be written."""
+"""The gate: converts every user value to JSON data, or raises an error with the path to the part that is not JSON."""
 
 from __future__ import annotations
 
@@ -20,32 +20,33 @@ from mastra_temporal.errors import DefinitionError, SerializationError
 __all__ = ["MAX_DEPTH", "is_too_deep", "json_metadata", "text_description", "to_json"]
 
 MAX_DEPTH = 100
-"""Levels of lists and objects in one value. Pydantic reads 200, and what a run records has some more around a value."""
+"""Maximum nesting depth of one value. Pydantic reads 200 levels, and a run wraps the value in some more."""
 MAX_BITS, MAX_DIGITS = 12_000, 3_600
-"""Of a whole number: Python reads and writes 4,300 digits."""
+"""Maximum bits and decimal digits of an integer. Python converts at most 4,300 digits."""
 MAX_PATH = 200
-"""Characters of a path in a message."""
+"""Maximum length of a path in a message, in characters."""
 REMEDY = "Use JSON data, pydantic models or dataclasses; write bytes as base64 text."
+"""The default advice at the end of an error message."""
 
 STARS = "**********"
-"""What pydantic writes for a secret."""
+"""The text that pydantic writes for a secret."""
 _SECRETS: Final = (SecretStr, SecretBytes, Secret)
 _LISTS: Final = (list, tuple, set, frozenset, deque, GeneratorType)
 
 
 def to_json(value: Any, *, what: str, writer: TypeWriter | None = None) -> Any:
-    """The gate: write any value as JSON data, or say where it cannot be written, and why.
+    """Convert any value to JSON data, or report which part cannot be written and why.
 
-    Models and dataclasses are written so that their own types read them again. What Temporal or the next reader would
-    choke on is refused here: half a surrogate pair, NaN, numbers of thousands of digits, and what is nested too deep.
+    Models and dataclasses are written so that their own types can read them again. Values that Temporal or a later
+    reader could not handle are refused here: lone surrogates, NaN, numbers with thousands of digits, and deep nesting.
 
     Args:
-        value: For example what a step returned.
+        value: The value, for example the result of a step.
         what: What the value is, for the message: ``The result of step 'a'``.
-        writer: Of the type that the value is declared to have. Data that are not of it are written as they are.
+        writer: The writer of the declared type. A value of another type is written as it is.
 
     Raises:
-        SerializationError: It holds something that JSON cannot; the message has the path to it.
+        SerializationError: The value contains something that JSON cannot represent. The message has the path to it.
     """
     try:
         return _to_json(value, 0) if writer is None else _declared(writer, value, 0)
@@ -57,10 +58,10 @@ def to_json(value: Any, *, what: str, writer: TypeWriter | None = None) -> Any:
 
 
 def json_metadata(metadata: dict[str, Any] | None, *, owner: str) -> dict[str, Any] | None:
-    """The metadata of a definition as JSON data: they travel with the graph.
+    """Return the metadata of a definition as JSON data. It is part of the graph that is sent to the workflow.
 
     Raises:
-        DefinitionError: They hold something that JSON cannot.
+        DefinitionError: The metadata contains something that JSON cannot represent.
     """
     try:
         return to_json(metadata, what="`metadata`")
@@ -69,10 +70,10 @@ def json_metadata(metadata: dict[str, Any] | None, *, owner: str) -> dict[str, A
 
 
 def text_description(description: str | None, *, owner: str) -> str | None:
-    """The description of a definition, which travels with the graph as well.
+    """Return the description of a definition. It is part of the graph that is sent to the workflow.
 
     Raises:
-        DefinitionError: It is no text that can be written.
+        DefinitionError: The description is not text, or cannot be written.
     """
     if description is not None and not isinstance(description, str):  # pyright: ignore[reportUnnecessaryIsInstance] - users may not check types
         raise DefinitionError(f"{owner}: `description` is text, got {type(description).__name__}.")
@@ -83,7 +84,7 @@ def text_description(description: str | None, *, owner: str) -> str | None:
 
 
 def is_too_deep(data: Any) -> bool:
-    """Whether JSON data is nested deeper than the gate lets a value be."""
+    """Return whether JSON data is nested deeper than the gate allows."""
     level = [data]
     for _ in range(MAX_DEPTH + 1):
         level = [
@@ -93,7 +94,7 @@ def is_too_deep(data: Any) -> bool:
 
 
 class _Unwritable(Exception):
-    """Part of a value cannot be written. The path to it grows on the way up."""
+    """Part of a value cannot be written. Each level adds its key to the path while the exception propagates."""
 
     def __init__(self, reason: str, remedy: str = REMEDY) -> None:
         super().__init__(reason)
@@ -102,6 +103,7 @@ class _Unwritable(Exception):
 
 
 def _to_json(value: Any, depth: int) -> Any:
+    # Compare exact types: subclasses, such as an enum of texts, are written by pydantic below.
     kind = cast("type[Any]", type(value))
     if kind is str:
         return _text(value)
@@ -175,7 +177,7 @@ def _number(value: int | float) -> int | float:
 
 
 def _instance(value: Any, depth: int) -> Any:
-    """A model or dataclass, as its own type reads it."""
+    """Write a model or dataclass so that its own type can read it again."""
     writer = _writer_of(cast("type[Any]", type(value)))
     if writer is None:
         return _other(value, depth)
@@ -184,6 +186,7 @@ def _instance(value: Any, depth: int) -> Any:
     try:
         return _written(writer, value, depth)
     except CannotWrite as error:
+        # Pydantic does not report where it failed. Visit the fields to find the path for the message.
         for name, item in cast("dict[str, Any]", vars(value)).items():
             _inside(name, item, depth)
         raise _Unwritable(str(error)) from error
@@ -193,7 +196,7 @@ def _declared(writer: TypeWriter, value: Any, depth: int) -> Any:
     try:
         return _written(writer, value, depth)
     except CannotWrite:
-        return _to_json(value, depth)  # says where and why; or the value is data already
+        return _to_json(value, depth)  # finds the path to the problem, or the value is already data
 
 
 def _written(writer: TypeWriter, value: Any, depth: int) -> Any:
@@ -204,7 +207,10 @@ def _written(writer: TypeWriter, value: Any, depth: int) -> Any:
 
 
 def _refuse_hidden(value: Any, written: Any, depth: int) -> None:
-    """Refuse what pydantic hides where a type says ``Any``: it writes None for NaN, stars for a secret, any key."""
+    """Refuse values that pydantic changes silently if a type is ``Any``.
+
+    It writes None for NaN, stars for a secret, and text for any key. The next step would get wrong data.
+    """
     if isinstance(value, float):
         _number(value)
     elif isinstance(value, _SECRETS):
@@ -238,7 +244,7 @@ def _writer_of(kind: type) -> TypeWriter | None:
 
 
 def _other(value: Any, depth: int) -> Any:
-    """Dates, UUIDs, decimals, enums, paths and the like; and what only pydantic knows how to write."""
+    """Write dates, UUIDs, decimals, enums, paths and similar values, and everything else that pydantic can write."""
     if isinstance(value, _SECRETS):
         raise _Unwritable(f"is a secret: the next step would get '{STARS}'", "Pass a reference to the secret.")
     if isinstance(value, (bytes, bytearray)):
@@ -262,7 +268,7 @@ def _converted(value: Any) -> Any:
 
 
 def _path_text(path: list[str | int]) -> str:
-    """A path as code has it: ``items[3].name``."""
+    """Return a path as in source code: ``items[3].name``."""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
     shown = ascii(text.removeprefix("."))[1:-1]
     return shown if len(shown) <= MAX_PATH else f"{shown[:MAX_PATH]}..."

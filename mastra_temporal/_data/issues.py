@@ -1,4 +1,4 @@
-"""The wording of validation issues: Zod 4's, which Mastra's users know, for the common cases; else pydantic's."""
+"""Word validation issues. Common ones read as in Zod 4, which Mastra's users know, and all others as in pydantic."""
 
 from __future__ import annotations
 
@@ -59,26 +59,27 @@ _LIMITS = {
 
 _NOT_AN_INTEGER = ("int_type", "int_from_float")
 _NO_MEMBER = ("union_tag_invalid", "union_tag_not_found")
-# Pydantic does not tell what it expected (in a form that can be read back), or not as finely as Zod.
+# For these kinds, pydantic's error lacks the expected type, has it only as text, or is less precise than Zod's. It is
+# looked up in the JSON Schema.
 _TOLD_BY_SCHEMA = ("missing", "enum", "literal_error", "dict_type")
 
 
 class LenientJsonSchema(GenerateJsonSchema):
-    """Writes any type as JSON Schema: parts that JSON Schema cannot express allow anything."""
+    """Writes any type as JSON Schema. Parts that JSON Schema cannot express allow any value."""
 
     ignored_warning_kinds = {"skipped-choice", "non-serializable-default"}
 
     def handle_invalid_for_json_schema(self, schema: Any, error_info: str) -> JsonSchemaValue:
-        """Allow anything where pydantic would raise."""
+        """Allow any value where pydantic would raise an error."""
         return {}
 
 
 def issue_message(error: ErrorDetails, schema: JsonSchemaValue) -> str:
-    """Word one of pydantic's errors as Zod does.
+    """Return the message of one of pydantic's errors, worded as in Zod.
 
     Args:
         error: One of ``ValidationError.errors()``, with its context.
-        schema: The JSON Schema of all the data, see ``LenientJsonSchema``.
+        schema: The JSON Schema of the whole data, see ``LenientJsonSchema``.
     """
     kind = error["type"]
     received = "undefined" if kind == "missing" else _js_type(error["input"])
@@ -114,7 +115,7 @@ def _limit_message(error: ErrorDetails, received: str) -> str:
 
 
 def _expectation(root: JsonSchemaValue, location: Iterable[int | str], received: str) -> str | None:
-    """What the schema expects at a place; None if it does not tell."""
+    """Return the message for what the schema expects at a location; None if the schema does not say."""
     places = [root]
     for item in location:
         alternatives = [each for place in places for each in _alternatives(place, root)]
@@ -122,7 +123,7 @@ def _expectation(root: JsonSchemaValue, location: Iterable[int | str], received:
     alternatives = [each for place in places for each in _alternatives(place, root)]
     messages = {_schema_message(each, received) for each in alternatives if not _is_union(each)}
     if len(messages) > 1:
-        # A nullable type is worded like the type itself.
+        # Zod words a nullable type like the type itself.
         messages.discard(_wrong_type("null", received))
     if None in messages or not messages:
         return None
@@ -130,7 +131,7 @@ def _expectation(root: JsonSchemaValue, location: Iterable[int | str], received:
 
 
 def _alternatives(schema: JsonSchemaValue, root: JsonSchemaValue) -> Iterator[JsonSchemaValue]:
-    """A schema without its reference, and the members of a union, at any depth."""
+    """Yield a schema with its reference resolved, and the members of unions at any depth."""
     while "$ref" in schema:
         schema = root["$defs"][schema["$ref"].rpartition("/")[2]]
     yield schema
@@ -143,7 +144,7 @@ def _is_union(schema: JsonSchemaValue) -> bool:
 
 
 def _child(schema: JsonSchemaValue, item: int | str) -> JsonSchemaValue | None:
-    """The schema of a member of the data; or of the member of a tagged union, where pydantic puts the tag."""
+    """Return the schema of a part of the data, or of the member of a tagged union if ``item`` is its tag."""
     tagged = schema.get("discriminator", {}).get("mapping", {})
     if item in tagged:
         return {"$ref": tagged[item]}
@@ -156,7 +157,7 @@ def _child(schema: JsonSchemaValue, item: int | str) -> JsonSchemaValue | None:
 
 
 def _schema_message(schema: JsonSchemaValue, received: str) -> str | None:
-    """How Zod words that data does not match a schema without unions; None if the schema names no type."""
+    """Return Zod's message for data that does not match a schema without unions; None if the schema names no type."""
     values = [schema["const"]] if "const" in schema else schema.get("enum")
     if values:
         expected = "|".join(json.dumps(value, ensure_ascii=False) for value in values)

@@ -1,4 +1,4 @@
-"""Options of steps and workflows, checked where they are given."""
+"""Options of steps and workflows. They are checked where the user passes them."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ __all__ = ["milliseconds", "parse_options"]
 
 
 def milliseconds(value: int | float | timedelta) -> int:
-    """A duration in milliseconds, given as a number of milliseconds or a `timedelta`."""
+    """Return a duration in milliseconds. It is given in milliseconds or as a `timedelta`."""
     return round(value.total_seconds() * 1000) if isinstance(value, timedelta) else round(value)
 
 
 class Options(BaseModel):
-    """Base of all option bags: snake_case or Mastra's camelCase; an unknown name is an error, not ignored."""
+    """The base class of all options. Names are snake_case or Mastra's camelCase. An unknown name raises an error."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(
         alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True, arbitrary_types_allowed=True
@@ -31,6 +31,7 @@ class Options(BaseModel):
     @model_validator(mode="wrap")
     @classmethod
     def _say_what_is_wrong(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """Replace pydantic's error by a `DefinitionError` that names the option."""
         try:
             return handler(data)
         except PydanticValidationError as error:
@@ -47,10 +48,15 @@ OptionsT = TypeVar("OptionsT", bound=Options)
 
 
 def parse_options(kind: type[OptionsT], value: OptionsT | dict[str, Any] | None, *, owner: str) -> OptionsT:
-    """The options as their model.
+    """Return the options as an instance of their model.
+
+    Args:
+        kind: The class of the options.
+        value: The options, a dictionary, or None for the defaults.
+        owner: Whose options they are, for the message.
 
     Raises:
-        DefinitionError: A name is unknown or a value is of the wrong type; the message names both and the remedy.
+        DefinitionError: A name is unknown or a value has the wrong type. The message names both and the remedy.
     """
     if isinstance(value, kind):
         return value
@@ -61,4 +67,4 @@ def parse_options(kind: type[OptionsT], value: OptionsT | dict[str, Any] | None,
 
 
 Duration = Annotated[timedelta, Field(gt=timedelta(0))]
-"""A duration above zero."""
+"""A positive duration."""

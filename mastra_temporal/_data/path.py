@@ -1,6 +1,6 @@
-"""Dotted paths into the data of a run, as ``.map()``, templates and predicates use them.
+"""Dotted paths into the data of a run, as used by ``.map()``, templates and predicates.
 
-A path walks JSON data with JavaScript's rules: keys of objects, indices and ``length`` of lists.
+A path follows JavaScript's rules for JSON data: keys of objects, and indices and ``length`` of lists.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from mastra_temporal.errors import MappingError
 __all__ = ["MISSING", "RunData", "child", "is_array", "is_object", "resolve_path"]
 
 MISSING: Final[Any] = object()
-"""Stands for "no such value" where None is a value of its own."""
+"""A marker for a missing value, where None is a valid value."""
 
 _INDEX = re.compile(r"0|[1-9][0-9]{0,9}")
 
 
 class RunData(Protocol):
-    """What a run knows at one entry of its graph. Every value is JSON data."""
+    """The data of a run at one entry of its graph. Every value is JSON data."""
 
     @property
     def init_data(self) -> Any:
@@ -39,29 +39,29 @@ class RunData(Protocol):
 
     @property
     def request_context(self) -> Mapping[str, Any]:
-        """The values that travel with the run."""
+        """The values of the request context."""
         ...
 
     def step_output(self, step_id: str) -> Any:
-        """The output of a step that succeeded, or ``MISSING``."""
+        """Return the output of a step that succeeded, or ``MISSING``."""
         ...
 
 
 def is_object(value: Any) -> TypeGuard[dict[str, Any]]:
-    """Whether a JSON value is an object."""
+    """Return whether a JSON value is an object."""
     return isinstance(value, dict)
 
 
 def is_array(value: Any) -> TypeGuard[list[Any]]:
-    """Whether a JSON value is an array."""
+    """Return whether a JSON value is an array."""
     return isinstance(value, list)
 
 
 def child(container: Any, key: str) -> Any:
-    """Take one step of a path.
+    """Return the child of a container for one part of a path.
 
     Args:
-        container: A dict or a list; anything else has no children.
+        container: A dict or a list. Anything else has no children.
         key: A key of the dict, or an index or ``length`` of the list.
 
     Returns:
@@ -78,18 +78,18 @@ def child(container: Any, key: str) -> Any:
 
 
 def resolve_path(value: Any, path: str, *, source: str) -> Any:
-    """Find the value at a dotted path.
+    """Return the value at a dotted path.
 
     Args:
         value: Where the path starts.
-        path: ``a.b.0``; ``""`` and ``"."`` mean the whole value.
+        path: For example ``a.b.0``. ``""`` and ``"."`` mean the whole value.
         source: What ``value`` is, for the error: ``step a``, ``initData``.
 
     Returns:
-        The value found; None where the last key does not exist.
+        The value, or None if the last key does not exist.
 
     Raises:
-        MappingError: The path goes on where there is no object or list.
+        MappingError: The path continues at a value that is neither an object nor a list.
     """
     if path in ("", "."):
         return value

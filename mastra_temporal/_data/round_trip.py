@@ -1,7 +1,7 @@
-"""Writes values so that their type reads them again, and tells of which types that cannot be.
+"""Write values so that their type can read them again, and detect types for which that is impossible.
 
-What one step gives, the next one reads: a type that does not come back is refused where a step or workflow is defined.
-What there is to know of a type is looked up in the core schema that pydantic makes of it.
+The output of one step is the input of the next. A type that cannot be read again is refused when the step or workflow
+is defined. All facts about a type come from the core schema that pydantic builds for it.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ _Fields = list[tuple[str, CoreSchema]]
 
 
 class CannotWrite(Exception):
-    """Pydantic cannot write a value as its type says."""
+    """Pydantic cannot write the value according to its type."""
 
 
 class TypeWriter:
-    """Writes values of a type as JSON data from which the type reads them again.
+    """Writes values of a type as JSON data that the type can read again.
 
     Attributes:
-        losses: What would not come back all the same: what it is, and what to do.
-        is_untyped: Whether a part of it is ``Any``.
+        losses: What the type could not read again, as messages with the reason and the remedy.
+        is_untyped: Whether a part of the type is ``Any``.
     """
 
     def __init__(self, adapter: TypeAdapter[Any]) -> None:
-        """Look at the type once."""
+        """Analyze the type once."""
         self._adapter = adapter
         schema = cast("CoreSchema", adapter.core_schema)
         self.losses = [
@@ -46,20 +46,21 @@ class TypeWriter:
         self._is_typed_dict = schema.get("type") == "typed-dict"
         self.is_untyped = _has_any(schema)
         self._round_trip = _needs_round_trip(schema, None)
-        # JSON mostly has aliases, and whoever reads knows them and the names. But some aliases are only for writing.
+        # Prefer aliases as keys: JSON usually has them, and validation accepts aliases and names. But an alias may be
+        # for serialization only, and then the type could not read it again.
         groups = list(_field_groups(schema))
         self._by_alias = all(_comes_back(group, by_alias=True) for group in groups)
         if not self._by_alias and not all(_comes_back(group, by_alias=False) for group in groups):
             self.losses.append("a field would be read from another field's key. Give it an alias that is no name.")
 
     def write(self, value: Any) -> Any:
-        """The value as data, in which floats and texts are still to be looked at.
+        """Return the value as data. Floats and texts in it are not checked yet.
 
         Raises:
-            CannotWrite: The value is not of the type, or holds what pydantic cannot write.
+            CannotWrite: The value is not of the type, or contains something that pydantic cannot write.
         """
         if self._is_typed_dict and type(value) is dict:
-            return cast("Any", value)  # pydantic would leave out the keys that the type does not have
+            return cast("Any", value)  # pydantic would drop keys that the type does not declare
         try:
             return self._adapter.dump_python(
                 value,
@@ -74,13 +75,14 @@ class TypeWriter:
 
 
 def _losses(node: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Yield the path and the reason of each part that the type could not read again."""
     if is_array(node):
         for item in node:
             yield from _losses(item, path)
     if not is_object(node):
         return
     if "serialization" in node:
-        # How it is written is said by a serializer. If it is the user's own, so is the responsibility.
+        # A custom serializer is the user's responsibility. Only pydantic's own serializer of secrets is refused.
         if _hides(node["serialization"]):
             yield (
                 path,
@@ -110,7 +112,7 @@ def _hides(serialization: Any) -> bool:
 
 
 def _fields_of(node: CoreSchema) -> _Fields | None:
-    """The fields of a model, dataclass or TypedDict."""
+    """Return the fields of a model, dataclass or TypedDict; None for any other schema."""
     fields = node.get("fields")
     if node.get("type") in ("model-fields", "typed-dict") and is_object(fields):
         return list(fields.items())
@@ -124,7 +126,7 @@ def _is_required(field: CoreSchema) -> bool:
 
 
 def _children(node: CoreSchema) -> Iterator[Any]:
-    """The schemas inside a schema, as far as JSON data are concerned."""
+    """Yield the schemas inside a schema that concern JSON data."""
     wrapped = _WRAPPERS.get(cast("str", node.get("type")))
     if wrapped is not None:
         yield node[wrapped]
@@ -133,7 +135,7 @@ def _children(node: CoreSchema) -> Iterator[Any]:
 
 
 def _unreadable_key(node: Any) -> str | None:
-    """The type of a dictionary's keys, if text cannot be read as that type."""
+    """Return the type of a dictionary's keys if it cannot be read from text; otherwise None."""
     if not is_object(node) or "serialization" in node:
         return None
     kind = node.get("type")
@@ -153,9 +155,10 @@ def _has_any(node: Any) -> bool:
 
 
 def _needs_round_trip(node: Any, extra: str | None) -> bool:
-    """Whether there is JSON text to be read again, or a computed field that the model would not ignore when it reads.
+    """Return whether values must be written in pydantic's round-trip mode.
 
-    Elsewhere computed fields are written: people and mappings look at the data.
+    That is the case for a ``Json`` field, and for computed fields if the model does not ignore unknown keys: it would
+    refuse or keep them. Everywhere else computed fields are written, because people and mappings use the data.
     """
     if is_array(node):
         return any(_needs_round_trip(item, extra) for item in node)
@@ -175,6 +178,7 @@ def _as_list(value: Any) -> list[Any]:
 
 
 def _field_groups(node: Any) -> Iterator[_Fields]:
+    """Yield the fields of each model, dataclass and TypedDict inside a schema."""
     if is_array(node):
         for item in node:
             yield from _field_groups(item)
@@ -188,7 +192,7 @@ def _field_groups(node: Any) -> Iterator[_Fields]:
 
 
 def _comes_back(fields: _Fields, *, by_alias: bool) -> bool:
-    """Whether each field is read from the key that it is written to, among the keys of all."""
+    """Return whether each field is read from the same key that it is written to."""
     keys = {name: field.get("serialization_alias") or name if by_alias else name for name, field in fields}
     written = set(keys.values())
     return len(written) == len(keys) and all(
@@ -197,7 +201,7 @@ def _comes_back(fields: _Fields, *, by_alias: bool) -> bool:
 
 
 def _read_from(name: str, field: CoreSchema) -> list[str]:
-    """The keys that a field is looked for under, first its aliases, then its name."""
+    """Return the keys from which a field is read: its aliases first, then its name."""
     alias = field.get("validation_alias")
     choices = alias if is_array(alias) and all(map(is_array, alias)) else [alias]
     keys = [choice[0] if is_array(choice) and len(choice) == 1 else choice for choice in choices]

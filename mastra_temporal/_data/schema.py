@@ -1,4 +1,4 @@
-"""Schemas: pydantic models, or any type that ``pydantic.TypeAdapter`` takes."""
+"""Schemas: pydantic models, or any other type that ``pydantic.TypeAdapter`` accepts."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ __all__ = ["Schema", "SchemaError", "issues_text"]
 
 
 class SchemaError(MastraError):
-    """Data does not match a schema. Callers add which data it was."""
+    """Data does not match a schema. The caller adds which data it was."""
 
     def __init__(self, issues: list[dict[str, Any]]) -> None:
         """Create the error.
 
         Args:
-            issues: ``{"path": [...], "message": ...}`` for each thing that is wrong.
+            issues: One ``{"path": [...], "message": ...}`` for each problem.
         """
         super().__init__(issues_text(issues))
         self.issues = issues
 
 
 def issues_text(issues: Iterable[dict[str, Any]]) -> str:
-    """The issues as Mastra's messages list them: a line ``- <path>: <message>`` for each."""
+    """Return the issues as in Mastra's messages: one line ``- <path>: <message>`` for each."""
     return "\n".join(f"- {'.'.join(map(str, issue['path']))}: {issue['message']}" for issue in issues)
 
 
 class Schema:
-    """A type that data is validated against, compiled once.
+    """A type for validating data. It is compiled once.
 
     Attributes:
         annotation: The type as the user gave it.
@@ -49,11 +49,11 @@ class Schema:
         """Compile a schema.
 
         Args:
-            annotation: Anything ``pydantic.TypeAdapter`` takes.
+            annotation: Any type that ``pydantic.TypeAdapter`` accepts.
             owner: Whose schema it is, for the message.
 
         Raises:
-            DefinitionError: pydantic cannot make a schema of it.
+            DefinitionError: Pydantic cannot build a schema for the type.
         """
         self.annotation = annotation
         try:
@@ -64,7 +64,7 @@ class Schema:
                 f"{owner}: {annotation!r} refers to {error.name!r}, which is not defined here. "
                 "Define or import that type before the step or workflow."
             ) from error
-        except Exception as error:  # what is no type at all makes pydantic stumble in many ways
+        except Exception as error:  # pydantic raises many kinds of errors if the value is not a type
             reason = error.message.partition(". ")[0] if isinstance(error, PydanticUserError) else "it is not a type"
             raise DefinitionError(
                 f"{owner}: {annotation!r} cannot be used as a schema: {reason}. "
@@ -73,17 +73,17 @@ class Schema:
 
     @classmethod
     def of(cls, annotation: Any, *, owner: str = "schema") -> Schema | None:
-        """Compile a schema; None and ``Any`` stand for "no validation" and give None."""
+        """Compile a schema. Return None for None and ``Any``, which mean "no validation"."""
         return None if annotation is None or annotation is Any else cls(annotation, owner=owner)
 
     def validate(self, value: Any) -> Any:
-        """Turn data into a value of the schema's type.
+        """Convert data to a value of the schema's type.
 
         Args:
-            value: JSON data, an instance of the type, or a mix.
+            value: JSON data, an instance of the type, or a mix of both.
 
         Returns:
-            The parsed value, defaults filled in.
+            The parsed value, with defaults filled in.
 
         Raises:
             SchemaError: The data does not match.
@@ -93,8 +93,9 @@ class Schema:
         except (TypeError, ValueError):
             text = None
         try:
-            # A dumped value must validate again, so fields go by alias and by name, and JSON data is read by pydantic's
-            # JSON rules: under them a strict model takes a date from text, and bytes are decoded as they were encoded.
+            # A dumped value must validate again, so fields are accepted by alias and by name. JSON data is validated
+            # with pydantic's JSON rules: otherwise a strict model would refuse a date as text, and bytes would not be
+            # decoded as they were encoded.
             if text is not None:
                 return self._adapter.validate_json(text, by_alias=True, by_name=True)
             return self._adapter.validate_python(value, by_alias=True, by_name=True)
@@ -103,28 +104,28 @@ class Schema:
             raise SchemaError(_issues(error, value if text is None else json.loads(text), schema)) from error
 
     def dump(self, value: Any, *, what: str = "The value") -> Any:
-        """Write a value of the type as JSON data that ``validate`` reads again.
+        """Convert a value of the type to JSON data that ``validate`` can read again.
 
-        Data that are not of the type are written as they are: whoever needs them valid has to validate them.
+        A value that is not of the type is written as it is. The caller must validate it if that matters.
 
         Args:
-            value: What ``validate`` returned, or what a user gives for such a value.
+            value: A value that ``validate`` returned, or one that a user passed in its place.
             what: What the value is, for the message.
 
         Raises:
-            SerializationError: It holds something that JSON cannot.
+            SerializationError: The value contains something that JSON cannot represent.
         """
         return to_json(value, what=what, writer=self._writer)
 
     def for_data(self, *, owner: str, name: str) -> Schema:
-        """The schema, if its values can be read from what they are written as.
+        """Return the schema if its values can be read from the data that they are written as.
 
         Args:
             owner: Whose schema it is, for the message.
-            name: What it is the schema of: ``input_schema``.
+            name: The name of the parameter: ``input_schema``.
 
         Raises:
-            DefinitionError: They cannot; the message names the field and the remedy.
+            DefinitionError: They cannot be read again. The message names the field and the remedy.
         """
         for loss in self._writer.losses:
             raise DefinitionError(f"{owner}: the {name} {self.annotation!r} cannot be read again once written: {loss}")
@@ -136,11 +137,11 @@ class Schema:
 
     @property
     def core(self) -> dict[str, Any]:
-        """The schema as pydantic's core has it."""
+        """Pydantic's core schema."""
         return cast("dict[str, Any]", self._adapter.core_schema)
 
     def json_schema(self) -> dict[str, Any]:
-        """The schema as JSON Schema."""
+        """Return the schema as JSON Schema."""
         return self._adapter.json_schema()
 
 
@@ -148,10 +149,10 @@ _Path = tuple["int | str", ...]
 
 
 def _issues(error: ValidationError, value: Any, schema: dict[str, Any]) -> list[dict[str, Any]]:
-    """Pydantic's errors in Mastra's terms: one issue per place, with a path into the data and nothing else.
+    """Convert pydantic's errors to Mastra's issues: one for each location, with a path of the data's own keys only.
 
-    Pydantic reports a union once per member, and names the member in the location; Mastra reports it once. A tagged
-    union has chosen its member already: there only the name is dropped.
+    Pydantic reports a failed union once for each member and adds the member's name to the location. Mastra reports it
+    once. A tagged union has already chosen its member, so there only the name is removed.
     """
     located = [(detail, *_locate(detail, value)) for detail in error.errors(include_url=False)]
     members: dict[_Path, set[int | str]] = {}
@@ -174,7 +175,11 @@ def _issues(error: ValidationError, value: Any, schema: dict[str, Any]) -> list[
 
 
 def _union_message(place: _Path, answers: set[tuple[_Path, str]]) -> str:
-    """What all members say of the value itself: ``int | float`` is one type to Zod. Else no member is singled out."""
+    """Return the message for a union that failed.
+
+    If all members give the same message for the value itself, it is used: ``int | float`` is a single type in Zod.
+    Otherwise no member is preferred.
+    """
     (path, text), *others = answers
     return text if path == place and not others else INVALID
 
@@ -184,9 +189,9 @@ def _with_keys(text: str, keys: list[str]) -> str:
 
 
 def _locate(detail: ErrorDetails, value: Any) -> tuple[_Path, list[tuple[_Path, int | str]]]:
-    """Split pydantic's location into the path that the data has, and the labels that pydantic put in between.
+    """Split pydantic's location into the path in the data and the labels that pydantic inserted.
 
-    What cannot be found in the data is a label, except for a field that is reported as missing.
+    An item that does not exist in the data is a label, unless it is the field that is reported as missing.
     """
     path: _Path = ()
     labels: list[tuple[_Path, int | str]] = []

@@ -1,4 +1,4 @@
-"""Did you mean ...?"""
+"""Suggestions for misspelled names."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["did_you_mean"]
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """A sentence that names the nearest known name, or all of them."""
+    """Return a sentence that suggests the closest known name, or lists all known names."""
     names = sorted(known)
     close = difflib.get_close_matches(name, names, n=1)
     if close:

@@ -1,8 +1,8 @@
-"""Traces of runs: options and context travel as Temporal headers, spans are OpenTelemetry's.
+"""Tracing of runs. Options and trace context are sent as Temporal headers, and spans are OpenTelemetry's.
 
-* `options`: what a caller may say about the trace of a run.
-* `headers`: the two headers, and who reads and writes them.
-* `interceptor`: puts the headers on calls, workflows and activities, and makes the spans of attempts.
-* `otel`: everything that needs OpenTelemetry; imported only when somebody wants traces.
-* ``execution/trace.py``: the spans of runs and steps, made by workflow code.
+* `options`: the tracing options of a caller.
+* `headers`: the two headers, and how they are read and written.
+* `interceptor`: adds the headers to calls, workflows and activities, and creates the spans of attempts.
+* `otel`: everything that needs OpenTelemetry. It is imported only if traces are wanted.
+* ``_worker/workflow/trace.py``: the spans of runs and steps, created by workflow code.
 """

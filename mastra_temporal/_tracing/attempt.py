@@ -1,4 +1,4 @@
-"""The activity's side: one span per attempt of a step, which is the current span inside the step."""
+"""Tracing in activities: one span for each attempt of a step. It is the current span while the step runs."""
 
 from __future__ import annotations
 
@@ -26,22 +26,27 @@ if TYPE_CHECKING:
 __all__ = ["current_span", "observed"]
 
 ATTEMPT = "workflow_step_attempt"
+"""The type of the span of an attempt."""
 
 NO_SPAN = TracingSpan()
 _current: ContextVar[TracingSpan] = ContextVar("mastra_current_span", default=NO_SPAN)
 
 Report = Callable[[Any], Any]
-"""Takes note of an activity's result, and gives it back."""
+"""Records an activity's result in the span and returns it."""
 
 
 def current_span() -> TracingSpan:
-    """The span of the step that is being executed; one without effect where nobody traces."""
+    """Return the span of the running step, or a span without effect if there are no traces."""
     return _current.get()
 
 
 @contextlib.contextmanager
 def observed(call: Any) -> Generator[Report]:
-    """Around an activity with this argument: its log fields, the caller's trace context, and an attempt's span."""
+    """Run an activity with its log fields, the caller's trace context and, for a step, the span of the attempt.
+
+    Args:
+        call: The argument of the activity.
+    """
     came = inbound.get()
     fields = LogFields(
         run_id=getattr(call, "run_id", ""),
@@ -74,6 +79,7 @@ def _attempt(tracing: Tracing, came: Inbound, parent: SpanContext, call: StepCal
     span = tracing.start(
         f"attempt {attempt}",
         parent=parent,
+        # A computed id: after a crash, the workflow links to this span although nothing reported its id.
         span_id=attempt_span_id(parent.span_id, info.activity_id, info.attempt),
         attributes={
             **named_attributes(names),

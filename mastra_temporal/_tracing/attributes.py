@@ -1,6 +1,6 @@
-"""How the data of a run are written into the attributes of spans.
+"""Convert the data of a run to span attributes.
 
-The names are those of Mastra's own OpenTelemetry exporter: ``mastra.span.type``, ``mastra.<type>.input``,
+The names are those of Mastra's OpenTelemetry exporter: ``mastra.span.type``, ``mastra.<type>.input``,
 ``mastra.metadata.<key>``, ``mastra.tags``.
 """
 
@@ -19,32 +19,38 @@ __all__ = ["Attributes", "data_attribute", "json_text", "metadata_attributes", "
 Attributes = dict[str, Any]
 
 MAX_LENGTH = 8192
-"""Characters of an input or output that a span carries. The whole is in the history."""
+"""Maximum length of an input or output in a span, in characters. The history has the whole value."""
 
 
 def json_text(value: Any) -> str:
-    """A value as JSON, cut where it is long."""
+    """Return a value as JSON text, cut to `MAX_LENGTH` characters."""
     text = json.dumps(to_jsonable_python(value, fallback=str, inf_nan_mode="null"), ensure_ascii=False)
     return text if len(text) <= MAX_LENGTH else f"{text[:MAX_LENGTH]}... ({len(text)} characters)"
 
 
 def data_attribute(span_type: str, kind: str, value: Any) -> Attributes:
-    """The input or output of a span, unless there is none."""
+    """Return the attribute of a span's input or output; no attribute if the value is None.
+
+    Args:
+        span_type: The type of the span.
+        kind: ``input`` or ``output``.
+        value: The data.
+    """
     return {} if value is None else {f"mastra.{span_type}.{kind}": json_text(value)}
 
 
 def metadata_attributes(metadata: Mapping[str, Any]) -> Attributes:
-    """Metadata, nested values under dotted names."""
+    """Return the attributes of metadata. Nested values have dotted names."""
     return _flat("mastra.metadata", metadata)
 
 
 def named_attributes(values: Mapping[str, Any]) -> Attributes:
-    """What belongs to one type of span: ``mastra.<name>``."""
+    """Return attributes named ``mastra.<name>``. Values of None are left out."""
     return {f"mastra.{name}": _plain(value) for name, value in values.items() if value is not None}
 
 
 def selected(values: Mapping[str, Any], keys: list[str]) -> dict[str, Any]:
-    """The values at the given dotted paths, nested as they were. Paths that lead nowhere are left out."""
+    """Return the values at the given dotted paths, nested as in ``values``. Paths without a value are left out."""
     found: dict[str, Any] = {}
     for key in keys:
         value: Any = values
@@ -73,7 +79,7 @@ def _flat(prefix: str, values: Mapping[str, Any]) -> Attributes:
 
 
 def _plain(value: Any) -> Any:
-    """A value as OpenTelemetry takes it: scalars and lists of scalars of one kind; anything else as JSON."""
+    """Return a value in a form that OpenTelemetry accepts: a scalar, a list of scalars of one type, or JSON text."""
     if isinstance(value, (str, bool, int, float)):
         return value
     if is_array(value) and any(all(type(item) is kind for item in value) for kind in (str, bool, int, float)):

@@ -1,8 +1,8 @@
-"""The W3C trace context as data."""
+"""The W3C trace context as a dictionary."""
 
 from __future__ import annotations
 
 __all__ = ["Carrier"]
 
 Carrier = dict[str, str]
-"""The W3C trace context: ``traceparent``, and where there are any ``tracestate`` and ``baggage``."""
+"""The W3C trace context: ``traceparent`` and, if set, ``tracestate`` and ``baggage``."""

@@ -1,4 +1,4 @@
-"""The caller's side: what the calls to Temporal carry that one call of a client makes."""
+"""Tracing in the client: the headers of its calls to Temporal."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ __all__ = ["CallHeaders", "call_headers", "sending"]
 
 @dataclass(frozen=True)
 class CallHeaders:
-    """What the caller of a run says about its trace, as it travels."""
+    """The tracing headers that the caller of a run sends."""
 
     header: TracingHeader = field(default_factory=TracingHeader)
     context: Carrier = field(default_factory=lambda: Carrier())
-    """The W3C trace context of the span that the caller names."""
+    """The W3C trace context of the span that the caller passed."""
 
     @property
     def options(self) -> dict[str, Any] | None:
-        """The tracing options that the caller has given."""
+        """The tracing options that the caller passed."""
         return self.header.options
 
     def after(self, recorded: TracingHeader) -> CallHeaders:
-        """Return the headers of a start that goes on in the trace of the execution before it.
+        """Return the headers of a new execution that continues the trace of an earlier one.
 
         Args:
-            recorded: What the activities of that execution were told.
+            recorded: The header that the activities of the earlier execution received.
         """
         earlier = recorded.parsed_options() or TracingOptions()
         options = (self.header.parsed_options() or TracingOptions()).over(earlier).to_wire() or None
@@ -43,25 +43,30 @@ class CallHeaders:
 def call_headers(
     options: TracingOptions | dict[str, Any] | None, context: TracingContext | None, *, owner: str
 ) -> CallHeaders:
-    """Check what the caller says about the trace.
+    """Check the caller's tracing options and context, and return them as headers.
+
+    Args:
+        options: The tracing options.
+        context: The span that becomes the parent of the run.
+        owner: Whose options they are, for messages.
 
     Raises:
-        DefinitionError: An option is unknown or of the wrong type, or the context holds no span.
+        DefinitionError: An option is unknown or has the wrong type, or the context has no span.
         SerializationError: The metadata cannot be written as JSON.
     """
     parsed = parse_tracing_options(options, owner=owner)
     carrier = _carrier(context, owner)
     if carrier and parsed is not None:
-        # As in Mastra: what makes a root span has no meaning below a span of the caller's.
+        # As in Mastra: options for a root span have no effect if the run is a child of the caller's span.
         parsed = parsed.model_copy(update={"trace_id": None, "parent_span_id": None})
     return CallHeaders(TracingHeader(options=None if parsed is None else parsed.to_wire()), carrier)
 
 
 @contextlib.contextmanager
 def sending(headers: CallHeaders) -> Generator[None]:
-    """Let the calls to Temporal within the block, and in tasks created there, carry the headers.
+    """Add the headers to all calls to Temporal in the block, and in tasks that are created there.
 
-    A context variable, because the SDK has no other way from a call to its interceptor.
+    The SDK offers no other way to pass data from a call to its interceptor than a context variable.
     """
 
     def content(*, continuing: bool = False) -> tuple[TracingHeader, Carrier]:

@@ -1,4 +1,4 @@
-"""What user code sees of a trace: the current span, to update and to add children to."""
+"""The tracing API for user code: the current span, which can be updated and have child spans."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ __all__ = ["TracingContext", "TracingSpan"]
 
 @dataclass(frozen=True)
 class Hidden:
-    """What is kept out of the spans of a trace."""
+    """The data that is left out of the spans of a trace."""
 
     input: bool = False
     output: bool = False
 
 
 class TracingSpan:
-    """A span of a trace. Where nobody traces, all of its methods are without effect.
+    """A span of a trace. If tracing is off, its methods have no effect.
 
     Mastra's ``Span``: https://mastra.ai/reference/observability/tracing/spans
     """
@@ -38,7 +38,14 @@ class TracingSpan:
         type: str = "generic",
         hidden: Hidden = Hidden(),
     ) -> None:
-        """Wrap an OpenTelemetry span; None for a span without effect."""
+        """Wrap an OpenTelemetry span.
+
+        Args:
+            span: The span; None for a span without effect.
+            tracer: Creates child spans.
+            type: The type of the span in Mastra.
+            hidden: The data to leave out.
+        """
         self._span = span
         self._tracer = tracer
         self._type = type
@@ -46,17 +53,17 @@ class TracingSpan:
 
     @property
     def span(self) -> Span | None:
-        """The OpenTelemetry span."""
+        """The OpenTelemetry span, or None."""
         return self._span
 
     @property
     def trace_id(self) -> str | None:
-        """The id of the trace: 32 hexadecimal digits."""
+        """The trace id as 32 hexadecimal digits, or None."""
         return None if self._span is None else f"{self._span.get_span_context().trace_id:032x}"
 
     @property
     def id(self) -> str | None:
-        """The id of the span: 16 hexadecimal digits."""
+        """The span id as 16 hexadecimal digits, or None."""
         return None if self._span is None else f"{self._span.get_span_context().span_id:016x}"
 
     def update(
@@ -67,13 +74,13 @@ class TracingSpan:
         input: Any = None,
         output: Any = None,
     ) -> None:
-        """Add to the span.
+        """Add data to the span.
 
         Args:
-            metadata: JSON-able values of your own, under ``mastra.metadata.``.
-            attributes: OpenTelemetry attributes, under ``mastra.``.
-            input: JSON-able data.
-            output: JSON-able data.
+            metadata: JSON-able values, stored under ``mastra.metadata.``.
+            attributes: OpenTelemetry attributes, stored under ``mastra.``.
+            input: JSON-able input of the span.
+            output: JSON-able output of the span.
         """
         if self._span is None or not self._span.is_recording():
             return
@@ -93,7 +100,15 @@ class TracingSpan:
         attributes: dict[str, Any] | None = None,
         input: Any = None,
     ) -> TracingSpan:
-        """Start a span below this one: end it, or use it as ``with span.create_child_span(name="x") as child:``."""
+        """Start a child span. End it, or use it as ``with span.create_child_span(name="x") as child:``.
+
+        Args:
+            name: The name of the child span.
+            type: Its type.
+            metadata: As in `update`.
+            attributes: As in `update`.
+            input: As in `update`.
+        """
         if self._span is None or self._tracer is None:
             return TracingSpan()
         from opentelemetry.trace import set_span_in_context
@@ -107,13 +122,24 @@ class TracingSpan:
     def end(
         self, *, output: Any = None, metadata: dict[str, Any] | None = None, attributes: dict[str, Any] | None = None
     ) -> None:
-        """End the span. That of a step ends by itself."""
+        """End the span. The span of a step ends automatically.
+
+        Args:
+            output: As in `update`.
+            metadata: As in `update`.
+            attributes: As in `update`.
+        """
         self.update(output=output, metadata=metadata, attributes=attributes)
         if self._span is not None and self._span.is_recording():
             self._span.end()
 
     def error(self, error: BaseException, *, end_span: bool = True) -> None:
-        """Record an error, and by default end the span with it."""
+        """Record an error and, by default, end the span.
+
+        Args:
+            error: The error.
+            end_span: Whether to end the span.
+        """
         if self._span is None or not self._span.is_recording():
             return
         from mastra_temporal._tracing.otel import record_error
@@ -136,10 +162,10 @@ class TracingSpan:
 
 @dataclass(frozen=True)
 class TracingContext:
-    """Where in a trace something happens. Mastra's ``tracingContext``.
+    """A position in a trace. Mastra's ``tracingContext``.
 
-    Given to ``start()``, the run becomes a child of the span. In a step, ``ctx.tracing_context.current_span`` is the
-    span of the step's attempt, which is the current OpenTelemetry span, too.
+    If it is passed to ``start()``, the run becomes a child of its span. In a step, ``ctx.tracing_context.current_span``
+    is the span of the attempt, which is also the current OpenTelemetry span.
     """
 
     current_span: Any = field(default_factory=TracingSpan)

@@ -1,8 +1,8 @@
-"""The two Temporal headers of a trace, and where the call, the worker and the workflow find them.
+"""The two Temporal headers of a trace, and the context variables that hold them.
 
-``mastra-tracing`` carries the options and where the run's trace stands; ``_tracer-data`` is the W3C trace context under
-the name that all of Temporal's SDKs use. Both are plain JSON, unless the client encrypts its headers. What cannot be
-read is ignored: a trace is never a reason for a run to fail.
+``mastra-tracing`` carries the options and the current span of the run. ``_tracer-data`` is the W3C trace context, under
+the name that all SDKs of Temporal use. Both are plain JSON, unless the client encrypts its headers. Headers that cannot
+be read are ignored: tracing must never make a run fail.
 """
 
 from __future__ import annotations
@@ -46,12 +46,12 @@ Headers = Mapping[str, Payload]
 
 
 class OpenSpan(CamelModel):
-    """A span that is open when a run continues as new: the next execution goes on with the same span."""
+    """A span that is open when a run continues as new. The next execution continues the same span."""
 
     span: str
-    """Its ``traceparent``."""
+    """The ``traceparent`` of the span."""
     parent: str | None = None
-    """That of its parent."""
+    """The ``traceparent`` of its parent."""
     start_time: int
     """Nanoseconds since the epoch."""
 
@@ -62,16 +62,16 @@ class TracingHeader(CamelModel):
     v: int = VERSION
     options: dict[str, Any] | None = None
     run: str | None = None
-    """The ``traceparent`` of the run's span: of the current segment."""
+    """The ``traceparent`` of the run's current span."""
     earlier_attempts: int | None = None
-    """How often the step of an activity was tried before it was scheduled again by a restart."""
+    """Number of attempts of the step before ``restart()`` scheduled its activity again."""
     open: dict[str, OpenSpan] | None = None
-    """For the next execution of a run that continues as new: what it goes on with, by keys of its own."""
+    """For continue-as-new: the open spans that the next execution continues, by key."""
     segment: dict[str, Any] | None = None
-    """Likewise: what all spans of the segment carry."""
+    """For continue-as-new: the metadata of all spans of the current segment."""
 
     def parsed_options(self) -> TracingOptions | None:
-        """The options, those of ours that another version or language knows too; None when there are none."""
+        """Return the options, or None if there are none. Options that this version does not know are ignored."""
         if self.options is None:
             return None
         ours = {field.alias for field in TracingOptions.model_fields.values()}
@@ -83,36 +83,40 @@ class TracingHeader(CamelModel):
 
 @dataclass(frozen=True)
 class Inbound:
-    """What came with the call that is being handled."""
+    """The tracing headers of the call that is being handled."""
 
     tracing: Tracing | None = None
-    """How this worker traces, if it does."""
+    """The tracing of this worker, or None."""
     header: TracingHeader = field(default_factory=TracingHeader)
     context: Carrier = field(default_factory=lambda: Carrier())
 
 
 NOTHING = Inbound()
 inbound: ContextVar[Inbound] = ContextVar("mastra_tracing_inbound", default=NOTHING)
-"""Set by the interceptor around every workflow, update and activity."""
+"""The headers of the current workflow, update or activity. The interceptor sets them."""
 
 
 class Outbound(Protocol):
-    """Says what a call is to carry."""
+    """Returns the headers for a call."""
 
     def __call__(self, *, continuing: bool = False) -> tuple[TracingHeader, Carrier]:
-        """Our header and the W3C context; with ``continuing`` those of a run that continues as new."""
+        """Return our header and the W3C context.
+
+        Args:
+            continuing: Whether the call is a continue-as-new.
+        """
         ...
 
 
 outbound: ContextVar[Outbound | None] = ContextVar("mastra_tracing_outbound", default=None)
-"""What the calls made in this context are to carry. Set around a client's call and around a run."""
+"""The headers for calls made in this context. Set around a call of the client and around a run."""
 
 earlier_attempts: ContextVar[int] = ContextVar("mastra_tracing_earlier_attempts", default=0)
-"""How often the step was tried whose activity is being scheduled again after a restart."""
+"""Number of earlier attempts of the step whose activity is being scheduled again after a restart."""
 
 
 def with_headers(headers: Headers, header: TracingHeader, context: Carrier) -> Headers:
-    """The headers with ours; those without a content are left out."""
+    """Return the headers with ours added. Empty ones are left out."""
     added = dict(headers)
     content = header.model_dump(by_alias=True)
     if content.keys() - {"v"}:
@@ -123,7 +127,7 @@ def with_headers(headers: Headers, header: TracingHeader, context: Carrier) -> H
 
 
 def read_header(headers: Headers) -> TracingHeader:
-    """Our header; an empty one when it is missing, unreadable or of a newer version."""
+    """Return our header, or an empty one if it is missing, unreadable or of a newer version."""
     content = _content(headers.get(HEADER))
     if not is_object(content) or content.get("v") != VERSION:
         return TracingHeader()
@@ -134,7 +138,7 @@ def read_header(headers: Headers) -> TracingHeader:
 
 
 def read_context(headers: Headers) -> Carrier:
-    """The W3C trace context; an empty one when it is missing or unreadable."""
+    """Return the W3C trace context, or an empty one if it is missing or unreadable."""
     content = _content(headers.get(CONTEXT_HEADER))
     if not is_object(content):
         return {}
@@ -151,4 +155,4 @@ def _content(payload: Payload | None) -> Any:
     try:
         return PayloadConverter.default.from_payloads([payload])[0]
     except Exception:
-        return None  # encrypted, or of another converter: not for us
+        return None  # the header is encrypted or uses another converter

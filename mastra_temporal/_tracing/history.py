@@ -1,4 +1,4 @@
-"""The trace of a run out of its recorded history: its activities were told of it."""
+"""Read the trace of a run from its history: its activities received the headers."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ __all__ = ["recorded_ids", "recorded_trace"]
 
 
 def recorded_ids(history: WorkflowHistory) -> dict[str, str]:
-    """The ids of the trace and of the run's span, as a result has them; nothing when the trace was not recorded."""
+    """Return the ids of the trace and of the run's span, as in a result; nothing if the trace was not sampled."""
     found = parsed_traceparent(recorded_trace(history).run or "")
     return {"trace_id": found.trace_id, "span_id": found.span_id} if found and found.sampled else {}
 
 
 def recorded_trace(history: WorkflowHistory) -> TracingHeader:
-    """The options of the run's trace, and the span that the run was in, as its last activity was told of them."""
+    """Return the tracing header that the run's last activity received: the options and the span of the run."""
     for event in reversed(history.events):
         header = read_header(event.activity_task_scheduled_event_attributes.header.fields)
         if header.run is not None:

@@ -1,4 +1,4 @@
-"""Puts the headers of a trace on calls, workflows and activities, and hands what arrives to those who handle it."""
+"""Add the tracing headers to calls, workflows and activities, and provide received headers to their handlers."""
 
 from __future__ import annotations
 
@@ -48,13 +48,17 @@ __all__ = ["TracingHeaders"]
 
 
 class TracingHeaders(ClientInterceptor, WorkerInterceptor):
-    """Carries tracing options and trace context from the client through the workflow to its activities.
+    """Passes tracing options and trace context from the client through the workflow to its activities.
 
-    It does so whether or not this process traces: the next one may.
+    It does so even if this process does not trace, because the next one may.
     """
 
     def __init__(self, tracing: Tracing | None) -> None:
-        """Create the interceptor of a process that traces in this way, or not at all."""
+        """Create the interceptor.
+
+        Args:
+            tracing: The tracing of this process, or None.
+        """
         self.tracing = tracing
 
     def intercept_client(self, next: OutboundInterceptor) -> OutboundInterceptor:
@@ -84,7 +88,7 @@ class _Client(OutboundInterceptor):
         return await super().start_workflow(input)
 
     async def start_workflow_update(self, input: StartWorkflowUpdateInput) -> WorkflowUpdateHandle[Any]:
-        if input.update != UPDATE_OUTCOME:  # which only waits, for any number of callers
+        if input.update != UPDATE_OUTCOME:  # this update only waits, and many callers share it
             input.headers = self._stamped(input.headers)
         return await super().start_workflow_update(input)
 
@@ -96,7 +100,7 @@ class _Client(OutboundInterceptor):
 
     def _stamped(self, headers: Headers) -> Headers:
         content = outbound.get()
-        if content is None:  # not one of our calls
+        if content is None:  # the call is not ours
             return headers
         header, carrier = content()
         if not carrier and self._tracing is not None:
@@ -109,6 +113,8 @@ class _Workflow(WorkflowInboundInterceptor):
 
     def init(self, outbound: WorkflowOutboundInterceptor) -> None:
         super().init(_FromWorkflow(outbound))
+
+    # Each workflow and update runs in its own task, so `inbound` needs no reset: its value ends with the task.
 
     async def execute_workflow(self, input: ExecuteWorkflowInput) -> Any:
         inbound.set(_received(self.tracing, input.headers))

@@ -1,4 +1,4 @@
-"""Fields of log records: which run, step and trace a line belongs to."""
+"""Fields of log records: the run, step and trace that a record belongs to."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["LogFields", "MastraLogFilter", "log_fields"]
 
 @dataclass
 class LogFields:
-    """What the log records of a run carry. A run changes its own when its trace does."""
+    """The fields of the log records of a run. A run updates its fields when its trace changes."""
 
     run_id: str = ""
     workflow_id: str = ""
@@ -26,14 +26,13 @@ log_fields: ContextVar[LogFields] = ContextVar("mastra_log_fields", default=NO_F
 class MastraLogFilter(logging.Filter):
     """Adds the run to log records: ``handler.addFilter(MastraLogFilter())``.
 
-    Put it on a handler, so that it sees the records of every logger. Records made while a step, another activity or a
-    run is being executed get ``mastra_run_id``, ``mastra_workflow_id``, ``mastra_step_id`` and ``mastra_trace_id``;
-    elsewhere these are empty. Use them in a format (``%(mastra_run_id)s``) or with a JSON formatter. Nothing is
-    filtered out.
+    Add it to a handler, so that it sees the records of all loggers. Records from a running step, activity or run get
+    ``mastra_run_id``, ``mastra_workflow_id``, ``mastra_step_id`` and ``mastra_trace_id``. In all other records these
+    are empty. Use them in a format (``%(mastra_run_id)s``) or with a JSON formatter. No record is dropped.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Add the fields."""
+        """Add the fields to a record. Always return True."""
         fields = log_fields.get()
         record.mastra_run_id = fields.run_id
         record.mastra_workflow_id = fields.workflow_id

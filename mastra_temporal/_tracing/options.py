@@ -1,4 +1,4 @@
-"""What the caller of a run says about its trace."""
+"""The tracing options of a run."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ ROOT_ONLY = {"trace_id", "parent_span_id", "tags", "root_span_name"}
 
 
 class TracingOptions(Options):
-    """How a run is traced. Mastra's ``tracingOptions``: https://mastra.ai/reference/observability/tracing/interfaces.
+    """The tracing options of a run. Mastra's: https://mastra.ai/reference/observability/tracing/interfaces.
 
-    They hold for the rest of the run, restarts included, until a later call brings others. ``tags``, ``trace_id``,
-    ``parent_span_id`` and ``root_span_name`` are for the span of the call that brought them alone.
+    They apply to the rest of the run, including restarts, until a later call passes others. ``tags``, ``trace_id``,
+    ``parent_span_id`` and ``root_span_name`` apply only to the span of the call that passed them.
     """
 
     metadata: dict[str, Any] | None = None
-    """JSON-able values that every span carries."""
+    """JSON-able values that are added to every span."""
     request_context_keys: list[str] | None = None
-    """Keys of the request context whose values every span carries as metadata; ``user.id`` reaches into values."""
+    """Keys of the request context to add to every span as metadata. ``user.id`` selects a nested value."""
     trace_id: str | None = None
-    """The trace to be part of: 1 to 32 hexadecimal digits, padded with zeros on the left."""
+    """The id of the trace that the run belongs to: 1 to 32 hexadecimal digits, padded with zeros on the left."""
     parent_span_id: str | None = None
-    """The span to be a child of: 1 to 16 hexadecimal digits, padded with zeros on the left."""
+    """The id of the run's parent span: 1 to 16 hexadecimal digits, padded with zeros on the left."""
     tags: list[str] | None = None
     """Labels of the run's span."""
     root_span_name: str | None = None
     """The name of the run's span."""
     hide_input: bool = False
-    """Keep inputs out of all spans."""
+    """Whether to leave inputs out of all spans."""
     hide_output: bool = False
-    """Keep outputs out of all spans."""
+    """Whether to leave outputs out of all spans."""
 
     @field_validator("trace_id", mode="before")
     @classmethod
@@ -57,20 +57,24 @@ class TracingOptions(Options):
         return _usable_id(value, "parentSpanId", SPAN_ID_LENGTH, "Ignoring.")
 
     def to_wire(self) -> dict[str, Any]:
-        """The options that were given, as Mastra names them."""
+        """Return the options that were set, with Mastra's names."""
         return self.model_dump(by_alias=True, exclude_unset=True, exclude_none=True)
 
     def over(self, earlier: TracingOptions) -> TracingOptions:
-        """These options, and what the earlier ones said of the whole trace."""
+        """Return these options, completed with those of the earlier ones that apply to the whole trace."""
         whole = {name: getattr(earlier, name) for name in earlier.model_fields_set - ROOT_ONLY}
         return TracingOptions(**{**whole, **{name: getattr(self, name) for name in self.model_fields_set}})
 
 
 def parse_tracing_options(value: TracingOptions | dict[str, Any] | None, *, owner: str) -> TracingOptions | None:
-    """The options as their model, checked before anything is started with them.
+    """Return the options as an instance of their model. They are checked before anything is started.
+
+    Args:
+        value: The options, a dictionary, or None.
+        owner: Whose options they are, for messages.
 
     Raises:
-        DefinitionError: A name is unknown or a value is of the wrong type.
+        DefinitionError: A name is unknown or a value has the wrong type.
         SerializationError: The metadata cannot be written as JSON.
     """
     if value is None:
@@ -85,13 +89,13 @@ def parse_tracing_options(value: TracingOptions | dict[str, Any] | None, *, owne
 def run_metadata(
     options: TracingOptions, run_id: str, resource_id: str | None, request_context: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """What every span of a run carries; the caller's metadata win over values of the request context."""
+    """Return the metadata of every span of a run. The caller's metadata overrides values of the request context."""
     metadata = selected(request_context, options.request_context_keys or []) | (options.metadata or {})
     return {**metadata, "runId": run_id, "resourceId": resource_id}
 
 
 def _usable_id(value: Any, name: str, length: int, remedy: str) -> str | None:
-    """An id as OpenTelemetry has it. A wrong one is no reason not to run: it is told and left out."""
+    """Return an id in OpenTelemetry's form. An invalid id is logged and ignored: it must not prevent the run."""
     if value is None:
         return None
     if isinstance(value, str) and re.fullmatch(rf"[0-9a-fA-F]{{1,{length}}}", value) and int(value, 16):

@@ -1,4 +1,4 @@
-"""OpenTelemetry as we use it. Imported only where traces are wanted: everything else works without the packages."""
+"""Our use of OpenTelemetry. Imported only if traces are wanted, so all else works without its packages."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ _given_ids: ContextVar[tuple[int | None, int] | None] = ContextVar("mastra_traci
 
 
 class GivenIds(TemporalIdGenerator):
-    """Gives the ids that we computed, and leaves all other spans to Temporal's generator.
+    """Returns the ids that we computed, and lets Temporal's generator create all others.
 
-    Our ids follow from the run alone: whoever makes a span again, on another worker or years later, makes the same one.
+    Our ids depend only on the run. If another worker creates a span again, even much later, it has the same id.
     """
 
     def generate_trace_id(self) -> int:
@@ -46,12 +46,13 @@ class GivenIds(TemporalIdGenerator):
 
 
 class Tracing:
-    """How a process traces: its tracer, whose spans may have ids of our choice."""
+    """The tracing of a process: a tracer whose spans can have given ids."""
 
     def __init__(self, provider: TracerProvider | ReplaySafeTracerProvider) -> None:
-        """Trace with a provider. Spans of workflow code are replay-safe whatever kind it is."""
+        """Trace with a provider. Spans of workflow code are replay-safe with any kind of provider."""
         sdk = sdk_provider(provider)
-        # A copy, so that the user's provider keeps its own generator. Both have the same processors and resource.
+        # Copy the provider: otherwise the user's own spans would get our id generator. Both share processors and
+        # resource.
         own, ids = copy.copy(sdk), GivenIds(sdk.id_generator)
         own.id_generator = ids
         safe = ReplaySafeTracerProvider(own, ids)
@@ -68,7 +69,17 @@ class Tracing:
         attributes: Attributes | None = None,
         links: Sequence[SpanContext] = (),
     ) -> Span:
-        """Start a span with a given id; without a parent it is the root of the trace of the given id."""
+        """Start a span with a given id.
+
+        Args:
+            name: The name of the span.
+            parent: Its parent. None starts the root span of the trace ``trace_id``.
+            span_id: Its id.
+            trace_id: The id of the trace, for a root span.
+            start_time: Nanoseconds since the epoch; None for now.
+            attributes: Its attributes.
+            links: Spans that it links to.
+        """
         base = context.get_current()
         parent_context = Context() if parent is None else trace.set_span_in_context(NonRecordingSpan(parent), base)
         token = _given_ids.set((trace_id, span_id))
@@ -84,17 +95,20 @@ class Tracing:
             _given_ids.reset(token)
 
     def attach(self, span: Span) -> Token[Context]:
-        """Make a span the current one of this context."""
+        """Make a span the current one."""
         return context.attach(trace.set_span_in_context(span))
 
     def detach(self, token: Token[Context]) -> None:
-        """Undo `attach`. Not ``context.detach``, which logs an error where the token is another context's."""
+        """Undo `attach`.
+
+        ``context.detach`` is not used, because it logs an error if the token belongs to another context.
+        """
         with contextlib.suppress(ValueError):
             token.var.reset(token)
 
     @contextlib.contextmanager
     def extracted(self, carrier: Carrier) -> Generator[SpanContext | None]:
-        """Make the W3C context of a carrier the current one."""
+        """Make the W3C context of a carrier the current one within the block. Yield the span that it names."""
         token = context.attach(_PROPAGATOR.extract(carrier, Context()))
         try:
             yield self.named(carrier)
@@ -102,21 +116,21 @@ class Tracing:
             self.detach(token)
 
     def current(self) -> SpanContext | None:
-        """The current span's, if there is one."""
+        """Return the context of the current span, or None."""
         current = trace.get_current_span().get_span_context()
         return current if current.is_valid else None
 
     def named(self, carrier: Carrier) -> SpanContext | None:
-        """The span that a W3C context names."""
+        """Return the span that a W3C context names, or None."""
         found = trace.get_current_span(_TRACE_CONTEXT.extract(carrier, Context())).get_span_context()
         return found if found.is_valid else None
 
     def remote(self, trace_id: int, span_id: int) -> SpanContext:
-        """A span that somebody else made, and whose trace is recorded."""
+        """Return the context of a sampled span that was created elsewhere."""
         return SpanContext(trace_id, span_id, is_remote=True, trace_flags=TraceFlags(TraceFlags.SAMPLED))
 
     def carrier(self, span: SpanContext | None = None) -> Carrier:
-        """A span (by default the current one) as a W3C context."""
+        """Return a span (by default the current one) as a W3C context."""
         return carrier_of(span)
 
     def record_error(
@@ -127,7 +141,7 @@ class Tracing:
 
 
 def carrier_of(span: Span | SpanContext | None) -> Carrier:
-    """A span (by default the current one) as a W3C context, with the current baggage."""
+    """Return a span (by default the current one) as a W3C context, with the current baggage."""
     if isinstance(span, SpanContext):
         span = NonRecordingSpan(span)
     carrier = Carrier()
@@ -136,7 +150,15 @@ def carrier_of(span: Span | SpanContext | None) -> Carrier:
 
 
 def record_error(span: Span, name: str, message: str, *, stack: str | None = None, at: int | None = None) -> None:
-    """Record an error as OpenTelemetry's conventions have it."""
+    """Record an error in a span according to OpenTelemetry's conventions.
+
+    Args:
+        span: The span.
+        name: The class of the error.
+        message: Its message.
+        stack: Its traceback.
+        at: Nanoseconds since the epoch; None for now.
+    """
     attributes = {"exception.type": name, "exception.message": message}
     if stack is not None:
         attributes["exception.stacktrace"] = stack

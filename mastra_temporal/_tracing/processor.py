@@ -1,4 +1,4 @@
-"""When spans are sent: as soon as they have ended, since what a killed worker has not sent is lost for good."""
+"""Export spans as soon as they end. A killed worker loses every span that it has not exported."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ __all__ = ["PromptSpanProcessor"]
 
 
 class PromptSpanProcessor(BatchSpanProcessor):
-    """Sends a span when it has ended, in a thread of its own; together with those that ended while it was busy."""
+    """Exports each span when it ends, in its own thread, together with spans that ended while the thread was busy."""
 
     def __init__(self, exporter: SpanExporter) -> None:
-        """Send to an exporter."""
+        """Create the processor of an exporter."""
         super().__init__(exporter)
         self._sender = ThreadPoolExecutor(1, thread_name_prefix="mastra-traces")
         self._due = False
@@ -25,9 +25,10 @@ class PromptSpanProcessor(BatchSpanProcessor):
         super().on_end(span)
         if not self._due:
             self._due = True
-            with contextlib.suppress(RuntimeError):  # at the interpreter's exit, where the base class sends the rest
+            with contextlib.suppress(RuntimeError):  # at interpreter exit, when the base class exports the rest
                 self._sender.submit(self._send)
 
     def _send(self) -> None:
+        # Reset before the flush: a span that ends during the flush may miss it and must schedule another one.
         self._due = False
         self.force_flush()

@@ -1,4 +1,4 @@
-"""The span of a run that was refused before it was started: Mastra shows it, too, and Temporal never hears of it."""
+"""The span of a run that was refused before it started. Mastra shows it too, but Temporal does not know the run."""
 
 from __future__ import annotations
 
@@ -26,7 +26,17 @@ def record_refusal(
     resource_id: str | None,
     input_data: Any,
 ) -> None:
-    """Record the error that a call was refused with, where this process traces."""
+    """Record the error of a refused call in a span, if this process traces.
+
+    Args:
+        client: The client.
+        error: The error.
+        headers: The tracing headers of the call.
+        workflow_id: The id of the workflow.
+        run_id: The id of the run.
+        resource_id: The resource of the run.
+        input_data: The input of the run.
+    """
     interceptors = client.config(active_config=True)["interceptors"]
     ours = next((each for each in interceptors if isinstance(each, TracingHeaders)), None)
     if ours is None or ours.tracing is None:

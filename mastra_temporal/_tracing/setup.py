@@ -1,4 +1,4 @@
-"""What ``MastraPlugin(tracing=...)`` means: which tracer provider a process uses, and whether any."""
+"""Set up tracing for ``MastraPlugin(tracing=...)``: whether the process traces, and with which tracer provider."""
 
 from __future__ import annotations
 
@@ -21,16 +21,20 @@ __all__ = ["set_up_tracing", "warn_of_others"]
 _logger = logging.getLogger("mastra_temporal.tracing")
 
 EXPORTERS = {"otlp": "otlp_proto_http", "otlp http/protobuf": "otlp_proto_http", "otlp grpc": "otlp_proto_grpc"}
-"""The entry points behind the names in the environment."""
+"""Entry points of the exporters that the environment variables name."""
 PACKAGES = "install `mastra-temporal[otlp]`"
 
 
 def set_up_tracing(setting: bool | TracerProvider | ReplaySafeTracerProvider | None) -> Tracing | None:
-    """How this process traces.
+    """Set up the tracing of this process.
 
     Args:
-        setting: A tracer provider; True for the global one, which is made from the ``OTEL_*`` environment variables
-            if there is none; False for no traces; None to trace if the environment names an exporter or an endpoint.
+        setting: A tracer provider. True uses the global one, which is created from the ``OTEL_*`` environment variables
+            if there is none. False disables traces. None enables them if the environment names an exporter or an
+            endpoint.
+
+    Returns:
+        The tracing, or None if it is disabled.
 
     Raises:
         ConfigurationError: OpenTelemetry, or the exporter that the environment names, is not installed.
@@ -50,7 +54,7 @@ def set_up_tracing(setting: bool | TracerProvider | ReplaySafeTracerProvider | N
 
 
 def warn_of_others(interceptors: Iterable[Any]) -> None:
-    """Say so when the SDK's own tracing is installed beside ours: everything would be traced twice."""
+    """Log a warning if the SDK's own tracing is also installed: everything would be traced twice."""
     for interceptor in interceptors:
         kinds = [kind for kind in type(interceptor).__mro__ if kind.__module__.startswith("temporalio.contrib.")]
         if any(kind.__name__ in ("TracingInterceptor", "OpenTelemetryInterceptor") for kind in kinds):
@@ -71,7 +75,7 @@ def _wanted_by_environment() -> bool:
 
 
 def _global_provider() -> TracerProvider | ReplaySafeTracerProvider:
-    """The process's tracer provider; where there is none yet, one with the environment's settings."""
+    """Return the tracer provider of the process. If there is none, create one with the environment's settings."""
     from opentelemetry import trace
     from opentelemetry.sdk.resources import SERVICE_NAME, Resource
     from opentelemetry.sdk.trace import TracerProvider

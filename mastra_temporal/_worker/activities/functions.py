@@ -115,6 +115,7 @@ class Calls:
         for wanted in call.functions:
             function = known.find(wanted)
             if function is None:
+                # Local activities are not retried: raised in one, this error would fail the run.
                 if activity.info().is_local:
                     return None
                 raise _function_not_registered(call.workflow_id, wanted)

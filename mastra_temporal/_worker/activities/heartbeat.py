@@ -213,6 +213,7 @@ class Heartbeat:
         if silent and now - awake_since > min(RECONNECT_SECONDS, self._timeout / 2):
             self.is_cut_off = True
             self.abort_signal._set("cut_off")  # pyright: ignore[reportPrivateUsage]
+        # Send only one heartbeat at a time: of two, the older could arrive last and undo a checkpoint.
         if now < self._due or self._beating is not None or self._watch.blocked_seconds > BLOCKED_LIMIT_SECONDS:
             return
         self._due = now + self._interval

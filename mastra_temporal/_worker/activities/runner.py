@@ -87,6 +87,7 @@ class StepRunner:
         lost = await LostAttempts.before_this_one(call.carried, limit=limit)
         attempt = Attempt(self, call, lost)
         try:
+            # The code of the last attempt blocked the event loop, so that attempt could not report its own timeout.
             if lost.was_overdue:
                 raise body.overdue(attempt.owner, call.timeout_ms)
             async with attempt.heartbeat, attempt.channel:
@@ -119,6 +120,7 @@ class Attempt:
         self.channel = RunChannel(call)
         self.heartbeat = Heartbeat(self.owner, lost)
         self.effects = StepEffects()
+        # A copy: the change is computed by comparison with the original.
         self.request_context = RequestContext(deepcopy(call.request_context))
         self.payload: Any = None
         self.resume_payload: Any = None

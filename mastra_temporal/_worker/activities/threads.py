@@ -37,6 +37,7 @@ class Threads(Executor):
         """See base class."""
         future = Future[T]()
         self._calls.put((future, functools.partial(fn, *args, **kwargs)))
+        # One permit stands for one thread that is idle or about to take the next call.
         if not self._free.acquire(blocking=False):
             name = f"{self._name}-{next(self._numbers)}"
             threading.Thread(target=self._work, name=name, daemon=True).start()
