@@ -1,1 +1,1 @@
-"""What the project costs, and how fast it recovers: measured side by side on a real server."""
+"""Benchmarks of the package's overhead and of its recovery times, on a real server."""

@@ -1,7 +1,7 @@
-"""How soon many orphaned runs are back at work: ``python -m benchmarks.bulk [--runs 1000]``.
+"""Measures how soon many runs continue after their worker was lost: ``python -m benchmarks.bulk [--runs 1000]``.
 
-One worker has all of them, each inside a step, and gets SIGKILL. A fresh one is up when they are restarted in one call.
-It fails when a run is not restarted, does not finish, or has a finished step run again.
+One worker runs a step of every run and gets SIGKILL. Then a new worker is started, and one call restarts all runs. The
+benchmark fails if a run is not restarted, does not finish, or runs a finished step again.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from mastra_temporal.devserver import start_dev_server
 
 POLL_SECONDS = 0.1
 ROOM = 100
-"""For steps at once, of the fresh worker: the SDK's default."""
+"""How many steps the new worker runs at the same time, which is the SDK's default."""
 EXPECTED = {"before": 1, "killed": 2, "after": 1}
-"""How often each step of a run has run in the end."""
+"""How often each step of a run must have run in the end."""
 
 
 @contextlib.asynccontextmanager
 async def worker(room: int, *arguments: str) -> AsyncGenerator[None]:
-    """A worker process that is up, with room for so many steps at once; killed in the end."""
+    """Run a worker process that runs up to ``room`` steps at the same time. Kill it at the end."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "benchmarks.bulk_app", str(room), *arguments, stderr=asyncio.subprocess.DEVNULL
     )
@@ -47,13 +47,13 @@ async def worker(room: int, *arguments: str) -> AsyncGenerator[None]:
 
 
 def effects() -> list[str]:
-    """What the steps have noted: run and step, once for each time that it ran."""
+    """Return the effects of the steps: one line with run id and step id for each execution of a step."""
     file = Path(os.environ["BULK_EFFECTS"])
     return file.read_text().splitlines() if file.exists() else []
 
 
 async def until(count: int, current: Callable[[], Awaitable[int]]) -> None:
-    """Wait until there are so many."""
+    """Wait until the current number has reached ``count``."""
     while True:
         if await current() >= count:
             return
@@ -61,7 +61,7 @@ async def until(count: int, current: Callable[[], Awaitable[int]]) -> None:
 
 
 async def orphan(count: int) -> list[Run[int]]:
-    """Runs whose worker was killed while each was inside its second step."""
+    """Start runs, kill their worker while each run is in its second step, and return the runs."""
 
     async def inside() -> int:
         return sum(line.endswith(" killed") for line in effects())
@@ -74,7 +74,7 @@ async def orphan(count: int) -> list[Run[int]]:
 
 
 async def listed() -> int:
-    """How many open runs the server lists, which it does a moment after their starts."""
+    """Return the number of open runs that the server lists. Visibility lags behind the starts."""
     query = f"WorkflowType = '{orphans.id}' AND ExecutionStatus = 'Running'"
     return (await mastra.client.count_workflows(query)).count
 
@@ -97,7 +97,7 @@ async def restart_all(count: int) -> dict[str, WorkflowResult[Any]]:
 
 
 def check(runs: list[Run[int]], results: dict[str, WorkflowResult[Any]]) -> None:
-    """Each run has its own result, and no finished step has run again."""
+    """Check that each run has its own result and that no finished step has run again."""
     times = Counter(effects())
     for number, orphaned in enumerate(runs):
         result = results[orphaned.run_id]

@@ -12,11 +12,11 @@ from mastra_temporal.testing import worker_for
 
 HANG = "--hang"
 NOT_BY_ITSELF = StepOptions(heartbeat_timeout=timedelta(minutes=10))
-"""No run comes back before it is restarted, however many there are before it."""
+"""A long heartbeat timeout, so that no run continues before it is restarted."""
 
 
 def record(ctx: StepContext) -> None:
-    """Note that a step runs."""
+    """Record that a step runs."""
     with open(os.environ["BULK_EFFECTS"], "a") as file:
         file.write(f"{ctx.run_id} {ctx.step_id}\n")
 
@@ -53,7 +53,7 @@ mastra = Mastra(workflows=[orphans, ping], task_queue="bulk")
 
 
 async def work(room: int) -> None:
-    """Work until killed, with room for so many steps at once."""
+    """Run a worker until it is killed, with up to ``room`` steps at the same time."""
     async with worker_for(mastra, await mastra.connect(), max_concurrent_activities=room):
         await asyncio.Event().wait()
 

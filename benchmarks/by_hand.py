@@ -1,7 +1,7 @@
-"""The hand-written side of `benchmarks.overhead`: what one writes with nothing but the Temporal SDK.
+"""The hand-written workflows of `benchmarks.overhead`, which use only the Temporal SDK.
 
-Each workflow is there twice: as the SDK runs it by default, and without the SDK's sandbox. Ours need no sandbox, since
-user code never runs in them.
+Each workflow is there twice: with the SDK's sandbox, which is the default, and without it. Our own workflows need no
+sandbox, because no user code runs in them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ LIMIT = timedelta(hours=1)
 
 @workflow.defn
 class Sequential:
-    """Five activities, one after the other."""
+    """Run five activities one after the other."""
 
     @workflow.run
     async def run(self, item: Item) -> Item:
@@ -39,7 +39,7 @@ class SequentialWithoutSandbox(Sequential):
 
 @workflow.defn
 class Parallel:
-    """Ten activities at once."""
+    """Run ten activities at the same time."""
 
     @workflow.run
     async def run(self, item: Item) -> dict[str, Item]:

@@ -1,11 +1,11 @@
-"""What the HTTP server holds: ``python -m benchmarks.http [--streams 1000] [--requests 10000]``.
+"""Measures the HTTP server: ``python -m benchmarks.http [--streams 1000] [--requests 10000]``.
 
-On a Temporal server of its own, with one worker and one HTTP server, each a process:
+It starts a Temporal server, a worker and an HTTP server as separate processes, and makes two measurements:
 
-* many streams open at once on suspended runs: memory, and CPU while nothing happens; then all runs are resumed, and
-  every stream gets the rest and ends;
-* many requests of all kinds, most of which the client breaks off after a random time: afterwards the process holds no
-  more tasks, streams and connections than before.
+* Many streams are open at the same time on suspended runs. It measures the memory, and the CPU while nothing happens.
+  Then all runs are resumed, and every stream must get the remaining events and end.
+* Many requests of all kinds are sent, and the client closes most of them after a random time. Afterwards the process
+  must not have more tasks, streams and connections than before.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ READERS_PER_RUN = 10
 AT_ONCE = 50
 QUIET_SECONDS = 20
 SOME_FILES = 10
-"""What Temporal's SDK opens when it is first asked for this and that, and keeps."""
+"""The number of files that Temporal's SDK may open at first use and keep open."""
 SETTLING_SECONDS = 120
-"""How long the server may be busy with what was asked of it and nobody waits for."""
+"""How long the server may work on requests whose clients have disconnected, in seconds."""
 LONGEST_READ = 0.5
-"""Seconds after which a client has left."""
+"""The longest time after which a client disconnects, in seconds."""
 
 
 class Api:
-    """The server, spoken to over bare sockets: a client library would need more than the server."""
+    """A client of the HTTP server with plain sockets, because a client library would need more CPU than the server."""
 
     def __init__(self, port: int) -> None:
         self._port = port
@@ -145,7 +145,7 @@ async def measure_aborts(api: Api, requests: int, seed: int) -> None:
 
 
 async def settle(api: Api, before: dict[str, Any]) -> None:
-    """Wait until the server holds no more than before."""
+    """Wait until the server has no more tasks, streams and files than before."""
     began = time.monotonic()
     while True:
         now = await api.held()

@@ -1,4 +1,4 @@
-"""What `benchmarks.http` serves: an application that also tells what its process holds, and a worker for it."""
+"""The application of `benchmarks.http`, with a route that reports the resources of its process, and a worker."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ api = create_app(mastra, max_streams_per_client=10_000)
 
 
 def mebibytes() -> int:
-    """The resident memory of this process."""
+    """Return the resident memory of this process in MiB."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return round(pages * os.sysconf("SC_PAGE_SIZE") / 2**20)
 
 
 async def held(request: Request) -> JSONResponse:
-    """What the process holds: tasks, streams, file descriptors, memory and the CPU time it has used."""
+    """Return the process's numbers of tasks, streams and file descriptors, its memory, and its CPU time."""
     times = os.times()
     content: dict[str, Any] = {
         "tasks": len(asyncio.all_tasks()),

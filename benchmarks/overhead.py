@@ -1,10 +1,11 @@
-"""What our interpreter costs over a hand-written Temporal workflow: ``python -m benchmarks.overhead``.
+"""Compares our interpreter with hand-written Temporal workflows: ``python -m benchmarks.overhead``.
 
-The same activities on all sides, one server, one worker, one process; the sides take turns, so that a noisy machine is
-noisy for all. The latency is that of a lone run, seen by its caller; the throughput is that of 20 runs in flight.
+All sides run the same activities on one server, with one worker in one process. The sides take turns, so other load on
+the machine affects all of them. The latency is that of a single run, measured by its caller. The throughput is that of
+20 runs in flight.
 
-With ``--tracing``: what traces cost, over the same workflows without. Each side has a worker of its own; the spans are
-exported as on any worker, to nowhere.
+With ``--tracing`` it compares our workflows with and without tracing. Each side has its own worker. The spans go
+through the usual processor, to an exporter that drops them.
 """
 
 from __future__ import annotations
@@ -39,18 +40,18 @@ WARM_UP = 10
 
 @dataclass
 class Side:
-    """One way of doing the work, and what it took."""
+    """One implementation of the work, and its measurements."""
 
     name: str
     run_once: Callable[[], Awaitable[str]]
-    """Runs a workflow to its end and returns its id."""
+    """Runs a workflow to its end and returns the run's id."""
     run_ids: list[str] = field(default_factory=list[str])
     latencies: list[float] = field(default_factory=list[float])
     rates: list[float] = field(default_factory=list[float])
 
 
 async def measure(pairs: int, runs: int) -> None:
-    """Measure and print."""
+    """Measure all sides and print the results."""
     async with start_dev_server() as server:
         mastra = with_mastra.mastra
         client = await mastra.connect(await Client.connect(server.address, plugins=[MastraPlugin(mastra)]))
@@ -78,8 +79,8 @@ async def measure(pairs: int, runs: int) -> None:
 
 
 async def measure_tracing(pairs: int, runs: int) -> None:
-    """Measure and print what traces cost."""
-    # Only this needs OpenTelemetry.
+    """Measure and print the cost of tracing."""
+    # Imported here, because only this measurement needs OpenTelemetry.
     from opentelemetry.sdk.trace.export import SpanExporter
     from temporalio.contrib.opentelemetry import create_tracer_provider
 
@@ -168,7 +169,7 @@ async def _compare(client: Client, work: str, ours: Side, others: list[Side], *,
 
 
 def _ratio(ours: list[float], others: list[float]) -> float:
-    """The median of the ratios of neighbours: what slows the machine down for a while slows both down."""
+    """Return the median of the ratios of measurements made next to each other, which a slow phase affects equally."""
     return median(mine / other for mine, other in zip(ours, others, strict=True))
 
 
@@ -201,7 +202,7 @@ async def _rate(side: Side, runs: int) -> float:
 
 
 async def _events(client: Client, run_ids: list[str]) -> float:
-    """How many events a run has: a mean, since the number of workflow tasks of parallel steps depends on the timing."""
+    """Return the mean number of events of the runs. It varies, because parallel steps may share a workflow task."""
     histories = [await client.get_workflow_handle(run_id).fetch_history() for run_id in run_ids]
     return mean(len(history.events) for history in histories)
 

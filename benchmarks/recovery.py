@@ -1,9 +1,9 @@
-"""How soon a step runs again after its worker was lost: ``python -m benchmarks.recovery [--times 20]``.
+"""Measures how soon a step runs again after its worker was lost: ``python -m benchmarks.recovery [--times 20]``.
 
-Each time the worker is inside a step. It gets SIGKILL, and a fresh one is started. Or another worker is up already, and
-the machine of the first one is gone: its process is stopped (SIGSTOP), or a proxy before the server swallows all bytes.
-Measured by the steps themselves, on one clock: from the call of `restart()` (or from the loss, when nothing is called)
-until the step's body runs again.
+Each time the worker is lost while it runs a step. Either it gets SIGKILL and a new worker is started. Or a second
+worker is already up and the first one behaves like a lost machine: its process is stopped with SIGSTOP, or a proxy
+between it and the server drops all bytes. The steps record the times, on one clock. The result is the time from the
+call of `restart()`, or from the loss if nothing is called, until the step's body runs again.
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ LIMITS = {
     (CUT_OFF, ASKED): 4.0,
     (CUT_OFF, NO_CALL): WITHOUT_CALL + 6,
 }
-"""Seconds that are promised."""
+"""The longest allowed time of each case, in seconds."""
 
 
 class Worker:
-    """A worker in a process of its own, which reaches the server through a proxy of its own."""
+    """A worker process that is connected to the server through its own proxy."""
 
     def __init__(self, process: asyncio.subprocess.Process, proxy: Proxy) -> None:
         self._process = process
@@ -75,7 +75,7 @@ class Bench:
 
     @asynccontextmanager
     async def worker(self) -> AsyncGenerator[Worker]:
-        """A worker that works."""
+        """Run a worker, and wait until it is listed by the server and runs workflows."""
         listed = await self.listed()
         async with proxy_to(self.server.address) as proxy:
             process = await asyncio.create_subprocess_exec(
@@ -99,7 +99,7 @@ class Bench:
         return len(await worker_beats(mastra.client, equals("TaskQueue", mastra.task_queue) or ""))
 
     async def once(self, loss: str, how: str) -> float:
-        """Lose a worker inside a step, and measure until the step runs again."""
+        """Lose a worker inside a step, and return the seconds until the step runs again."""
         async with self.worker() as lost:
             run = await (unattended if how == NO_CALL else recovery).create_run()
             await run.start_async(input_data=1)
@@ -123,7 +123,7 @@ class Bench:
         return times[1] - began
 
     async def ran(self, run_id: str, times: int) -> list[float]:
-        """When the killed step has run, once it has run so often."""
+        """Wait until the killed step has run this many times, and return the times at which it ran."""
         while True:
             seen = [float(line.split()[2]) for line in self.lines() if line.startswith(f"{run_id} killed ")]
             if len(seen) >= times:
@@ -135,7 +135,7 @@ class Bench:
 
 
 def use(server: DevServer) -> None:
-    """Have this process and the workers connect to our server, whatever the environment says of others."""
+    """Set the environment so that this process and the workers connect to this server."""
     for name in [name for name in os.environ if name.startswith("TEMPORAL_")]:
         del os.environ[name]
     os.environ |= {"TEMPORAL_ADDRESS": server.address, "TEMPORAL_CONFIG_FILE": os.devnull}

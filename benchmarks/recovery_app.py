@@ -1,4 +1,4 @@
-"""The workflows of `benchmarks.recovery`: a finished step, one that is killed, one more."""
+"""The workflows of `benchmarks.recovery`: a step that finishes, a step that is killed, and a last step."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ HEARTBEAT_TIMEOUT = timedelta(seconds=5)
 
 
 def record(run_id: str, step_id: str) -> int:
-    """Note that a step runs, and when; tell how often it has run."""
+    """Record that a step runs and the time, and return how often it has run."""
     path = Path(os.environ["RECOVERY_EFFECTS"])
     with path.open("a") as file:
         file.write(f"{run_id} {step_id} {time.time()}\n")

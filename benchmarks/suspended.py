@@ -1,11 +1,11 @@
-"""What suspended runs cost: ``python -m benchmarks.suspended [--runs 1000] [--cache 100] [--waiters 1000]``.
+"""Measures suspended runs: ``python -m benchmarks.suspended [--runs 1000] [--cache 100] [--waiters 1000]``.
 
-On a server of its own, with one worker in a process of its own:
+It starts a server and a worker process, and makes two measurements:
 
-* many runs suspended at once, on a worker that keeps only some of them in memory, each resumed with its own data;
-* many waiters, on several connections, on one run that suspends, is resumed and ends.
+* Many runs are suspended at the same time on a worker that caches only some of them. Each is resumed with its own data.
+* Many waiters on several connections wait for one run, which suspends, is resumed and ends.
 
-It fails when a run does not finish or has another's data, or when a limit of the second measurement is missed.
+It fails if a run does not finish or gets the data of another run, or if the second measurement exceeds a limit.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from mastra_temporal.devserver import DevServer, start_dev_server
 from mastra_temporal.errors import MastraError
 
 AT_ONCE = 50
-"""How many calls are under way at a time."""
+"""The number of concurrent calls."""
 CONNECTIONS = 10
 WAITERS_PER_SECOND = 300
-"""How many waiters get into place."""
+"""How many waiters can begin to wait in a second."""
 TOLD_WITHIN = 2.0
-"""Seconds."""
+"""How soon the last waiter must have its answer, in seconds."""
 ANSWERED_WITHIN = 0.5
-"""Seconds."""
+"""How soon `resume()` must be answered, in seconds."""
 MAX_EVENTS = 100
 
 T = TypeVar("T")
@@ -50,7 +50,7 @@ def require(holds: bool, what: str) -> None:
 
 @contextlib.asynccontextmanager
 async def worker(cached_workflows: int) -> AsyncGenerator[int]:
-    """A worker process that keeps so many runs in memory; gives its pid."""
+    """Run a worker process that caches this many runs, and yield its pid."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "benchmarks.suspended_app", str(cached_workflows)
     )
@@ -68,7 +68,7 @@ async def resident_megabytes(pid: int) -> float:
 
 
 async def for_each(items: Sequence[T], call: Callable[[int, T], Awaitable[R]]) -> list[R]:
-    """Call for each item with its number, a bounded number of calls at once."""
+    """Call a function for each item with its number, with at most `AT_ONCE` concurrent calls."""
     room = asyncio.Semaphore(AT_ONCE)
 
     async def one(number: int, item: T) -> R:
@@ -79,7 +79,7 @@ async def for_each(items: Sequence[T], call: Callable[[int, T], Awaitable[R]]) -
 
 
 async def suspend_many(count: int, cached_workflows: int, pid: int) -> None:
-    """Suspend many runs, resume each with its own data, and check that each has got them."""
+    """Suspend many runs, resume each with its own data, and check each result."""
     idle = await resident_megabytes(pid)
     runs = [await approval.create_run() for _ in range(count)]
     began = time.monotonic()
@@ -103,7 +103,7 @@ async def suspend_many(count: int, cached_workflows: int, pid: int) -> None:
 
 
 async def wait_together(count: int, server: DevServer) -> None:
-    """Let many wait for one run's suspension, then for its end; measure how long after it the last is told."""
+    """Let many waiters wait for a run's suspension and then for its end. Measure when the last one has its answer."""
     plugin = MastraPlugin(mastra)
     clients = [await Client.connect(server.address, plugins=[plugin]) for _ in range(CONNECTIONS)]
     run = await gated.create_run()

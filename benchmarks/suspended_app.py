@@ -13,7 +13,7 @@ from mastra_temporal.testing import worker_for
 
 @step
 async def ask(number: int, ctx: StepContext) -> Any:
-    """Suspend; when resumed, give the input with the data of the resume."""
+    """Suspend. After the resume, return the input and the resume data."""
     if ctx.suspend_data is None:
         return await ctx.suspend({"number": number})
     return {"number": number, "data": ctx.resume_data, "suspended_with": ctx.suspend_data["number"]}
@@ -27,7 +27,7 @@ mastra = Mastra(workflows=[approval, gated], task_queue="suspended")
 
 
 async def work(cached_workflows: int) -> None:
-    """Work until SIGTERM, with so many runs in memory."""
+    """Run a worker until SIGTERM, with a cache of this many runs."""
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     async with worker_for(mastra, await mastra.connect(), max_cached_workflows=cached_workflows):

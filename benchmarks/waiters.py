@@ -1,8 +1,8 @@
-"""Thousands of callers in one process: every one of them gets its result.
+"""Checks that thousands of callers in one process all get their results.
 
     python -m benchmarks.waiters [number of callers]
 
-A third of the runs are suspended at once, some sleep until the end, the others end. All callers call `start()` at once.
+All callers call `start()` at the same time. Some runs suspend, some sleep until the benchmark ends, and the others end.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from mastra_temporal.devserver import start_dev_server
 from mastra_temporal.testing import worker_for
 
 SLEEPING = 300
-"""Runs that last as long as the benchmark: more than a client has turns."""
+"""The number of runs that last as long as the benchmark. It is larger than the client's limit of concurrent waits."""
 
 
 async def _double(value: int) -> int:
@@ -32,7 +32,7 @@ async def _ask(value: int, ctx: StepContext) -> Any:
 
 
 async def measure(callers: int) -> None:
-    """Start so many runs at once, and wait for all that end or are suspended."""
+    """Start this many runs at the same time, and wait for all that end or are suspended."""
     short = create_workflow(id="short").then(create_step(id="double", execute=_double)).commit()
     asking = create_workflow(id="asking").then(create_step(id="ask", execute=_ask)).commit()
     long = create_workflow(id="long").sleep(3_600_000).commit()

@@ -1,4 +1,4 @@
-"""Our side of `benchmarks.overhead`."""
+"""The workflows of `benchmarks.overhead` that are built with this package."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def _step(name: str) -> Any:
 
 
 def registry(task_queue: str) -> Mastra:
-    """The workflows ``sequential`` and ``parallel``, for a worker on a task queue."""
+    """Return a registry with the workflows ``sequential`` and ``parallel`` for a task queue."""
     sequential = create_workflow(id="sequential", input_schema=Item, output_schema=Item)
     for name in SEQUENTIAL:
         sequential.then(_step(name))

@@ -1,6 +1,6 @@
-"""The work that both sides of `benchmarks.overhead` do: five steps in sequence, and ten at once.
+"""The work of `benchmarks.overhead`: five steps in sequence, and ten in parallel.
 
-The steps are one function; on our side they are steps of a workflow, on the other plain Temporal activities.
+All steps are the same function. On our side they are steps of a workflow, on the other side Temporal activities.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ PARALLEL = [f"part_{number}" for number in range(1, 11)]
 
 
 class Item(BaseModel):
-    """What goes from step to step."""
+    """The data that each step passes to the next."""
 
     count: int
     name: str = "an item with a name of ordinary length"
 
 
 async def one_more(item: Item) -> Item:
-    """The body of every step."""
+    """Return the item with its count increased by one. This is the body of every step."""
     return Item(count=item.count + 1, name=item.name)

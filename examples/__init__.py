@@ -1,1 +1,1 @@
-"""Programs that show how the package is used. `python -m examples.demo` runs the first of them through a crash."""
+"""Example programs. `python -m examples.demo` runs the order workflow and kills its worker in the middle."""

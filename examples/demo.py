@@ -1,7 +1,8 @@
-"""`make demo`: a run survives the death of its worker.
+"""`make demo`: shows that a run survives a killed worker.
 
-Starts a Temporal server and a worker, runs an order, kills the worker with SIGKILL while a line is being priced, starts
-another worker, calls `restart()`, and shows what ran how often. ``--keep`` leaves the server up to look at the run.
+It starts a Temporal server and a worker, runs an order, and kills the worker with SIGKILL while lines are being priced.
+Then it starts another worker, calls `restart()`, and shows how often each step ran. With ``--keep`` the server stays
+up, so that you can look at the run in the Temporal UI.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ ORDER = Order(
 )
 SHIPMENT = Shipment(order_id="A-1001", tracking="courier-A-1001", total=18_940)
 UNDER_WAY = {"pricing cup", "pricing tray"}
-"""What is killed: two lines are priced at once, so when these have begun the first two are finished."""
+"""The effects of the steps that are killed. Two lines are priced at a time, so by then the first two are finished."""
 PRICING_SECONDS = "1.5"
 
 PATIENCE_SECONDS = 40
@@ -45,7 +46,7 @@ console = Console(highlight=False)
 
 
 class Effects:
-    """What the steps did, written by themselves: evidence that does not come from Temporal."""
+    """The effects that the steps have written to a file, as evidence that does not come from Temporal."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -57,7 +58,7 @@ class Effects:
         return Counter(line["effect"] for line in self.lines())
 
     async def until_under_way_ran(self, times: int) -> None:
-        """Wait until the steps that are killed have begun so often."""
+        """Wait until each of the steps that are killed has begun this many times."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         while any(self.counts()[effect] < times for effect in UNDER_WAY):
             if time.monotonic() > deadline:
@@ -67,15 +68,15 @@ class Effects:
 
 @dataclass(frozen=True)
 class Recovery:
-    """What `restart()` did."""
+    """The outcome of the restart."""
 
     result: WorkflowResult[Shipment]
     before: Counter[str]
-    """How often every step had run when its worker was killed."""
+    """How often each step had run when the worker was killed."""
     again_seconds: float
-    """From the call until the killed steps ran again."""
+    """Seconds from the call until the killed steps ran again."""
     all_seconds: float
-    """From the call until the run was over."""
+    """Seconds from the call until the run ended."""
 
 
 async def demo(keep: bool) -> None:
@@ -97,7 +98,7 @@ async def demo(keep: bool) -> None:
 
 
 def use(server: DevServer) -> None:
-    """Have this process and the workers connect to our server, whatever the environment says of others."""
+    """Set the environment so that this process and the workers connect to this server."""
     for name in [name for name in os.environ if name.startswith("TEMPORAL_")]:
         del os.environ[name]
     os.environ |= {"TEMPORAL_ADDRESS": server.address, "TEMPORAL_CONFIG_FILE": os.devnull}
@@ -154,7 +155,7 @@ def show(order_run: Run[Shipment], recovery: Recovery, effects: Effects, server:
 
 
 def check(recovery: Recovery, effects: Effects) -> None:
-    """What was killed under way has run twice, everything else exactly once."""
+    """Check that the killed steps have run twice and all other steps exactly once."""
     wrong = [f"{effect}: {n} times" for effect, n in effects.counts().items() if n != 1 + (effect in UNDER_WAY)]
     result = recovery.result
     if result.status != "success" or result.result != SHIPMENT or wrong:

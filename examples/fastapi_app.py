@@ -1,12 +1,12 @@
-"""Mastra's HTTP API inside a FastAPI application, with a login of the application's own.
+"""Mastra's HTTP API inside a FastAPI application that has its own authentication.
 
 ::
 
     mastra-temporal dev --app examples.orders:mastra
     uvicorn examples.fastapi_app:app --port 8000
 
-``@mastra/client-js`` then calls it with ``new MastraClient({ baseUrl: "http://localhost:8000/mastra", headers: {
-Authorization: "Bearer ada-token" } })``, and sees the runs that Ada started, and no others.
+Create the client of ``@mastra/client-js`` with ``new MastraClient({ baseUrl: "http://localhost:8000/mastra", headers: {
+Authorization: "Bearer ada-token" } })``. It sees only the runs that Ada started.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from examples.orders import mastra
 from mastra_temporal.server import create_app
 
 USERS = {"ada-token": {"id": "ada", "team": "sales"}, "bob-token": {"id": "bob", "team": "stock"}}
-"""In earnest: a session, a signed token, a table."""
+"""The users by token. A real application would use sessions or signed tokens."""
 
 
 async def user_of(request: Request) -> Mapping[str, Any] | None:
-    """The user of a request, or None for somebody unknown."""
+    """Return the user of a request, or None if the token is unknown."""
     return USERS.get(request.headers.get("authorization", "").removeprefix("Bearer "))
 
 
@@ -35,5 +35,5 @@ app.mount("/mastra", create_app(mastra, authenticate=user_of, map_user_to_resour
 
 @app.get("/")
 async def home() -> dict[str, str]:
-    """A route of the application itself."""
+    """Answer a route of the application itself."""
     return {"workflows": "/mastra/api/workflows"}

@@ -1,9 +1,9 @@
-"""An order workflow: validate; reserve and charge at once; price every line; express or standard; ship.
+"""An order workflow: validate, reserve and charge in parallel, price every line, pack (express or standard), ship.
 
 Run a worker for it with ``python -m workers.main --app examples.orders:mastra``.
 
-The steps write what they do to the file named by ``ORDERS_EFFECTS``, as real ones would call a stock system or a bank.
-``ORDERS_PRICING_SECONDS`` is how long pricing a line takes.
+Instead of calling a stock system or a bank, the steps write their effects to the file in ``ORDERS_EFFECTS``.
+``ORDERS_PRICING_SECONDS`` is the time for pricing a line.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Line(BaseModel):
 
 class PricedLine(Line):
     price: int
-    """In cents, for the whole line."""
+    """The price of the whole line in cents."""
 
 
 class Order(BaseModel):
@@ -51,7 +51,7 @@ PRICES = {"kettle": 3900, "teapot": 2450, "cup": 650, "tray": 1800}
 
 
 def record(effect: str, ctx: StepContext) -> None:
-    """What a step has done in the world: a line in a file."""
+    """Record the effect of a step as a line in a file."""
     path = os.environ.get("ORDERS_EFFECTS")
     if path:
         line = json.dumps({"step": ctx.step_id, "effect": effect, "key": ctx.idempotency_key})
@@ -71,14 +71,14 @@ async def validate(order: Order, ctx: StepContext) -> Order:
 
 @step(retries=3)
 async def reserve(order: Order, ctx: StepContext) -> str:
-    """Take the articles out of the stock."""
+    """Reserve the articles in the stock."""
     record(f"reserved {len(order.lines)} lines", ctx)
     return f"shelf-{len(order.lines)}"
 
 
 @step(retries=3)
 async def charge(order: Order, ctx: StepContext) -> str:
-    """Charge the card. The bank is told the key, so that a second call charges nothing."""
+    """Charge the card. The bank gets the idempotency key, so a repeated call charges nothing."""
     record(f"charged for {order.id}", ctx)
     return f"receipt-{order.id}"
 

@@ -1,4 +1,4 @@
-"""An application to look at with Mastra's Studio: everything that Studio draws, fills in, watches and answers.
+"""An application for Mastra's Studio, with everything that Studio can show, fill in, watch and resume.
 
 ::
 

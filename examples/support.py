@@ -1,11 +1,11 @@
-"""A support desk: one agent of pydantic-ai reads a ticket, another writes the answer; each is a durable step.
+"""A support desk with two pydantic-ai agents as durable steps: one reads a ticket, the other writes the answer.
 
-Run it with ``python -m examples.support``: it starts a server of its own and needs no key, because the models are
-offline ones. ``SUPPORT_MODEL=openai:gpt-5-mini`` (and a key for it) takes a real model instead.
+Run it with ``python -m examples.support``. It starts its own server and needs no API key, because its models are
+offline. To use a real model, set ``SUPPORT_MODEL=openai:gpt-5-mini`` and a key for it.
 
-Each agent's run is one step, hence one Temporal activity: when a worker dies, the agents that have answered are not
-asked again. Temporal's own integration of pydantic-ai (``TemporalAgent``) makes an activity of every model request and
-tool call instead; it works inside workflow code, which is not where steps run, so a step takes the plain agent.
+Each agent's run is one step and so one Temporal activity. When a worker dies, agents that have answered are not asked
+again. Temporal's own integration of pydantic-ai (``TemporalAgent``) makes an activity of every model request and tool
+call. It works only in workflow code. Steps run in activities, so a step takes the plain agent.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Ticket(BaseModel):
 
 
 class Reading(BaseModel):
-    """What the first agent makes of a ticket."""
+    """The first agent's answer about a ticket."""
 
     topic: Literal["billing", "delivery", "other"]
     urgent: bool
@@ -40,7 +40,7 @@ def _question(messages: list[ModelMessage]) -> str:
 
 
 def read_offline(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
-    """Stands in for a model: looks for words."""
+    """Replace a model: look for words in the ticket."""
     question = _question(messages).lower()
     topic = next((topic for topic in ("billing", "delivery") if topic in question), "other")
     reading = {"topic": topic, "urgent": "today" in question}
@@ -48,7 +48,7 @@ def read_offline(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse
 
 
 async def write_offline(messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator[str]:
-    """Stands in for a model: answers word by word."""
+    """Replace a model: stream the answer word by word."""
     for word in ("We", " are", " on", " it", ":", f" {_question(messages)}"):
         yield word
 

@@ -1,1 +1,1 @@
-"""Deployable entry points of workers."""
+"""Entry points for deployed workers."""

@@ -1,7 +1,7 @@
 """Run a worker as a deployed process: ``python -m workers.main --app examples.orders:mastra``.
 
 Connection settings come from Temporal's environment variables (``TEMPORAL_ADDRESS``, ``TEMPORAL_NAMESPACE``,
-``TEMPORAL_API_KEY``, ``TEMPORAL_TLS_...``) and configuration file. SIGTERM ends it gracefully.
+``TEMPORAL_API_KEY``, ``TEMPORAL_TLS_...``) and configuration file. SIGTERM stops the worker gracefully.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from mastra_temporal.cli.worker import serve
 
 
 def main() -> int:
-    """Run the worker that the command line describes, and return the exit status."""
+    """Run a worker with the options of the command line, and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m workers.main", description="Run a mastra_temporal worker.")
     parser.add_argument("--app", required=True, help="the Mastra object to work for, as module:attribute")
     parser.add_argument("--address", help="host and port of the server (default: the environment's)")

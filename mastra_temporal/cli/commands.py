@@ -1,4 +1,4 @@
-"""The commands and their options."""
+"""The commands of ``mastra-temporal`` and their options."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def dev(
     api_port: Annotated[int, typer.Option(min=1, max=65535, help="Port of Mastra's HTTP API, beside a worker.")] = 4111,
     cors_origin: Annotated[list[str] | None, typer.Option(help="A site that may call the API, e.g. Studio's.")] = None,
 ) -> None:
-    """Start a Temporal development server with its UI; Ctrl-C stops it, the runs are kept."""
+    """Start a Temporal development server with its UI. Ctrl-C stops it; the runs are kept."""
     ports = {"port": port, "ui_port": ui_port, "api_port": api_port}
     command = develop(app, **ports, database=db, namespace=namespace, cors_origins=cors_origin or [])
     raise typer.Exit(run(command))
@@ -54,7 +54,7 @@ def serve_(
     ] = False,
     cors_origin: Annotated[list[str] | None, typer.Option(help="A site whose pages may call; may be repeated.")] = None,
 ) -> None:
-    """Serve Mastra's HTTP API, for @mastra/client-js and Studio. Workers run beside it, as `worker`."""
+    """Serve Mastra's HTTP API for @mastra/client-js and Studio. Start workers separately with `worker`."""
     command = serve_api(
         app,
         host=host,
@@ -73,7 +73,7 @@ def worker(
     namespace: Annotated[str | None, typer.Option(help="Temporal namespace (default: the environment's)")] = None,
     task_queue: Annotated[str | None, typer.Option(help="Queue to work on (default: the Mastra object's)")] = None,
 ) -> None:
-    """Run a worker; SIGTERM or Ctrl-C lets running steps finish and ends it.
+    """Run a worker. On SIGTERM or Ctrl-C it lets running steps finish and ends.
 
     Connection settings come from Temporal's environment variables and configuration file.
     """
@@ -85,7 +85,7 @@ def search_attributes(
     address: Annotated[str | None, typer.Option(help="Server's host and port (default: the environment's)")] = None,
     namespace: Annotated[str | None, typer.Option(help="Temporal namespace (default: the environment's)")] = None,
 ) -> None:
-    """Register the search attributes by which runs are found in the Temporal UI; `dev` does it by itself."""
+    """Register the search attributes for finding runs in the Temporal UI. `dev` registers them itself."""
     raise typer.Exit(run(register_search_attributes(address=address, namespace=namespace)))
 
 
@@ -99,7 +99,7 @@ def restart(
         float | None, typer.Option(min=0, help="Seconds to wait for the outcome; then the exit status is 124.")
     ] = None,
 ) -> None:
-    """Bring a run back that lost its worker, or all of them with --all; finished steps never run again."""
+    """Restart a run that lost its worker, or all such runs with --all. Finished steps do not run again."""
     if (run_id is None) != all:
         raise typer.BadParameter("give either a RUN_ID or --all")
     if all and (force or timeout is not None):

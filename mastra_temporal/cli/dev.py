@@ -1,4 +1,4 @@
-"""``mastra-temporal dev``: the development server and, as processes beside it, a worker and the HTTP API."""
+"""``mastra-temporal dev``: the development server, with a worker and the HTTP API in processes of their own."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def develop(
     namespace: str,
     cors_origins: Sequence[str] = (),
 ) -> None:
-    """Run the server, with a worker and the HTTP API if there is an app, until SIGINT or SIGTERM."""
+    """Run the server until SIGINT or SIGTERM. If an app is given, run a worker and the HTTP API for it as well."""
     if app:
         load_app(app)
     stopped = asyncio.Event()
@@ -63,7 +63,9 @@ async def _beside(server: DevServer, title: str, *command: str) -> AsyncGenerato
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "mastra_temporal.cli", *command),
         env=_environment(server),
-        start_new_session=True,  # a Ctrl-C in the terminal comes to us alone: this is stopped before the server
+        # With a session of its own the child gets no Ctrl-C from the terminal. We stop it before the server; otherwise
+        # a worker would lose its server while its steps finish.
+        start_new_session=True,
     )
     _console.print(f"{title[0].upper() + title[1:]:<16} process {process.pid} for {' '.join(command[1:])}")
     watching = asyncio.create_task(_tell_end(process, title, command))
@@ -82,7 +84,10 @@ async def _tell_end(process: Process, title: str, command: tuple[str, ...]) -> N
 
 
 def _environment(server: DevServer) -> dict[str, str]:
-    """Our environment, without the settings of another server: a profile of a cloud would demand its TLS here."""
+    """Return the environment for a child: ours, but with the settings of this server only.
+
+    With a ``TEMPORAL_PROFILE`` for Temporal Cloud, for example, the child would try to connect by TLS.
+    """
     others = {name: value for name, value in os.environ.items() if not name.startswith("TEMPORAL_")}
     return {
         **others,

@@ -1,4 +1,4 @@
-"""Finding the ``Mastra`` object that ``--app module:attribute`` names."""
+"""`load_app`: imports the ``Mastra`` object of ``--app module:attribute``."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ _PACKAGE = os.path.dirname(os.path.dirname(__file__))
 
 
 def load_app(app: str) -> Mastra:
-    """Import the ``Mastra`` object that an ``--app`` names.
+    """Import the ``Mastra`` object that an ``--app`` option names.
 
     Args:
-        app: ``module:attribute``; the module is also looked for in the current folder.
+        app: The object as ``module:attribute``. The current folder is added to Python's search path.
 
     Raises:
-        ConfigurationError: There is no such module or attribute, it fails to import, or is not a ``Mastra``.
+        ConfigurationError: The module or the attribute does not exist, the import fails, or the object is not a
+            ``Mastra``.
     """
     module_name, _, attribute = app.partition(":")
     if not module_name or not attribute:
@@ -50,7 +51,7 @@ def _import(name: str) -> ModuleType:
                 f"There is no module `{name}`: check the name, and start the command in the folder that holds it."
             ) from error
         raise _failed_import(name, error) from error
-    except Exception as error:  # whatever the user's module raises
+    except Exception as error:  # the user's module may raise anything
         raise _failed_import(name, error) from error
 
 
@@ -62,7 +63,7 @@ def _failed_import(name: str, error: Exception) -> ConfigurationError:
 
 
 def _place(error: Exception) -> str:
-    """Where the user's own code went wrong, which is rarely the innermost frame."""
+    """Return the innermost frame of the user's own code. The innermost frame of all is often in a library."""
     if isinstance(error, SyntaxError):
         return f"{error.filename}, line {error.lineno}"
     frames = traceback.extract_tb(error.__traceback__)

@@ -1,4 +1,4 @@
-"""``mastra-temporal restart``: one run, or all that lost their workers."""
+"""``mastra-temporal restart``: restarts one run, or all runs that lost their workers."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ async def restart_one(app: str, run_id: str, *, force: bool, timeout: float | No
     """Restart a run, wait for its outcome, and print it as JSON.
 
     Raises:
-        RunError: There is no such run, it is not active, or it has failed.
-        asyncio.TimeoutError: The run goes on, but was not over in time.
+        RunError: The run does not exist, is not active, or has not succeeded in the end.
+        asyncio.TimeoutError: The run did not end within the timeout. It continues.
     """
     mastra = await _connected(app)
     run = await mastra.get_workflow_by_id(await _workflow_of(mastra, run_id)).create_run(run_id=run_id)
@@ -43,10 +43,10 @@ async def restart_one(app: str, run_id: str, *, force: bool, timeout: float | No
 
 
 async def restart_all(app: str) -> None:
-    """Restart all orphaned runs of an app; returns when they move again.
+    """Restart all runs of an app that lost their workers. Return when they make progress again.
 
     Raises:
-        RunError: Some could not be brought back.
+        RunError: Some runs could not be restarted.
     """
     mastra = await _connected(app)
     restarting = Restarting(

@@ -1,4 +1,4 @@
-"""What every command does around its work: report mistakes in one sentence, and stop on a signal."""
+"""`run` and `on_stop_signal`: error reports, exit statuses and stop signals of all commands."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from mastra_temporal.errors import MastraError
 __all__ = ["on_stop_signal", "run"]
 
 NOT_IN_TIME = 124
-"""The exit status of ``timeout(1)``."""
+"""The exit status after a timeout, the same as that of ``timeout(1)``."""
 
 
 def run(command: Coroutine[Any, Any, None]) -> int:
-    """Run a command to its end.
+    """Run a command and return its exit status.
 
     Returns:
-        The exit status: 0, 1 after a mistake, which is then told on standard error, 124 if what the command waited for
-        was not over in time, or 130 after a Ctrl-C that came before the command listened to signals.
+        0 after success. 1 after an error, which is printed to standard error. 124 after a timeout. 130 after a Ctrl-C
+        before the command has installed its signal handlers.
     """
     try:
         asyncio.run(command)
@@ -38,7 +38,7 @@ def run(command: Coroutine[Any, Any, None]) -> int:
 
 
 def on_stop_signal(stop: Callable[[], object]) -> None:
-    """Call ``stop`` at the first SIGINT or SIGTERM. The second one ends the process at once."""
+    """Call ``stop`` on the first SIGINT or SIGTERM. The second one ends the process at once."""
     loop = asyncio.get_running_loop()
     signals = (signal.SIGINT, signal.SIGTERM)
 
@@ -48,6 +48,7 @@ def on_stop_signal(stop: Callable[[], object]) -> None:
             signal.signal(number, signal.SIG_DFL)
         stop()
 
-    with contextlib.suppress(NotImplementedError):  # Windows: there Ctrl-C interrupts asyncio.run by itself
+    # Windows has no loop.add_signal_handler. There Ctrl-C interrupts asyncio.run without it.
+    with contextlib.suppress(NotImplementedError):
         for number in signals:
             loop.add_signal_handler(number, stop_once)

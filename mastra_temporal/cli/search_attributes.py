@@ -1,4 +1,4 @@
-"""``mastra-temporal search-attributes``: registers the search attributes by which runs are found."""
+"""``mastra-temporal search-attributes``: registers the search attributes for finding runs."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ __all__ = ["register_search_attributes"]
 
 
 async def register_search_attributes(*, address: str | None, namespace: str | None) -> None:
-    """Register what is missing, and say what there is.
+    """Register the search attributes that are missing, and print all of them.
 
     Args:
-        address: Host and port of the server; by default the environment's.
-        namespace: Namespace; by default the environment's.
+        address: The host and port of the server. Default: the environment's setting.
+        namespace: The namespace. Default: the environment's setting.
     """
     use_server(address, namespace)
     config = ClientConfig.load_client_connect_config()

@@ -1,4 +1,4 @@
-"""``mastra-temporal serve``: Mastra's HTTP API as a process of its own."""
+"""``mastra-temporal serve``: runs Mastra's HTTP API."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from mastra_temporal.errors import ConfigurationError
 __all__ = ["has_server_packages", "serve_api"]
 
 GRACE_SECONDS = 5
-"""How long open streams may go on when the server stops. Their readers come again, with an offset."""
+"""How long open streams may continue when the server stops, in seconds. Readers can reconnect with an offset."""
 
 _logger = logging.getLogger("mastra_temporal.server")
 
 
 def has_server_packages() -> bool:
-    """Whether the extra ``server`` is installed."""
+    """Return whether the packages of the extra ``server`` are installed."""
     return all(importlib.util.find_spec(package) for package in ("starlette", "uvicorn"))
 
 
@@ -37,18 +37,19 @@ async def serve_api(
     allow_unauthenticated: bool,
     cors_origins: Sequence[str],
 ) -> None:
-    """Serve until SIGINT or SIGTERM.
+    """Serve the HTTP API until SIGINT or SIGTERM.
 
     Args:
-        app: The registry, as ``module:attribute``.
+        app: The registry as ``module:attribute``.
         host: The address to bind.
-        port: The port.
-        authenticate: See `create_app`, as ``module:attribute``.
-        allow_unauthenticated: Bind a public address without it.
-        cors_origins: Sites whose pages may call.
+        port: The port to bind.
+        authenticate: The function for `create_app` as ``module:attribute``.
+        allow_unauthenticated: Whether to bind a public address without authentication.
+        cors_origins: The sites whose pages may call the API.
 
     Raises:
-        ConfigurationError: The packages or the app are missing, the address is public and not protected, or is taken.
+        ConfigurationError: The packages or the app are missing, the address is public and not protected, or the address
+            is in use.
     """
     if not has_server_packages():
         raise ConfigurationError("The HTTP server needs its packages: run `pip install 'mastra-temporal[server]'`.")
@@ -95,7 +96,9 @@ async def _run(application: Any, listener: socket.socket) -> None:
     class Server(uvicorn.Server):
         @contextlib.contextmanager
         def capture_signals(self) -> Generator[None]:
-            yield  # signals are `on_stop_signal`'s: uvicorn would raise them again, and the exit status tell of it
+            # `on_stop_signal` handles the signals. uvicorn would raise a captured signal again after its end, and the
+            # process would end with the status of a killed process instead of 0.
+            yield
 
     config = uvicorn.Config(
         application, log_level="warning", timeout_graceful_shutdown=GRACE_SECONDS, server_header=False, lifespan="off"

@@ -1,4 +1,4 @@
-"""A worker as a process of its own: ``mastra-temporal worker`` and ``python -m workers.main``."""
+"""The worker process of ``mastra-temporal worker`` and ``python -m workers.main``."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _logger = logging.getLogger("mastra_temporal.worker")
 
 
 async def serve(app: str, *, address: str | None, namespace: str | None, task_queue: str | None) -> None:
-    """Run a worker until SIGINT or SIGTERM, telling on standard error what happens.
+    """Run a worker until SIGINT or SIGTERM, with a log on standard error.
 
     Args:
-        app: The registry to work for, as ``module:attribute``.
-        address: Host and port of the server; by default the environment's.
-        namespace: Namespace; by default the environment's.
-        task_queue: Queue to work on; by default the registry's.
+        app: The registry as ``module:attribute``.
+        address: The host and port of the server. Default: the environment's setting.
+        namespace: The namespace. Default: the environment's setting.
+        task_queue: The task queue to poll. Default: the task queue of the registry.
     """
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("temporalio").setLevel(logging.WARNING)

@@ -1,4 +1,4 @@
-"""Mastra's HTTP API over the runs in Temporal: for ``@mastra/client-js``, for Studio, for anything that speaks HTTP.
+"""Mastra's HTTP API for runs in Temporal, for ``@mastra/client-js``, Studio and other HTTP clients.
 
 ::
 
@@ -6,7 +6,7 @@
 
     app = create_app(mastra)          # an ASGI application: `uvicorn module:app`, or mounted in FastAPI
 
-It needs the extra ``server``; the command ``mastra-temporal serve --app module:mastra`` runs it on port 4111.
+It needs the extra ``server``. The command ``mastra-temporal serve --app module:mastra`` runs it on port 4111.
 """
 
 from __future__ import annotations

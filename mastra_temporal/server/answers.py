@@ -1,4 +1,4 @@
-"""What the server answers with: Mastra's shapes, where they are not those of the package's own models."""
+"""The response models of the server, in Mastra's shapes, where they differ from the package's own models."""
 
 from __future__ import annotations
 
@@ -32,21 +32,21 @@ __all__ = [
 
 
 class Issue(BaseModel):
-    """One thing that is wrong with a request."""
+    """One issue of a request."""
 
     field: str
     message: str
 
 
 class ErrorBody(BaseModel):
-    """What every refusal says."""
+    """The body of every error response."""
 
     error: str
     issues: list[Issue] | None = None
 
 
 class StepDescription(CamelModel):
-    """A step, its schemas as texts that hold JSON Schema."""
+    """A step. Its schemas are texts with JSON Schema."""
 
     id: str
     description: str | None = None
@@ -62,7 +62,7 @@ class StepDescription(CamelModel):
 
 
 class WorkflowInfo(CamelModel):
-    """A workflow as Mastra's server describes it."""
+    """A workflow, in the shape of Mastra's server."""
 
     name: str
     description: str | None = None
@@ -70,7 +70,7 @@ class WorkflowInfo(CamelModel):
     origin: Literal["code"] = "code"
     steps: dict[str, StepDescription] = {}
     all_steps: dict[str, StepDescription] = {}
-    """With those of nested workflows, as ``parent.child``."""
+    """The steps with those of nested workflows, as ``parent.child``."""
     step_count: int | None = None
     step_graph: list[dict[str, Any]]
     input_schema: str | None = None
@@ -82,13 +82,13 @@ class WorkflowInfo(CamelModel):
 
 
 class ListedRun(WorkflowRun):
-    """A run in a list. Its snapshot has no steps: ``GET .../runs/{runId}`` has them."""
+    """A run in a list. Its snapshot has no steps; ``GET .../runs/{runId}`` returns them."""
 
     snapshot: dict[str, Any]
 
 
 class ListedRuns(CamelModel):
-    """Some runs, the newest first, and how many match without paging."""
+    """A page of runs, the newest first, and the number of all runs that match."""
 
     runs: list[ListedRun]
     total: int
@@ -101,14 +101,14 @@ class RunCreated(CamelModel):
 
 
 class RunCounts(CamelModel):
-    """How many runs of a workflow are open."""
+    """The numbers of open runs of a workflow."""
 
     running: int = 0
     suspended: int = 0
 
 
 class RunSummary(CamelModel):
-    """How a run that a schedule started is doing. Times are milliseconds since the epoch."""
+    """The status of a run that a schedule started. Times are milliseconds since the epoch."""
 
     status: RunStatus
     started_at: int
@@ -117,7 +117,7 @@ class RunSummary(CamelModel):
 
 
 class ScheduleView(CamelModel):
-    """A schedule as Mastra's server shows it. Times are milliseconds since the epoch."""
+    """A schedule, in the shape of Mastra's server. Times are milliseconds since the epoch."""
 
     id: str
     workflow_id: str
@@ -125,7 +125,7 @@ class ScheduleView(CamelModel):
     timezone: str
     status: Literal["active", "paused"]
     next_fire_at: int
-    """0 when it will never fire, or is paused: Mastra always has a number."""
+    """The next time of a run. 0 if there is none or the schedule is paused, because Mastra requires a number."""
     last_fire_at: int | None = None
     last_run_id: str | None = None
     last_run: RunSummary | None = None
@@ -138,13 +138,13 @@ class ScheduleView(CamelModel):
 
 
 class ScheduleList(CamelModel):
-    """The schedules."""
+    """A list of schedules."""
 
     schedules: list[ScheduleView]
 
 
 class ScheduleFired(CamelModel):
-    """A run that was started beside the scheduled ones."""
+    """A run that was started by hand from a schedule."""
 
     schedule_id: str
     claim_id: str
@@ -153,7 +153,7 @@ class ScheduleFired(CamelModel):
 
 
 class ScheduleTrigger(CamelModel):
-    """One run that a schedule started."""
+    """A run that a schedule started."""
 
     id: str
     schedule_id: str
@@ -172,16 +172,17 @@ class ScheduleTriggers(CamelModel):
 
 
 StreamedEvent = WorkflowEvent
-"""One record of a stream."""
+"""An event of a stream."""
 
 
 def as_json(value: Any) -> Any:
-    """Any answer as JSON data: models under their aliases; NaN and infinities, which JSON has not, as null."""
-    # A model keeps its NaN on the way out: only plain data has it replaced.
+    """Return an answer as JSON data, with models under their aliases and with null for NaN and infinities."""
+    # pydantic replaces NaN only in plain data, not in models. With one call the NaN of a model would stay, and
+    # the response would not be valid JSON.
     return to_jsonable_python(to_jsonable_python(value, by_alias=True), inf_nan_mode="null")
 
 
 def result_as_json(result: WorkflowResult[Any]) -> dict[str, Any]:
-    """The result of a run as Mastra has it: the input is among the steps, too; the state only where asked for."""
+    """Return the result of a run in Mastra's shape: ``steps`` has the input under ``input``, the state is omitted."""
     data = as_json(result.model_copy(update={"state": None}))
     return {**data, "steps": {"input": data.get("input"), **data["steps"]}}

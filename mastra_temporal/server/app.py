@@ -1,4 +1,4 @@
-"""The application: an ASGI app of Starlette, to be run by uvicorn or mounted in FastAPI or Starlette."""
+"""`create_app`: creates the ASGI application, to be run by uvicorn or mounted in FastAPI or Starlette."""
 
 from __future__ import annotations
 
@@ -34,23 +34,25 @@ def create_app(
     max_body_bytes: int = 4 * 1024 * 1024,
     max_streams_per_client: int = 100,
 ) -> Starlette:
-    """Make Mastra's HTTP API for the workflows of a registry.
+    """Create Mastra's HTTP API for the workflows of a registry, as an ASGI application.
 
-    The application connects to Temporal when the first request comes, unless ``mastra.connect()`` was called. It needs
-    no worker of its own: workers run anywhere, and reading needs none at all.
+    The application connects to Temporal at the first request, unless ``mastra.connect()`` was called before. It needs
+    no worker in its process. Reading runs needs no worker at all.
 
     Args:
         mastra: The registry.
-        authenticate: Gets each request and returns its user, as JSON-able data, or None for an unknown one, who is
-            answered 401. The user is in the request context of the runs that it starts, as ``user`` and
-            ``mastra__user``, and so in their histories: leave secrets out of it.
-        map_user_to_resource_id: Gets the user and returns the resource whose runs it may see and touch.
-        middleware: ASGI middleware of your own, for example an authentication of another kind.
-        cors_origins: Sites whose pages may call, for example ``http://localhost:3000``; ``*`` for all. Default none.
-        allowed_hosts: Names by which the server may be addressed; default any.
-        prefix: Where the API begins; ``apiPrefix`` of the client.
-        max_body_bytes: The largest body of a request. Temporal itself takes 2 MiB of data by default.
-        max_streams_per_client: How many streams one user, or one address, may have open.
+        authenticate: Gets each request and returns its user as JSON-able data, or None for an unknown user, which is
+            answered with 401. The user is stored in the request context of the runs that it starts, as ``user`` and
+            ``mastra__user``, and so in their histories. It must not have secrets.
+        map_user_to_resource_id: Gets the user and returns its resource id. The user can then read and change only the
+            runs of this resource.
+        middleware: Additional ASGI middleware, for example another kind of authentication.
+        cors_origins: The sites whose pages may call the API, for example ``http://localhost:3000``, or ``*`` for all.
+            Default: none.
+        allowed_hosts: The host names that the server accepts. Default: any.
+        prefix: The path prefix of the API, called ``apiPrefix`` in the client.
+        max_body_bytes: The largest request body in bytes. Temporal itself takes 2 MiB of data by default.
+        max_streams_per_client: The largest number of open streams for one user or one address.
     """
     endpoints = Endpoints(
         mastra=mastra,
@@ -98,7 +100,7 @@ def _cors(origins: Collection[str]) -> list[Middleware]:
 
 
 async def _here(request: Request) -> Response:
-    """Studio looks here whether there is a server."""
+    """Answer Studio's check whether a server is running."""
     return JSONResponse({"name": "mastra-temporal"})
 
 
@@ -107,6 +109,6 @@ async def _health(request: Request) -> Response:
 
 
 async def _refused(request: Request, error: Exception) -> Response:
-    """What Starlette refuses by itself: an unknown path, a wrong method."""
+    """Answer errors of Starlette itself, such as an unknown path or a wrong method, in Mastra's shape."""
     assert isinstance(error, HTTPException)
     return JSONResponse({"error": error.detail}, status_code=error.status_code, headers=error.headers)

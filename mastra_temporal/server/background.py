@@ -1,4 +1,4 @@
-"""What goes on after its request has been answered."""
+"""`Background`: tasks that continue after their request was answered."""
 
 from __future__ import annotations
 
@@ -13,18 +13,22 @@ _logger = logging.getLogger("mastra_temporal.server")
 
 
 class Background:
-    """Tasks that nobody waits for. They are kept from being collected; what they raise is logged."""
+    """Tasks that no request awaits. Their exceptions are logged.
+
+    It holds references to the tasks. The event loop has only weak ones, so a task could be garbage-collected before it
+    ends.
+    """
 
     def __init__(self) -> None:
-        """Begin with none."""
+        """Create an empty set of tasks."""
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def start(self, what: str, work: Coroutine[Any, Any, Any]) -> None:
-        """Begin a task.
+        """Start a task.
 
         Args:
-            what: What it does, for the log.
-            work: The task.
+            what: The name of the task for the log.
+            work: The coroutine to run.
         """
         task = asyncio.create_task(work)
         self._tasks.add(task)

@@ -1,4 +1,4 @@
-"""Workflows as Mastra's server describes them: the graph, and every schema as a text that holds JSON Schema."""
+"""Descriptions of workflows in the shape of Mastra's server: the graph, and every schema as a text."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _known: WeakKeyDictionary[Workflow[Any, Any, Any], WorkflowInfo] = WeakKeyDictio
 
 
 def workflow_info(workflow: Workflow[Any, Any, Any]) -> WorkflowInfo:
-    """The whole description. A committed workflow never changes, so it is made once."""
+    """Return the whole description of a workflow. It is cached, because a committed workflow never changes."""
     if workflow not in _known:
         _known[workflow] = _described(workflow)
     return _known[workflow]
@@ -43,7 +43,7 @@ def _described(workflow: Workflow[Any, Any, Any]) -> WorkflowInfo:
 
 
 def partly(info: WorkflowInfo) -> WorkflowInfo:
-    """The short description that lists ask for with ``partial=true``: without steps and schemas."""
+    """Return the short description for ``partial=true``, without steps and schemas."""
     schemas = ("input_schema", "output_schema", "state_schema", "request_context_schema")
     return info.model_copy(
         update={"steps": {}, "all_steps": {}, "step_count": len(info.steps), **dict.fromkeys(schemas)}
@@ -74,10 +74,10 @@ def _step(step: Step[Any, Any] | WorkflowDefinition) -> StepDescription:
 
 
 def _text(schema: Any) -> str | None:
-    """A schema as Mastra writes it: SuperJSON, whose plain data are under ``json``."""
+    """Return a schema as Mastra writes it: as SuperJSON text, which has the JSON Schema under ``json``."""
     if schema is None:
         return None
     try:
         return json.dumps({"json": inlined(schema.json_schema())})
-    except PydanticInvalidForJsonSchema:  # a type of the user's own that only Python can check
+    except PydanticInvalidForJsonSchema:  # a custom type that JSON Schema cannot describe
         return None

@@ -1,4 +1,4 @@
-"""From a request to a handler and back: authentication, checking, the answer, and what goes wrong on the way."""
+"""`Endpoints`: authenticates and validates a request, calls its handler, and answers with its result or its error."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = ["Endpoints", "refusal"]
 
 @dataclass
 class Endpoints:
-    """What all routes of an application share."""
+    """The objects that all routes of an application share."""
 
     mastra: Mastra
     authenticate: Authenticate | None
@@ -41,7 +41,7 @@ class Endpoints:
     connecting: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def endpoint(self, route: Route) -> Callable[[Request], Awaitable[Response]]:
-        """The endpoint of a route, as Starlette takes it."""
+        """Return the Starlette endpoint of a route."""
 
         async def endpoint(request: Request) -> Response:
             try:
@@ -69,7 +69,8 @@ class Endpoints:
             return await self._stream(route, call, caller)
         await self._connect()
         answer = route.handler(call)
-        # What only reads is given up with its reader; what changes something is carried out.
+        # A GET is cancelled when its client disconnects. Other requests run to their end: cancelled in the middle,
+        # they could leave a change half done.
         return JSONResponse(as_json(await (call.wait(answer) if route.method == "GET" else answer)))
 
     async def _stream(self, route: Route, call: Call, caller: Caller) -> Response:
@@ -78,8 +79,8 @@ class Endpoints:
         return EventStream(await route.handler(call), self.streams, caller.client)
 
     async def _connect(self) -> None:
-        # At the first request, and not when the application starts: a mounted one is not told of that, and a server
-        # that cannot reach Temporal yet is to answer 503.
+        # Connect at the first request and not in a lifespan handler. A mounted application gets no lifespan events,
+        # and a failed connection must be answered with 503 instead of ending the server.
         async with self.connecting:
             await self.mastra.connect()
 
@@ -94,7 +95,7 @@ class Endpoints:
 
 
 def refusal(error: HttpError) -> Response:
-    """An error as an answer."""
+    """Return the response for an error."""
     issues = {} if error.issues is None else {"issues": error.issues}
     return JSONResponse({"error": str(error), **issues}, status_code=error.status)
 
@@ -107,7 +108,7 @@ def _checked(model: type[BaseModel], data: Any, what: str) -> BaseModel:
 
 
 def _query_context(request: Request) -> dict[str, Any]:
-    """The request context in the address: JSON, plain or in base64. What is neither is ignored, as in Mastra."""
+    """Return the request context in the query: JSON, plain or in base64. Other text is ignored, as in Mastra."""
     text = request.query_params.get("requestContext", "")
     for decode in (str.encode, base64.b64decode):
         with contextlib.suppress(ValueError):

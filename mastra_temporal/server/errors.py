@@ -1,4 +1,4 @@
-"""What an error means to a client of the HTTP API: a status, and Mastra's body ``{"error": ..., "issues": [...]}``."""
+"""Conversion of exceptions to HTTP errors: a status and Mastra's body ``{"error": ..., "issues": [...]}``."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ STATUSES: dict[type[Exception], int] = {
     ConfigurationError: 503,
     MastraError: 400,
 }
-"""The first that fits counts."""
+"""The HTTP status by type of exception. The first type that matches is used, so subclasses come first."""
 MASTRAS_WORDS: dict[type[Exception], str] = {
     WorkflowNotFoundError: "Workflow not found",
     RunNotFoundError: "Workflow run not found",
@@ -63,15 +63,15 @@ RPC_WORDS = {
 
 
 class HttpError(Exception):
-    """A refusal by the server itself."""
+    """An error that the server answers with its own status."""
 
     def __init__(self, status: int, message: str, issues: list[dict[str, str]] | None = None) -> None:
         """Create the error.
 
         Args:
             status: The HTTP status.
-            message: What the client is told.
-            issues: ``{"field": ..., "message": ...}`` for each thing that is wrong.
+            message: The message for the client.
+            issues: One ``{"field": ..., "message": ...}`` for each issue.
         """
         super().__init__(message)
         self.status = status
@@ -79,7 +79,7 @@ class HttpError(Exception):
 
 
 def explain(error: Exception) -> HttpError:
-    """The refusal that an error amounts to. One that nobody foresaw is logged, and the client is told nothing of it."""
+    """Return the HTTP error for an exception. An unexpected exception is logged and answered with 500 only."""
     if isinstance(error, HttpError):
         return error
     if isinstance(error, SchemaValidationError):
@@ -95,7 +95,7 @@ def explain(error: Exception) -> HttpError:
 
 
 def invalid(what: str, error: ValidationError) -> HttpError:
-    """A request that is not as its model says."""
+    """Return the HTTP error for a request that does not match its model."""
     issues = [{"path": detail["loc"], "message": detail["msg"]} for detail in error.errors(include_url=False)]
     return HttpError(400, f"Invalid {what}", _issues_of(issues))
 

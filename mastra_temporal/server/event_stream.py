@@ -1,4 +1,4 @@
-"""A stream of events as an answer: JSON texts, each followed by the record separator, as Mastra's client reads them."""
+"""`EventStream`: a response that streams events as JSON texts, each followed by a record separator, as in Mastra."""
 
 from __future__ import annotations
 
@@ -20,38 +20,38 @@ __all__ = ["EventStream", "StreamLimit"]
 
 SEPARATOR = b"\x1e"
 KEEP_ALIVE_SECONDS = 15.0
-"""After so long without an event an empty record is sent, which readers skip: proxies end silent connections."""
+"""Seconds without an event after which an empty record is sent. Clients skip it, and proxies keep the connection."""
 
 
 class StreamLimit:
-    """How many streams each client has open."""
+    """A counter and limit of the open streams of each client."""
 
     def __init__(self, per_client: int) -> None:
-        """Begin with none.
+        """Create a counter without open streams.
 
         Args:
-            per_client: How many a client may have.
+            per_client: The largest number of open streams for one client.
         """
         self._per_client = per_client
         self._open: Counter[str] = Counter()
 
     @property
     def open(self) -> int:
-        """How many streams there are in all."""
+        """The number of all open streams."""
         return sum(self._open.values())
 
     def check(self, client: str) -> None:
-        """Refuse one stream more.
+        """Refuse a new stream if the client has reached the limit.
 
         Raises:
-            HttpError: 429, the client has as many as it may.
+            HttpError: 429, the client has reached the limit.
         """
         if self._open[client] >= self._per_client:
             raise HttpError(429, f"Too many streams: a client may have {self._per_client} open at once.")
 
     @contextlib.contextmanager
     def held(self, client: str) -> Generator[None]:
-        """Count a stream for as long as it is open."""
+        """Count a stream until the ``with`` block ends."""
         self._open[client] += 1
         try:
             yield
@@ -62,18 +62,18 @@ class StreamLimit:
 
 
 class EventStream(Response):
-    """Sends events as they come. When the client leaves, reading stops at once.
+    """A response that sends events as they arrive and stops reading when the client disconnects.
 
-    Sending waits for the client, and reading for the sending: a slow client holds up nobody but itself.
+    An event is read only after the one before has been sent, so a slow client delays only its own stream.
     """
 
     def __init__(self, events: AsyncGenerator[WorkflowEvent], limit: StreamLimit, client: str) -> None:
-        """Create the answer.
+        """Create the response.
 
         Args:
-            events: What is sent; closed at the end.
-            limit: Counts the stream.
-            client: Whose stream it is.
+            events: The events to send. The generator is closed at the end.
+            limit: The counter of open streams.
+            client: The client that the stream is counted for.
         """
         super().__init__(media_type="text/plain", headers={"cache-control": "no-cache", "x-accel-buffering": "no"})
         del self.headers["content-length"]
@@ -82,7 +82,7 @@ class EventStream(Response):
         self._client = client
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the events until they end or the client has left."""
+        """Send the events until they end or the client disconnects."""
         with self._limit.held(self._client):
             sending = asyncio.ensure_future(self._send(send))
             leaving = asyncio.ensure_future(until_gone(receive))
@@ -91,6 +91,7 @@ class EventStream(Response):
             finally:
                 sending.cancel()
                 leaving.cancel()
+                # The sending must have ended before aclose(), which raises if the generator is still running.
                 await asyncio.gather(sending, leaving, return_exceptions=True)
                 await self._events.aclose()
         if not sending.cancelled() and not leaving.done():
@@ -105,6 +106,7 @@ class EventStream(Response):
 
 async def _records(events: AsyncGenerator[WorkflowEvent]) -> AsyncGenerator[bytes]:
     while True:
+        # asyncio.wait leaves the read pending at its timeout. wait_for would cancel it, which ends the generator.
         upcoming = asyncio.ensure_future(_next(events))
         try:
             while not upcoming.done():

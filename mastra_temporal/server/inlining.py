@@ -1,4 +1,4 @@
-"""JSON Schema without references: Studio makes its forms from schemas that are spelled out, as Zod's are."""
+"""`inlined`: JSON Schema without references. Studio builds forms only from schemas without them, such as Zod's."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ PREFIX = "#/$defs/"
 
 
 def inlined(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema with every definition in its place. One that holds itself is an object of any kind there."""
+    """Return a schema with every reference replaced by its definition.
+
+    Where a definition contains itself, the inner one becomes an object of any kind. Otherwise the result would be
+    infinite.
+    """
     definitions: dict[str, Any] = schema.get("$defs", {})
     return _inlined({key: value for key, value in schema.items() if key != "$defs"}, definitions, ())
 

@@ -1,4 +1,4 @@
-"""What requests hold: queries and bodies, with the names and rules of Mastra's server."""
+"""The models of queries and request bodies, with the names and rules of Mastra's server."""
 
 from __future__ import annotations
 
@@ -35,50 +35,50 @@ Json = dict[str, Any]
 StepName = str | list[str]
 RunId = Annotated[str, Field(min_length=1, max_length=1000)]
 RESULT_FIELDS = ("result", "error", "payload", "steps", "activeStepsPath", "serializedStepGraph")
-"""What ``fields`` may name: Mastra's list."""
+"""The names that ``fields`` may have, as in Mastra."""
 
 
 class Query(BaseModel):
-    """The part of an address behind the question mark. What is not known is left alone."""
+    """The query of a request. Unknown parameters are ignored."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(alias_generator=to_camel, extra="ignore")
 
 
 class NoQuery(Query):
-    """Nothing is asked for."""
+    """A query without parameters."""
 
 
 class WorkflowsQuery(Query):
-    """How much of each workflow is told."""
+    """Whether the descriptions of workflows are short."""
 
     partial: str | None = None
 
 
 class OptionalRunQuery(Query):
-    """The run, or a new one."""
+    """The id of a run, or none for a new run."""
 
     run_id: RunId | None = None
 
 
 class RunQuery(Query):
-    """The run."""
+    """The id of a run."""
 
     run_id: RunId
 
 
 class ObserveQuery(RunQuery):
-    """The run, and the event to begin with."""
+    """The id of a run and the offset of the first event."""
 
     offset: int = Field(default=0, ge=0)
 
 
 class RunsQuery(Query):
-    """Which runs are listed."""
+    """The filter and page of a list of runs."""
 
     page: int | None = Field(default=None, ge=0)
     per_page: int | None = Field(default=None, ge=0)
     offset: int | None = Field(default=None, ge=0)
-    """The older way to page, with ``limit``."""
+    """The older form of paging, together with ``limit``."""
     limit: int | Literal["false"] | None = Field(default=None)
     from_date: datetime | None = None
     to_date: datetime | None = None
@@ -87,7 +87,7 @@ class RunsQuery(Query):
 
 
 class RecordQuery(Query):
-    """What of a run's record is wanted."""
+    """The parts of a run's record to return."""
 
     fields: str | None = None
     with_nested_workflows: Literal["true", "false"] | None = None
@@ -100,12 +100,12 @@ class RecordQuery(Query):
         return value
 
     def names(self) -> list[str] | None:
-        """The fields that are named, or None when all are wanted."""
+        """Return the names in ``fields``, or None for all fields."""
         return [name.strip() for name in self.fields.split(",")] if self.fields else None
 
 
 class SchedulesQuery(Query):
-    """Which schedules are listed. Those of agents do not exist here."""
+    """The filter of a list of schedules. Schedules of agents do not exist here."""
 
     agent_id: str | None = None
     workflow_id: str | None = None
@@ -116,7 +116,7 @@ class SchedulesQuery(Query):
 
 
 class TriggersQuery(Query):
-    """Which runs of a schedule are listed. Times are milliseconds since the epoch."""
+    """The filter of a list of a schedule's runs. Times are milliseconds since the epoch."""
 
     limit: int | None = Field(default=None, gt=0)
     from_actual_fire_at: int | None = Field(default=None, ge=0, le=253402300799999)
@@ -124,7 +124,7 @@ class TriggersQuery(Query):
 
 
 class Body(BaseModel):
-    """JSON that comes with a request: nothing is converted, what is not known is left alone."""
+    """The JSON body of a request. Types are not converted, and unknown keys are ignored."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(alias_generator=to_camel, extra="ignore", strict=True)
 
@@ -143,26 +143,26 @@ class Tracing(Body):
 
 
 class ContextBody(Body):
-    """What every action on a run may bring."""
+    """The fields of every action on a run."""
 
     request_context: Json | None = None
     tracing_options: Tracing | None = None
 
     def tracing(self) -> Json | None:
-        """The tracing options as `Run` takes them."""
+        """Return the tracing options in the form that the methods of `Run` take."""
         return None if self.tracing_options is None else self.tracing_options.model_dump(exclude_none=True)
 
 
 class CreateRunBody(Body):
-    """Whose run it is."""
+    """The resource of a new run."""
 
     resource_id: str | None = None
     disable_scorers: bool | None = None
-    """Of no effect: there are no scorers."""
+    """Accepted without effect, because there are no scorers."""
 
 
 class StartBody(ContextBody):
-    """What a run is started with."""
+    """The data for starting a run."""
 
     resource_id: str | None = None
     input_data: Any = None
@@ -171,28 +171,28 @@ class StartBody(ContextBody):
 
 
 class StreamBody(StartBody):
-    """What a run is started with whose events are read."""
+    """The data for starting a run and reading its events."""
 
     close_on_suspend: bool = True
 
 
 class ResumeBody(ContextBody):
-    """Which suspended step goes on, and with what."""
+    """The suspended step to resume, and its data."""
 
     step: StepName | None = None
     resume_data: Any = None
     per_step: bool = False
     for_each_index: int | None = Field(default=None, ge=0)
     label: str | None = None
-    """An addition: Mastra's server does not take labels."""
+    """The label of the suspended step. Mastra's server does not have this field."""
 
 
 class RestartBody(ContextBody):
-    """How a run is restarted."""
+    """The options of a restart."""
 
 
 class TimeTravelBody(ContextBody):
-    """Where a run is taken to, and with what."""
+    """The target step of a time travel, and its data."""
 
     step: StepName
     input_data: Any = None
@@ -204,7 +204,7 @@ class TimeTravelBody(ContextBody):
 
 
 class CreateScheduleBody(Body):
-    """A new schedule of a workflow."""
+    """The data of a new schedule."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
@@ -219,7 +219,7 @@ class CreateScheduleBody(Body):
 
 
 class UpdateScheduleBody(Body):
-    """What changes of a schedule: only what is given."""
+    """The changes of a schedule. Fields that are not given stay as they are."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
@@ -233,6 +233,6 @@ class UpdateScheduleBody(Body):
 
 
 class Message(BaseModel):
-    """What was done."""
+    """A message about the action that was done."""
 
     message: str

@@ -1,4 +1,4 @@
-"""The OpenAPI document, made from the table of routes and the models it names."""
+"""`openapi_document`: builds the OpenAPI document from the table of routes and its models."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ REFUSALS = {
 
 
 def openapi_document(routes: Sequence[Route], prefix: str) -> dict[str, Any]:
-    """The document."""
+    """Return the OpenAPI document of the routes."""
     schemas: dict[str, Any] = {}
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
@@ -78,7 +78,7 @@ def _query_parameters(query: type[BaseModel], schemas: dict[str, Any]) -> Iterab
     schema = query.model_json_schema(ref_template=REFERENCES)
     schemas.update(schema.pop("$defs", {}))
     for name, field in schema.get("properties", {}).items():
-        # A query has no null: what may be left out is left out.
+        # A query cannot have null. An optional parameter is left out instead.
         members = [member for member in field.get("anyOf", ()) if member != {"type": "null"}]
         shown = members[0] if len(members) == 1 else {"anyOf": members} if members else field
         yield {"name": name, "in": "query", "required": name in schema.get("required", ()), "schema": shown}

@@ -1,4 +1,4 @@
-"""A route, and what its handler is given."""
+"""`Route`, and the arguments of its handler."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ Method = Literal["GET", "POST", "PATCH", "DELETE"]
 
 @dataclass(frozen=True)
 class Caller:
-    """Who calls, as far as it is known."""
+    """The caller of a request, as far as it is known."""
 
     client: str
-    """Whose streams are counted together: the user's resource, or the address."""
+    """The key for counting open streams: the user's resource id, or the address."""
     resource_id: str | None = None
-    """What the user is confined to: set by the server, never by the client."""
+    """The resource that the user is restricted to. It is set by the server, never by the client."""
     trusted: dict[str, Any] = field(default_factory=lambda: dict[str, Any]())
     """Entries of the request context that the server sets."""
     query_context: dict[str, Any] = field(default_factory=lambda: dict[str, Any]())
-    """Entries of the request context that the client put into the address."""
+    """Entries of the request context that the client put into the query."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """One request, checked."""
+    """A validated request."""
 
     mastra: Mastra
     caller: Caller
@@ -57,15 +57,15 @@ class Call:
         """The workflow that the path names.
 
         Raises:
-            WorkflowNotFoundError: There is none.
+            WorkflowNotFoundError: The workflow is not registered.
         """
         return self.mastra.get_workflow(self.path["workflowId"])
 
     async def wait(self, work: Awaitable[T]) -> T:
-        """Wait for what may take long, as long as the client does.
+        """Wait for work that may take long. Cancel it when the client disconnects.
 
         Raises:
-            HttpError: The client has left; nobody reads it.
+            HttpError: 499, the client has disconnected. This response is not read.
         """
         task = asyncio.ensure_future(work)
         leaving = asyncio.ensure_future(until_gone(self.receive))
@@ -81,7 +81,7 @@ class Call:
 
 
 async def until_gone(receive: Receive) -> None:
-    """Wait until the client has left."""
+    """Wait until the client disconnects."""
     while (await receive())["type"] != "http.disconnect":
         pass
 
@@ -91,22 +91,22 @@ Handler = Callable[[Call], Awaitable[Any]]
 
 @dataclass(frozen=True)
 class Route:
-    """A row of the table from which the application and its OpenAPI document are made."""
+    """A row of the table of routes, from which the application and its OpenAPI document are built."""
 
     method: Method
     path: str
-    """Below the prefix, as Starlette and OpenAPI write it."""
+    """The path below the prefix, in the syntax of Starlette and OpenAPI."""
     handler: Handler
-    """Gives what the response model describes; of a stream: an asynchronous generator of events."""
+    """The handler. It returns data of the response type, or an asynchronous generator of events for a stream."""
     summary: str
     tag: str
     response: Any
-    """A type, for the document."""
+    """The response type, for the OpenAPI document."""
     query: type[BaseModel] = NoQuery
     body: type[BaseModel] | None = None
     is_stream: bool = False
-    """Whether events are answered, as they happen."""
+    """Whether the response is a stream of events."""
 
 
 Events = AsyncGenerator[Any]
-"""What the handler of a stream gives."""
+"""The result of the handler of a stream."""

@@ -1,4 +1,4 @@
-"""Who may call, and what a client may not say: authentication, the request context's reserved keys, origins, sizes."""
+"""Authentication, reserved keys of the request context, checks of origins and hosts, and the limit of body sizes."""
 
 from __future__ import annotations
 
@@ -48,27 +48,27 @@ RESERVED_KEYS = frozenset(
         "organizationId",
     }
 )
-"""Keys of the request context that only the server may set: Mastra's list."""
+"""Keys of the request context that only the server may set, as in Mastra."""
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
-"""The names by which a server on loopback is addressed."""
+"""The host names of a server on loopback."""
 
 User = Mapping[str, Any]
 Authenticate = Callable[[Request], "User | Awaitable[User | None] | None"]
-"""Gets the request and returns the user, as JSON-able data; None for somebody unknown, who is answered 401."""
+"""Gets the request and returns the user as JSON-able data, or None for an unknown user, which is answered with 401."""
 MapUser = Callable[[User], str]
-"""Gets the user and returns the resource that it is confined to. Mastra's ``mapUserToResourceId``."""
+"""Gets the user and returns the resource that it is restricted to. Mastra's ``mapUserToResourceId``."""
 
 
 def without_reserved(context: Mapping[str, Any]) -> dict[str, Any]:
-    """A client's request context without the keys that are the server's."""
+    """Return a client's request context without the reserved keys."""
     return {key: value for key, value in context.items() if key not in RESERVED_KEYS}
 
 
 async def caller_of(request: Request, authenticate: Authenticate | None, map_user: MapUser | None) -> Caller:
-    """Who calls.
+    """Authenticate a request and return its caller.
 
     Raises:
-        HttpError: 401, nobody that the hook knows.
+        HttpError: 401, the authentication function does not know the user. 403, the user has no resource id.
     """
     address = request.client.host if request.client else "unknown"
     if authenticate is None:
@@ -76,7 +76,7 @@ async def caller_of(request: Request, authenticate: Authenticate | None, map_use
     try:
         found = authenticate(request)
         user = await found if inspect.isawaitable(found) else found
-    except Exception:  # of the user's own function: a token that cannot be read is nobody's, as in Mastra
+    except Exception:  # from the user's function, for example for a malformed token; answered with 401 as in Mastra
         _logger.exception("The authentication hook raised, so the caller is refused")
         user = None
     if user is None:
@@ -91,15 +91,16 @@ async def caller_of(request: Request, authenticate: Authenticate | None, map_use
 
 
 async def read_body(request: Request, limit: int) -> bytes:
-    """The body of a request.
+    """Read and return the body of a request.
 
     Raises:
-        HttpError: 413, it is larger than the limit. It is not read to its end then.
+        HttpError: 413, the body is larger than the limit. The rest of it is not read.
     """
     too_large = HttpError(413, f"The request body is larger than {limit} bytes.")
     said = request.headers.get("content-length", "0")
     if not said.isdecimal() or int(said) > limit:
         raise too_large
+    # Count the bytes as well: a chunked body has no Content-Length, and could fill the memory.
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
@@ -109,14 +110,14 @@ async def read_body(request: Request, limit: int) -> bytes:
 
 
 def check_address(host: str, *, protected: bool) -> None:
-    """Refuse to bind an address that others reach when anybody could do anything there.
+    """Refuse to bind a public address without protection.
 
     Args:
-        host: What is to be bound.
-        protected: Whether there is an authentication, or it is said that none is needed.
+        host: The address to bind.
+        protected: Whether there is an authentication, or the user has allowed to bind without one.
 
     Raises:
-        ConfigurationError: It is public and not protected.
+        ConfigurationError: The address is public and not protected.
     """
     if not protected and not is_loopback(host):
         raise ConfigurationError(
@@ -127,7 +128,7 @@ def check_address(host: str, *, protected: bool) -> None:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches an address that a server binds."""
+    """Return whether an address can be reached only from this machine."""
     if host == "localhost":
         return True
     try:
@@ -137,10 +138,11 @@ def is_loopback(host: str) -> bool:
 
 
 class OriginCheck:
-    """Refuses what another site makes a browser send: a server on loopback is reachable from every page.
+    """ASGI middleware that refuses requests which a page of another site makes the browser send.
 
-    Reading is the business of CORS; this is for requests that change something. It also refuses a ``Host`` that is
-    not expected, so that a name which is made to point here (DNS rebinding) is of no use.
+    Without it every page in the user's browser could change runs on a server that is bound to loopback. It checks only
+    requests that change something; CORS protects reading. It also refuses unexpected values of ``Host``, against DNS
+    rebinding, in which a foreign host name resolves to this server.
     """
 
     def __init__(self, app: ASGIApp, *, origins: Collection[str], hosts: Collection[str]) -> None:
@@ -148,15 +150,15 @@ class OriginCheck:
 
         Args:
             app: The application.
-            origins: Sites that may call, beside the server's own; ``*`` for all.
-            hosts: Names by which the server may be addressed; none for any.
+            origins: The sites that may call, besides the server's own site, or ``*`` for all.
+            hosts: The accepted host names. If empty, all are accepted.
         """
         self._app = app
         self._origins = origins
         self._hosts = hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Refuse the request, or hand it on."""
+        """Refuse the request with 403, or pass it on to the application."""
         if scope["type"] == "http" and (reason := self._objection(Request(scope))) is not None:
             await JSONResponse({"error": reason}, status_code=403)(scope, receive, send)
         else:

@@ -1,4 +1,4 @@
-"""The table of all routes. The application and its OpenAPI document are made from it."""
+"""The table of all routes, from which the application and its OpenAPI document are built."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _workflow(method: Any, path: str, handler: Any, summary: str, response: Any,
 
 
 def _action(name: str, handler: Any, summary: str, response: Any, body: Any, **settings: Any) -> Route:
-    """Something that is done with the run that ``runId`` in the query names."""
+    """Return the route of an action on the run that ``runId`` in the query names."""
     settings = {"query": models.RunQuery, **settings}
     return _workflow("POST", f"{WORKFLOW}/{name}", handler, summary, response, body=body, **settings)
 

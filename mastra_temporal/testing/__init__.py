@@ -1,17 +1,17 @@
-"""Test helpers: a pytest plugin with a real Temporal server, and workers for the length of a test.
+"""A pytest plugin that runs workflows on a real Temporal server, with workers for each test.
 
 Install ``mastra-temporal[dev-server]``, pytest and pytest-asyncio, and name the plugin in ``conftest.py``::
 
     pytest_plugins = ["mastra_temporal.testing"]
 
-A test then runs a workflow as production does, on a server of its own, with some steps replaced::
+A test can then run a workflow on a real server and replace some of its steps::
 
     @pytest.mark.asyncio
     async def test_an_order(run_workflow):
         result = await run_workflow(orders, {"total": 5}, replace={"charge": lambda order: "receipt-1"})
         assert result.result == "receipt-1"
 
-The page ``docs/testing.md`` has an example of everything.
+``docs/testing.md`` has examples of all fixtures.
 """
 
 from __future__ import annotations
@@ -58,23 +58,23 @@ OutT = TypeVar("OutT")
 
 
 class StartWorker(Protocol):
-    """What the fixture `mastra_worker` gives."""
+    """The type of the fixture `mastra_worker`."""
 
     async def __call__(self, *workflows: Workflow[Any, Any, Any], client: Client | None = None) -> Mastra:
-        """Start a worker for these workflows, which works until the test ends.
+        """Start a worker for these workflows. It runs until the test ends.
 
         Args:
-            workflows: Committed workflows; `with_steps` replaces steps of them.
-            client: Connection to use; by default the fixture ``mastra_client``.
+            workflows: Committed workflows. Use `with_steps` to replace some of their steps.
+            client: The client to use. Default: the fixture ``mastra_client``.
 
         Returns:
-            The connected registry, to make runs with.
+            The connected registry.
         """
         ...
 
 
 class RunWorkflow(Protocol):
-    """What the fixture `run_workflow` gives."""
+    """The type of the fixture `run_workflow`."""
 
     async def __call__(
         self,
@@ -91,33 +91,34 @@ class RunWorkflow(Protocol):
         Args:
             workflow: A committed workflow.
             input_data: The run's input.
-            replace: Functions by the ids of the steps that they replace; see `with_steps`.
-            initial_state: The workflow's state at the beginning.
-            request_context: Values that steps can read.
-            client: Connection to use; with ``mastra_time_skipping_client`` a sleep of a week takes no time.
+            replace: New step bodies by step id, see `with_steps`.
+            initial_state: The workflow's initial state.
+            request_context: The run's request context.
+            client: The client to use. Default: the fixture ``mastra_client``. With ``mastra_time_skipping_client`` a
+                sleep of a week takes no time.
         """
         ...
 
 
 class StartWorkerProcess(Protocol):
-    """What the fixture `mastra_worker_process` gives."""
+    """The type of the fixture `mastra_worker_process`."""
 
     def __call__(self, app: Callable[[str], Mastra]) -> WorkerProcess:
-        """Start a worker in a process of its own, on the queue ``mastra_task_queue``; see `WorkerProcess`."""
+        """Start a worker in a process of its own, on the task queue ``mastra_task_queue``. See `WorkerProcess`."""
         ...
 
 
 @contextlib.asynccontextmanager
 async def worker_for(mastra: Mastra, client: Client, **settings: Any) -> AsyncGenerator[Worker]:
-    """Connect a registry and run a worker for it for the length of the ``async with`` block.
+    """Connect a registry and run a worker for it until the ``async with`` block ends.
 
-    With ``MASTRA_TEST_MAX_CACHED_WORKFLOWS=0`` in the environment the worker keeps no workflow in memory, so that each
-    workflow task replays its whole history: a test run that finds what is not deterministic.
+    With ``MASTRA_TEST_MAX_CACHED_WORKFLOWS=0`` in the environment the worker keeps no workflow in memory. Every
+    workflow task then replays the whole history, and code that is not deterministic fails.
 
     Args:
-        mastra: What to work for.
-        client: Connection to use, for example the fixture ``mastra_client``.
-        settings: Further arguments of ``temporalio.worker.Worker``.
+        mastra: The registry.
+        client: The client to use, for example the fixture ``mastra_client``.
+        settings: Further arguments for ``temporalio.worker.Worker``.
     """
     if cached := os.environ.get("MASTRA_TEST_MAX_CACHED_WORKFLOWS"):
         settings.setdefault("max_cached_workflows", int(cached))
@@ -128,8 +129,8 @@ async def worker_for(mastra: Mastra, client: Client, **settings: Any) -> AsyncGe
 
 @pytest.fixture(scope="session")
 def mastra_server() -> Generator[DevServer]:
-    """A development server on a free port, in memory, shared by all tests of the session."""
-    # Not an async fixture: those of a session need tests that share the session's event loop.
+    """Provide an in-memory development server on a free port, shared by all tests of the session."""
+    # This is not an async fixture, because an async session fixture works only in tests that share its event loop.
     loop = asyncio.new_event_loop()
     server = start_dev_server()
     yield loop.run_until_complete(server.__aenter__())
@@ -139,7 +140,7 @@ def mastra_server() -> Generator[DevServer]:
 
 @pytest_asyncio.fixture
 async def mastra_client(mastra_server: DevServer) -> Client:
-    """A client of the session's server."""
+    """Provide a client of the session's server."""
     return await Client.connect(
         mastra_server.address, namespace=mastra_server.namespace, runtime=heartbeating_runtime()
     )
@@ -147,23 +148,24 @@ async def mastra_client(mastra_server: DevServer) -> Client:
 
 @pytest_asyncio.fixture
 async def mastra_time_skipping_client() -> AsyncGenerator[Client]:
-    """A client of a server of the test's own, whose clock jumps ahead whenever all its runs wait for a timer."""
+    """Provide a client of a server for this test, whose clock jumps ahead while all its runs wait for timers."""
     binary = find_server_binary("temporal-test-server")
     async with await WorkflowEnvironment.start_time_skipping(test_server_existing_path=binary.path) as environment:
-        # The server would skip only while a result is awaited; a run may also be awaited by an update.
+        # By default the SDK lets the server skip time only while a workflow result is awaited. We await runs by
+        # updates, during which the clock would not move.
         await environment.client.test_service.unlock_time_skipping(UnlockTimeSkippingRequest())
         yield environment.client
 
 
 @pytest.fixture
 def mastra_task_queue() -> str:
-    """A task queue that no other test uses."""
+    """Provide a task queue that no other test uses."""
     return f"test-{uuid.uuid4()}"
 
 
 @pytest_asyncio.fixture
 async def mastra_worker(mastra_client: Client, mastra_task_queue: str) -> AsyncGenerator[StartWorker]:
-    """Starts workers that work until the test ends, each on a queue of its own; see `StartWorker`."""
+    """Provide a function that starts workers, each on its own task queue, until the test ends. See `StartWorker`."""
     async with contextlib.AsyncExitStack() as workers:
 
         async def start(*workflows: Workflow[Any, Any, Any], client: Client | None = None) -> Mastra:
@@ -176,7 +178,7 @@ async def mastra_worker(mastra_client: Client, mastra_task_queue: str) -> AsyncG
 
 @pytest.fixture
 def run_workflow(mastra_worker: StartWorker) -> RunWorkflow:
-    """Runs a workflow to its end, with some steps replaced; see `RunWorkflow`."""
+    """Provide a function that runs a workflow with some steps replaced. See `RunWorkflow`."""
 
     async def run(
         workflow: Workflow[Any, OutT, Any],
@@ -197,7 +199,7 @@ def run_workflow(mastra_worker: StartWorker) -> RunWorkflow:
 
 @pytest.fixture
 def mastra_worker_process(mastra_client: Client, mastra_task_queue: str) -> Generator[StartWorkerProcess]:
-    """Starts workers that can be killed; the test's end kills the rest of them. See `StartWorkerProcess`."""
+    """Provide a function that starts worker processes. They are killed at the test's end. See `StartWorkerProcess`."""
     processes: list[WorkerProcess] = []
 
     def start(app: Callable[[str], Mastra]) -> WorkerProcess:

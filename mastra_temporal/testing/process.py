@@ -1,4 +1,4 @@
-"""A worker that can be killed, in a test."""
+"""`WorkerProcess`: a worker process that a test can kill."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mastra_temporal.worker import run_worker
 
 __all__ = ["WorkerProcess"]
 
-# A fork server starts a process in milliseconds; Windows has none.
+# A fork server starts a process in milliseconds. Windows does not have it.
 _PROCESSES = (
     multiprocessing.get_context("forkserver")
     if "forkserver" in multiprocessing.get_all_start_methods()
@@ -23,16 +23,16 @@ _PROCESSES = (
 
 
 class WorkerProcess:
-    """A worker in a process of its own, started by making the object."""
+    """A worker in a process of its own. Creating the object starts the process."""
 
     def __init__(self, app: Callable[[str], Mastra], client: Client, task_queue: str) -> None:
         """Start the worker.
 
         Args:
-            app: Makes the registry that works on a task queue. A function at the top level of a module, because the
-                process has to import it.
-            client: A client of the server to work for.
-            task_queue: The queue to work on.
+            app: Returns the registry for a task queue. It must be a function at the top level of a module, because the
+                process imports it.
+            client: A client of the server that the worker connects to.
+            task_queue: The task queue to poll.
         """
         address = client.service_client.config.target_host
         self._process = _PROCESSES.Process(
@@ -41,7 +41,7 @@ class WorkerProcess:
         self._process.start()
 
     def kill(self) -> None:
-        """Kill the process at once, as a power cut does (SIGKILL), and return when it is gone."""
+        """Kill the process with SIGKILL and wait until it has ended."""
         self._process.kill()
         self._process.join()
 

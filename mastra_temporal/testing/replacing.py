@@ -1,4 +1,4 @@
-"""Steps replaced by others, in a test."""
+"""`with_steps`: replaces steps of a workflow in a test."""
 
 from __future__ import annotations
 
@@ -21,17 +21,18 @@ WorkflowT = TypeVar("WorkflowT", bound=Workflow[Any, Any, Any])
 
 
 def with_steps(workflow: WorkflowT, steps: Mapping[str, Callable[..., Any]]) -> WorkflowT:
-    """The same workflow with other bodies for some of its steps. The original stays as it is.
+    """Return a copy of a workflow with other bodies for some of its steps. The original is not changed.
 
-    The steps keep their schemas, retries and options, so that a replacement is held to what the real step promises.
+    The steps keep their schemas, retries and options, so the input and output of a replacement are validated in the
+    same way as those of the real step.
 
     Args:
         workflow: A committed workflow.
-        steps: Functions, written as those of steps are, by the id of the step that they replace. A step of a nested
-            workflow is named ``<workflow>.<step>``, wherever that workflow is nested.
+        steps: The new bodies by step id. They have the parameters of step bodies. A step of a nested workflow is named
+            ``<workflow>.<step>``, at any depth.
 
     Raises:
-        DefinitionError: There is no such step, or what replaces it is not such a function.
+        DefinitionError: A step does not exist, or a replacement cannot be a step body.
     """
     known = _names(workflow.definition, "")
     for name in steps:
@@ -61,7 +62,7 @@ def _replaced(
     replacements: Mapping[str, Callable[..., Any]],
     done: dict[str, WorkflowDefinition],
 ) -> WorkflowDefinition:
-    """The definition with other bodies; a workflow that is nested in several places is replaced once."""
+    """Return the definition with other bodies. A workflow that is nested in several places is copied once."""
 
     def replaced(step: AnyStep) -> AnyStep:
         if not isinstance(step, Step):

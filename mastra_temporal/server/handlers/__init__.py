@@ -1,1 +1,1 @@
-"""What the routes do, by what they are about."""
+"""The handlers of the routes, by subject."""

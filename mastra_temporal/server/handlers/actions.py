@@ -1,4 +1,4 @@
-"""What is done with runs: made, started, resumed, restarted, travelled in time, canceled."""
+"""Handlers that create, start, resume, restart, time travel and cancel runs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ INACTIVE = ("pending", "suspended", "canceled", "paused")
 
 
 async def create_run(call: Call) -> RunCreated:
-    """Make a run without starting it."""
+    """Create a run without starting it."""
     body: CreateRunBody = call.body
     run = await new_run(call, call.query.run_id, body.resource_id)
     if run.status == "pending":
@@ -43,14 +43,14 @@ async def create_run(call: Call) -> RunCreated:
 
 
 async def start(call: Call) -> Message:
-    """Start a run that was made, and return at once. What Mastra only logs, a wrong input for example, is answered."""
+    """Start a created run and return at once. Errors such as a wrong input, which Mastra only logs, are answered."""
     run = await existing_run(call, call.query.run_id)
     await started(call, run)
     return Message(message="Workflow run started")
 
 
 async def start_async(call: Call) -> dict[str, Any]:
-    """Start a run and wait for its result. A client that leaves does not end the run."""
+    """Start a run and wait for its result. The run continues if the client disconnects."""
     body: StartBody = call.body
     run = await new_run(call, call.query.run_id, body.resource_id)
     await started(call, run)
@@ -58,7 +58,7 @@ async def start_async(call: Call) -> dict[str, Any]:
 
 
 async def started(call: Call, run: Run[Any]) -> None:
-    """Start a run."""
+    """Start a run with the data of the request."""
     body: StartBody = call.body
     await run.start_async(
         input_data=body.input_data,
@@ -71,7 +71,7 @@ async def started(call: Call, run: Run[Any]) -> None:
 
 
 def resume_arguments(call: Call) -> dict[str, Any]:
-    """What `Run.resume` and its relatives are called with."""
+    """Return the arguments for `Run.resume`, `Run.resume_async` and `Run.resume_stream`."""
     body: ResumeBody = call.body
     return {
         "step": body.step or None,
@@ -123,7 +123,7 @@ def _restart_arguments(call: Call) -> dict[str, Any]:
 
 
 async def restart_all(call: Call) -> Message:
-    """Restart all runs of a workflow that lost their workers; return when each is moving again."""
+    """Restart all runs of a workflow that lost their workers. Return when they make progress again."""
     await call.workflow.restart_all_active_workflow_runs()
     return Message(message="All active workflow runs restarted")
 
@@ -136,7 +136,7 @@ async def restart_all_async(call: Call) -> Message:
 
 
 def time_travel_arguments(call: Call) -> dict[str, Any]:
-    """What `Run.time_travel` and its relatives are called with."""
+    """Return the arguments for `Run.time_travel` and `Run.time_travel_stream`."""
     body: TimeTravelBody = call.body
     return {
         "step": body.step,
@@ -152,7 +152,7 @@ def time_travel_arguments(call: Call) -> dict[str, Any]:
 
 
 async def time_travel(call: Call) -> Message:
-    """Run again from a step, and return when that has begun."""
+    """Run again from a step, and return when the run has begun to do so."""
     run = await travelling_run(call)
     output = run.time_travel_stream(**time_travel_arguments(call))
     try:
@@ -169,10 +169,10 @@ async def time_travel_async(call: Call) -> dict[str, Any]:
 
 
 async def travelling_run(call: Call) -> Run[Any]:
-    """A run that may be taken to another step.
+    """Return a run that can time travel.
 
     Raises:
-        HttpError: 409, it is running.
+        HttpError: 409, the run is running.
     """
     run = await existing_run(call, call.query.run_id)
     if await run.fetch_status() == "running":
@@ -181,7 +181,7 @@ async def travelling_run(call: Call) -> Run[Any]:
 
 
 async def cancel(call: Call) -> Message:
-    """Cancel a run. One that has ended stays as it is."""
+    """Cancel a run. A run that has ended is not changed."""
     run = await existing_run(call, call.path["runId"])
     await run.cancel()
     return Message(message="Workflow run cancelled")

@@ -1,4 +1,4 @@
-"""What Studio and the client ask for beside workflows: agents, tools and the like, of which there are none here."""
+"""Empty answers for agents, tools and other things that Studio asks for and this package does not have."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ EMPTY_ANSWERS: dict[str, Any] = {
     "/tools": {},
     "/workspaces": {"workspaces": []},
 }
-"""What a Mastra server without any of these answers."""
+"""The answers of a Mastra server that has none of these, by path."""
 
 
 def _answering(answer: Any) -> Handler:

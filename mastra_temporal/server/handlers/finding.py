@@ -1,4 +1,4 @@
-"""The run that a request is about."""
+"""Functions that find the run of a request and check that the caller may use it."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ FOREIGN = "Access denied: workflow run belongs to a different resource"
 
 
 async def existing_run(call: Call, run_id: str) -> Run[Any]:
-    """A run that Temporal knows, or that was made here and not started yet.
+    """Return a run that exists in Temporal, or that this process has created and not started.
 
     Raises:
-        RunNotFoundError: There is none of that id, or it is a run of another workflow.
-        HttpError: 403, it belongs to somebody else.
+        RunNotFoundError: The run does not exist, or it is a run of another workflow.
+        HttpError: 403, the run belongs to another resource.
     """
     workflow = call.workflow
     created = call.created.get(workflow.id, run_id)
@@ -31,10 +31,10 @@ async def existing_run(call: Call, run_id: str) -> Run[Any]:
 
 
 async def suspended_run(call: Call, run_id: str) -> Run[Any]:
-    """A run that may be resumed: it is started, at least.
+    """Return a run for a resume. Whether it is suspended is checked by the resume itself.
 
     Raises:
-        RunNotSuspendedError: It was made here and not started yet.
+        RunNotSuspendedError: The run was created by this process and is not started.
     """
     run = await existing_run(call, run_id)
     if call.created.get(run.workflow_id, run_id) is not None and await run.fetch_status() == "pending":
@@ -43,12 +43,12 @@ async def suspended_run(call: Call, run_id: str) -> Run[Any]:
 
 
 async def new_run(call: Call, run_id: str | None, resource_id: str | None) -> Run[Any]:
-    """The run to be started under an id, which may exist already.
+    """Return the run to start. A run with this id may exist already.
 
     Args:
         call: The request.
-        run_id: The id; without one a new one is made.
-        resource_id: Whose run it is, as the client says. What the server knows of the caller wins.
+        run_id: The run's id. Default: a new id.
+        resource_id: The resource id that the client sent. The caller's own resource id takes precedence.
     """
     resource_id = call.caller.resource_id or resource_id
     workflow = call.workflow
@@ -64,7 +64,11 @@ async def new_run(call: Call, run_id: str | None, resource_id: str | None) -> Ru
 
 
 async def require_own(call: Call, run: Run[Any]) -> None:
-    """Refuse a run that belongs to somebody else than the caller, where the server knows who calls."""
+    """Refuse a run of another resource, if the caller is restricted to a resource.
+
+    Raises:
+        HttpError: 403, the run belongs to another resource.
+    """
     if call.caller.resource_id is None:
         return
     owner = run.resource_id
@@ -76,7 +80,7 @@ async def require_own(call: Call, run: Run[Any]) -> None:
 
 
 def context_of(call: Call) -> dict[str, Any]:
-    """The request context of a run: what the client sent, without the keys that are the server's; then the server's."""
+    """Return the request context of a run: the client's entries without reserved keys, then the server's entries."""
     sent: dict[str, Any] = getattr(call.body, "request_context", None) or {}
     return {**without_reserved({**call.caller.query_context, **sent}), **call.caller.trusted}
 

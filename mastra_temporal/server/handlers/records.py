@@ -1,4 +1,4 @@
-"""The records of runs: listing, reading, deleting."""
+"""Handlers that list, read and delete the records of runs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["delete_run", "get_run", "list_runs"]
 
 
 async def list_runs(call: Call) -> ListedRuns:
-    """The runs of a workflow, the newest first."""
+    """List the runs of a workflow, the newest first."""
     query: RunsQuery = call.query
     page, per_page = _paging(query)
     found = await call.workflow.list_workflow_runs(
@@ -28,7 +28,7 @@ async def list_runs(call: Call) -> ListedRuns:
 
 
 async def get_run(call: Call) -> WorkflowState:
-    """A run's record."""
+    """Return the record of a run."""
     query: RecordQuery = call.query
     state = await call.workflow.get_workflow_run_by_id(
         call.path["runId"], fields=query.names(), with_nested_workflows=query.with_nested_workflows != "false"
@@ -41,7 +41,7 @@ async def get_run(call: Call) -> WorkflowState:
 
 
 async def delete_run(call: Call) -> Message:
-    """Delete a run with its history."""
+    """Delete a run and its history."""
     run = await existing_run(call, call.path["runId"])
     call.created.forget(run.workflow_id, run.run_id)
     await call.workflow.delete_workflow_run_by_id(run.run_id)
@@ -49,7 +49,7 @@ async def delete_run(call: Call) -> Message:
 
 
 def _paging(query: RunsQuery) -> tuple[int | None, int | None]:
-    """Page and size, also where the older ``limit`` and ``offset`` are given."""
+    """Return page and page size, which the older ``limit`` and ``offset`` can give as well."""
     page, per_page = query.page, query.per_page
     if per_page is None and isinstance(query.limit, int):
         per_page = query.limit

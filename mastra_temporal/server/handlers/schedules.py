@@ -1,4 +1,4 @@
-"""Schedules, and the runs that they started."""
+"""Handlers for schedules and for the runs that they started."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ DEFAULT_TRIGGERS = 50
 
 
 async def list_schedules(call: Call) -> ScheduleList:
-    """The schedules of workflows. Those of agents do not exist here."""
+    """List the schedules of workflows. A filter by agent, thread, name or resource matches none."""
     query: SchedulesQuery = call.query
     if query.agent_id or query.thread_id or query.name or query.resource_id:
         return ScheduleList(schedules=[])
@@ -48,12 +48,12 @@ async def list_schedules(call: Call) -> ScheduleList:
 
 
 async def get_schedule(call: Call) -> ScheduleView:
-    """One schedule."""
+    """Return a schedule."""
     return await _view(call, await _existing(call))
 
 
 async def create_schedule(call: Call) -> ScheduleView:
-    """Make a schedule."""
+    """Create a schedule."""
     _require_unconfined(call)
     body: CreateScheduleBody = call.body
     given = body.model_dump(exclude_none=True)
@@ -73,26 +73,26 @@ async def update_schedule(call: Call) -> ScheduleView:
 
 
 async def delete_schedule(call: Call) -> Message:
-    """Delete a schedule; its runs go on."""
+    """Delete a schedule. Its runs continue."""
     _require_unconfined(call)
     await call.mastra.schedules.delete((await _existing(call)).id)
     return Message(message="Schedule deleted")
 
 
 async def pause_schedule(call: Call) -> ScheduleView:
-    """Start no more runs until it is resumed."""
+    """Pause a schedule. It starts no runs until it is resumed."""
     _require_unconfined(call)
     return await _view(call, await call.mastra.schedules.pause((await _existing(call)).id))
 
 
 async def resume_schedule(call: Call) -> ScheduleView:
-    """Go on with the next time after now."""
+    """Resume a schedule. It continues with its next time after now."""
     _require_unconfined(call)
     return await _view(call, await call.mastra.schedules.resume((await _existing(call)).id))
 
 
 async def run_schedule(call: Call) -> ScheduleFired:
-    """Start a run now, beside the scheduled ones."""
+    """Start a run of a schedule now, in addition to the scheduled ones."""
     _require_unconfined(call)
     record = await _existing(call)
     run = await call.mastra.schedules.run(record.id)
@@ -100,7 +100,7 @@ async def run_schedule(call: Call) -> ScheduleFired:
 
 
 async def list_triggers(call: Call) -> ScheduleTriggers:
-    """The runs that a schedule started, the newest first."""
+    """List the runs that a schedule started, the newest first."""
     query: TriggersQuery = call.query
     record = await _existing(call)
     workflow = call.mastra.list_workflows().get(record.workflow_id)
@@ -109,7 +109,8 @@ async def list_triggers(call: Call) -> ScheduleTriggers:
     found = await workflow.list_workflow_runs(
         from_date=_date(query.from_actual_fire_at), to_date=_date(query.to_actual_fire_at)
     )
-    # The ids of its runs end in the time: written out when Temporal started them, as a number when `run` did.
+    # The run ids end with the time: in ISO format if Temporal started the run, as a number if `run` did. A search by
+    # the prefix alone would also find the runs of a schedule whose id begins with this one's.
     own = re.compile(rf"sched_{re.escape(record.id)}(-\d{{4}}-\d\d-\d\dT[\d:.]+Z|_\d+)")
     runs = [run for run in found.runs if own.fullmatch(run.run_id)]
     return ScheduleTriggers(triggers=[_trigger(record, run) for run in runs[: query.limit or DEFAULT_TRIGGERS]])
@@ -123,7 +124,11 @@ async def _existing(call: Call) -> ScheduleRecord:
 
 
 def _require_unconfined(call: Call) -> None:
-    """A schedule belongs to no resource, so somebody who is confined to one may not touch it."""
+    """Refuse a caller that is restricted to a resource, because schedules belong to no resource.
+
+    Raises:
+        HttpError: 403, the caller is restricted to a resource.
+    """
     if call.caller.resource_id is not None:
         raise HttpError(403, FOREIGN.replace("workflow run", "schedule"))
 
@@ -161,7 +166,7 @@ async def _last_run(call: Call, record: ScheduleRecord) -> RunSummary | None:
         return None
     try:
         state = await workflow.get_workflow_run_by_id(record.last_run_id, fields=(), with_nested_workflows=False)
-    except MastraError:  # an outage here must not hide the schedule
+    except MastraError:  # the schedule is shown even if the record of its last run cannot be read
         return None
     return None if state is None else _summary(state.status, state.created_at, state.updated_at)
 

@@ -1,4 +1,4 @@
-"""Starting, resuming, time travelling and observing runs with their events as the answer."""
+"""Handlers that start, resume, time travel and observe runs and answer with their events."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["observe", "resume_stream", "stream", "time_travel_stream"]
 
 
 async def stream(call: Call) -> Events:
-    """Start a run and read its events."""
+    """Start a run and return its events."""
     body: StreamBody = call.body
     run = await new_run(call, call.query.run_id, body.resource_id)
     await require_unfinished(call, run)
@@ -30,19 +30,19 @@ async def stream(call: Call) -> Events:
 
 
 async def resume_stream(call: Call) -> Events:
-    """Resume a run and read its events from there on."""
+    """Resume a run and return its events from the resume on."""
     output = (await suspended_run(call, call.query.run_id)).resume_stream(**resume_arguments(call))
     return await _opened(output)
 
 
 async def time_travel_stream(call: Call) -> Events:
-    """Run again from a step and read its events."""
+    """Run again from a step and return the events."""
     run = await travelling_run(call)
     return await _opened(run.time_travel_stream(**time_travel_arguments(call)))
 
 
 async def observe(call: Call) -> Events:
-    """Read the events of a run from the first one, or from an offset on, to its end. One not started is waited for."""
+    """Return the events of a run from the first one, or from an offset, to its end. Wait if it is not started."""
     query: ObserveQuery = call.query
     run = await existing_run(call, query.run_id)
     return observed_events(run, query.offset)

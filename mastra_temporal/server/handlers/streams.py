@@ -1,4 +1,4 @@
-"""The events of runs, as they happen. All are slices of one log that Temporal keeps, so any reader may come again."""
+"""Generators of the events of runs. All of them read one log per run in Temporal, so a reader can reconnect."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from mastra_temporal.server.route import Call
 __all__ = ["begun", "events_until_suspended", "observed_events", "output_events", "require_unfinished"]
 
 PATIENCE_SECONDS = 2.0
-"""How long a refusal is waited for before the answer begins: afterwards it can only be an event."""
+"""How long to wait for a refusal before the response begins, in seconds. After that its status is already sent."""
 START_POLL_SECONDS = 0.5
-"""How often it is looked whether a run that is observed has been started."""
+"""The interval for checking whether an observed run has been started, in seconds."""
 TERMINAL = ("success", "failed", "canceled", "tripwire")
 
 
 async def begun(output: WorkflowRunOutput[Any]) -> None:
-    """Wait for the first event, for two seconds at most.
+    """Wait for the first event or the result, up to `PATIENCE_SECONDS`.
 
     Raises:
-        Exception: What the action was refused with, so that the answer can have its status.
+        Exception: The error of a refused action. Raised before the response begins, it gives the response its status.
     """
     first = asyncio.ensure_future(_first(output))
     result = asyncio.ensure_future(output.result)
@@ -43,7 +43,7 @@ async def _first(output: WorkflowRunOutput[Any]) -> None:
 
 
 async def output_events(output: WorkflowRunOutput[Any]) -> AsyncGenerator[WorkflowEvent]:
-    """The events of an action that has begun. A reader that leaves stops the reading, not the run."""
+    """Yield the events of an action that has begun. Closing the generator stops the reading, not the run."""
     try:
         async for event in output:
             yield event
@@ -52,12 +52,12 @@ async def output_events(output: WorkflowRunOutput[Any]) -> AsyncGenerator[Workfl
 
 
 async def events_until_suspended(run: Run[Any], *, close_on_suspend: bool) -> AsyncGenerator[WorkflowEvent]:
-    """The events of a run from its start to its end, or to its suspension.
+    """Yield the events of a run from its start to its end, or to its suspension.
 
     Args:
         run: The run.
-        close_on_suspend: Whether the stream ends when the run is suspended. Otherwise it goes on with the events of a
-            later resume, as one stream: the end before and the start after the suspension are left out, as in Mastra.
+        close_on_suspend: Whether the stream ends when the run is suspended. Otherwise it continues with the events of
+            a later resume, without the finish event before and the start event after the suspension, as in Mastra.
     """
     begun = False
     events = run.observe_stream()
@@ -76,7 +76,7 @@ async def events_until_suspended(run: Run[Any], *, close_on_suspend: bool) -> As
 
 
 async def observed_events(run: Run[Any], offset: int) -> AsyncGenerator[WorkflowEvent]:
-    """The events of a run from an offset on, as soon as it is started."""
+    """Wait until a run is started, and yield its events from an offset on."""
     while (status := await run.fetch_status()) == "pending":  # noqa: ASYNC110 - another process may start it
         await asyncio.sleep(START_POLL_SECONDS)
     events = run.observe_stream(from_offset=offset)
@@ -84,14 +84,18 @@ async def observed_events(run: Run[Any], offset: int) -> AsyncGenerator[Workflow
         async for event in events:
             yield event
     except RunNotFoundError:
-        if status != "canceled":  # before its start: then there are no events
+        if status != "canceled":  # a run that was canceled before its start has no events
             raise
     finally:
         await events.aclose()
 
 
 async def require_unfinished(call: Call, run: Run[Any]) -> None:
-    """Refuse to start a run anew under an id whose events would be another run's."""
+    """Refuse to stream a run that has ended. Its events would be those of the earlier start.
+
+    Raises:
+        HttpError: 409, the run has ended.
+    """
     if run.status in TERMINAL and call.created.get(run.workflow_id, run.run_id) is None:
         raise HttpError(
             409,

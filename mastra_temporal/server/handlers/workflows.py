@@ -1,4 +1,4 @@
-"""Which workflows there are, and how many runs of each are open."""
+"""Handlers that describe the workflows and count their open runs."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from mastra_temporal.server.route import Call
 __all__ = ["count_runs", "get_workflow", "list_workflows"]
 
 COUNTS_SECONDS = 5
-"""How long counts are kept, as in Mastra: Studio asks for them all the time."""
+"""How long counts are cached, in seconds, as in Mastra. Studio polls them."""
 
 _counts: WeakKeyDictionary[Mastra, tuple[float, asyncio.Task[dict[str, RunCounts]]]] = WeakKeyDictionary()
 
 
 async def list_workflows(call: Call) -> dict[str, WorkflowInfo]:
-    """All workflows by id."""
+    """Return all workflows by id."""
     query: WorkflowsQuery = call.query
     infos = {workflow_id: workflow_info(each) for workflow_id, each in call.mastra.list_workflows().items()}
     return {each: partly(info) for each, info in infos.items()} if query.partial == "true" else infos
 
 
 async def get_workflow(call: Call) -> WorkflowInfo:
-    """One workflow."""
+    """Return a workflow."""
     return workflow_info(call.workflow)
 
 
 async def count_runs(call: Call) -> dict[str, RunCounts]:
-    """How many runs of each workflow are running and suspended; of the caller's resource only, where there is one."""
+    """Count the running and suspended runs of each workflow, only those of the caller's resource if it has one."""
     if call.caller.resource_id is not None:
         return await _count(call.mastra, call.caller.resource_id)
     now = time.monotonic()
@@ -42,7 +42,8 @@ async def count_runs(call: Call) -> dict[str, RunCounts]:
     if counts is None or now - counted > COUNTS_SECONDS or (counts.done() and counts.exception() is not None):
         counts = asyncio.ensure_future(_count(call.mastra, None))
         _counts[call.mastra] = now, counts
-    return await asyncio.shield(counts)  # many may wait for it
+    # Several requests await the same task. Without the shield, one client that disconnects would cancel it for all.
+    return await asyncio.shield(counts)
 
 
 async def _count(mastra: Mastra, resource_id: str | None) -> dict[str, RunCounts]:
