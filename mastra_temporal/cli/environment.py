@@ -1,4 +1,4 @@
-"""The options of commands that say where the server is."""
+"""`use_server`: applies the ``--address`` and ``--namespace`` options of a command."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ __all__ = ["use_server"]
 
 
 def use_server(address: str | None, namespace: str | None) -> None:
-    """Let every client that this process makes use another server than that of the environment.
+    """Set the server and namespace of all clients that this process creates, including those of user code.
 
     Args:
-        address: Host and port; by default the environment's.
-        namespace: Namespace; by default the environment's.
+        address: The host and port of the server. Default: the environment's setting.
+        namespace: The namespace. Default: the environment's setting.
     """
     for variable, value in (("TEMPORAL_ADDRESS", address), ("TEMPORAL_NAMESPACE", namespace)):
         if value:
