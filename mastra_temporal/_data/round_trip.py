@@ -141,6 +141,8 @@ def _unreadable_key(node: Any) -> str | None:
     kind = node.get("type")
     if kind in ("nullable", "none"):
         return "None"
+    if kind == "call":  # pydantic 2.13 makes this of a named tuple
+        return "named-tuple"
     if kind in _CONTAINERS:
         return str(kind)
     inner = [choice for key in ("schema", "choices") for choice in _as_list(node.get(key))]

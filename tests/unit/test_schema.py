@@ -191,10 +191,11 @@ class TestIssues:
 
     def test_unknown_keys_are_reported_at_their_parent(self) -> None:
         assert issues(Strict, {"extra": True}) == [("", 'Unrecognized key: "extra"')]
-        assert issues(Strict, {"user": {"a": 1, "b": 2}, "v": "x", "c": 3}) == [
+        found = issues(Strict, {"user": {"a": 1, "b": 2}, "v": "x", "c": 3})
+        assert sorted(found) == [  # their order is another one in pydantic 2.13
+            ("", 'Unrecognized key: "c"'),
             ("user", 'Unrecognized keys: "a", "b"'),
             ("v", "Invalid input: expected number, received string"),
-            ("", 'Unrecognized key: "c"'),
         ]
 
     def test_the_lines_of_a_message(self) -> None:
