@@ -190,8 +190,8 @@ class Attempts:
             The attempts that were given up.
         """
         same = await _same_attempts(request)
-        # Read `_in_flight` only after the local activity: results that were recorded before this update are delivered
-        # by now. Before it, a finished step would still look as if it were in flight, and would run again.
+        # Read `_in_flight` only after the local activity, when all results that were recorded before this update have
+        # been delivered. Before it, a finished step would still seem to be in flight, and would run again.
         lost = [item for item in request.attempts if item.activity_id in self._in_flight and item.activity_id in same]
         for attempt in lost:
             self._in_flight[attempt.activity_id].request_context = request.request_context

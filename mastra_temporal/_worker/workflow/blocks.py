@@ -70,6 +70,7 @@ async def _run_together(engine: Engine, scope: Scope, progress: Progress, bodies
     if engine.run.per_step:
         finished = [body for body in bodies if _has_result(progress, body)]
         bodies = finished + [body for body in bodies if body not in finished][:1]
+    # `gather` starts the bodies in the order of the list, which fixes the order of their commands for every replay.
     results = await asyncio.gather(*(engine.run_body(scope, progress, body, progress.input_data) for body in bodies))
     by_id = {body.body_id: result for body, result in zip(bodies, results, strict=True)}
     progress.results = {**by_id, **progress.results}  # in the order of definition instead of completion

@@ -1,4 +1,4 @@
-"""``on_start``, ``on_finish`` and ``on_error`` of a workflow."""
+"""Runs ``on_start``, ``on_finish`` and ``on_error`` of a workflow."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ __all__ = ["notify", "start"]
 
 
 async def start(engine: Engine, scope: Scope) -> ErrorInfo | None:
-    """Run ``on_start``, if there is one.
+    """Run ``on_start``, if the workflow has it.
 
     Returns:
-        What it raised: then no step may run.
+        The error that it raised, or None. After an error no step may run.
     """
     if "on_start" not in scope.plan.callbacks:
         return None
@@ -31,7 +31,7 @@ async def start(engine: Engine, scope: Scope) -> ErrorInfo | None:
 
 
 async def notify(engine: Engine, scope: Scope, completion: Completion) -> None:
-    """Run ``on_finish``, and after a failure ``on_error``. What they raise changes nothing."""
+    """Run ``on_finish``, and after a failure ``on_error``. Errors that they raise are logged and ignored."""
     if completion.status == "paused":
         return
     for callback in ("on_finish", "on_error"):
@@ -72,7 +72,7 @@ def _about(engine: Engine, scope: Scope, callback: Literal["on_start", "on_finis
 
 
 def _fitting(call: CallbackCall, stored_from: int | None) -> CallbackCall:
-    """A call that can be sent: without the largest data, as far as that is necessary."""
+    """Return a call that fits into one payload. If necessary, leave out the steps and result, then input and state."""
     for left_out in ({"steps": None, "result": None}, {"init_data": None, "state": None}):
         if size_error(call, call.callback, stored_from) is None:
             break

@@ -1,6 +1,6 @@
 """Compiles definitions into Temporal workflow types.
 
-The class is thin: everything it does is in `MastraWorkflow`. What it adds is the name that the Temporal UI shows.
+The generated classes add only the name that the Temporal UI shows. All behavior is in `MastraWorkflow`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["compile_workflow", "compile_workflows"]
 
 
 def compile_workflows(workflow_ids: list[str], check_resume_data: ResumeCheck) -> list[type]:
-    """The workflow types of a registry: for each id its own, and the one that Mastra's TypeScript client starts."""
+    """Return the workflow types of a registry: for each ID one of that name, and one that TypeScript clients start."""
 
     class OfRegistry(MastraWorkflow):
         pass
@@ -31,7 +31,7 @@ def compile_workflows(workflow_ids: list[str], check_resume_data: ResumeCheck) -
 
 
 def compile_workflow(workflow_id: str, name: str, base: type[MastraWorkflow] = MastraWorkflow) -> type:
-    """A Temporal workflow type called ``name`` that executes the definition ``workflow_id``."""
+    """Return a Temporal workflow type called ``name`` that executes the definition ``workflow_id``."""
     first = typescript_workflow_type(workflow_id)
 
     class Generated(base):
@@ -44,7 +44,8 @@ def compile_workflow(workflow_id: str, name: str, base: type[MastraWorkflow] = M
 
     Generated.workflow_id = workflow_id
     Generated.__qualname__ = Generated.__name__ = f"{first[:1].upper()}{first[1:]}"
-    # The SDK knows by the qualified name that a function is a method, and refuses those of classes inside functions.
+    # The SDK recognizes a method by its qualified name. It refuses the run method of a class inside a function, whose
+    # qualified name contains "<locals>".
     Generated.run.__qualname__ = f"{Generated.__name__}.run"
     Generated.run = workflow.run(Generated.run)
     return workflow.defn(name=name, sandboxed=False)(Generated)

@@ -20,7 +20,7 @@ META = "__workflow_meta"
 
 @dataclass(frozen=True)
 class Completion:
-    """How an entry, or a whole workflow, ended."""
+    """The completion of an entry or of a whole workflow."""
 
     status: CompletionStatus
     output: Any = None

@@ -1,4 +1,4 @@
-"""The span of each kind of entry: names and attributes as in Mastra."""
+"""Opens the span of each kind of entry, with the names and attributes that Mastra uses."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["conclude", "entry_span"]
 
 
 def entry_span(trace: RunTrace, scope: Scope, progress: Progress, entry: Entry) -> RunSpan:
-    """The span of an entry that is more than one step; steps have theirs wherever they are."""
+    """Return the span of an entry. Entries that are a single step or nested workflow get it when that runs."""
     open_span = OPENERS.get(entry.type)
     if open_span is None or not trace.records:
         return NO_SPAN
@@ -35,7 +35,7 @@ def entry_span(trace: RunTrace, scope: Scope, progress: Progress, entry: Entry) 
 
 
 def conclude(span: RunSpan, scope: Scope, entry: Entry, completion: Completion) -> None:
-    """Record how an entry ended."""
+    """Record the completion of an entry on its span."""
     if completion.status == "continued_as_new":
         span.move()
     elif entry.type == "mapping":
@@ -65,7 +65,7 @@ def _loop(trace: RunTrace, scope: Scope, progress: Progress, entry: LoopEntry | 
 
 def _parallel(trace: RunTrace, scope: Scope, progress: Progress, entry: ParallelEntry) -> RunSpan:
     if progress.resuming:
-        return NO_SPAN  # as in Mastra, where the resumed step is directly below the run
+        return NO_SPAN  # as in Mastra: the span of a resumed step is directly below that of the run
     count = len(entry.steps)
     return trace.span(
         scope,
@@ -97,7 +97,7 @@ OPENERS: dict[str, Callable[[RunTrace, Scope, Progress, Any], RunSpan]] = {
     "parallel": _parallel,
     "conditional": _conditional,
 }
-"""What opens the span of an entry, by its type."""
+"""The function that opens the span, for each type of entry."""
 
 
 def _sleep_name(entry: SleepEntry | SleepUntilEntry) -> str:

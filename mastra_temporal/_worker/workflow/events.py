@@ -1,7 +1,7 @@
-"""What a run tells those who watch it: Mastra's events, in Mastra's order, in the run's `WorkflowStream`.
+"""The events of a run for its stream: Mastra's events, in Mastra's order, in the `WorkflowStream` of the run.
 
-The log is the workflow's memory, not its history: replay makes it again. What steps write comes into it by signals, and
-before the step's result, because a step sends all that it has written before it reports.
+The log is in the memory of the workflow, not in its history. A replay creates it again. Chunks that a step writes
+arrive as signals. They precede the result of the step, because a step sends all its chunks before it completes.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = ["Events", "RunStream", "StepEvents"]
 MESSAGE = 1024 * 1024
 """Bytes of events in the answer to one query."""
 RETAINED = 4 * 1024 * 1024
-"""Bytes of events that a worker keeps of each run. Older ones are made again from the history."""
+"""Bytes of events that a worker keeps for each run. Readers recreate older ones from the history."""
 
 STEP_FIELDS = [
     (name, field.alias or name) for name, field in StepResult.model_fields.items() if name != "resume_labels"
@@ -33,20 +33,20 @@ STEP_FIELDS = [
 
 
 class RunStream(WorkflowStream):
-    """The log of a run, bounded in memory."""
+    """The event log of a run, with a bounded size in memory."""
 
     retained: int | None = RETAINED
-    """None keeps everything."""
+    """Bytes of events that are kept. None keeps all."""
 
     def __init__(self, prior_state: WorkflowStreamState | None = None) -> None:
-        """Create the log. Only in the ``__init__`` of a workflow.
+        """Create the log. Call this only in the ``__init__`` of a workflow.
 
         Args:
-            prior_state: What `carried` gave before the run continued as new.
+            prior_state: The value of `carried` from before the run continued as new.
         """
         super().__init__(prior_state)
         self._tasks: list[int] = []
-        """For each item of the log the workflow task that added it, as the length of the history in it."""
+        """For each item of the log, the history length in the workflow task that added it."""
         self._size = 0
         self._engine_events = self.topic(STREAM_TOPIC)
 
@@ -61,13 +61,14 @@ class RunStream(WorkflowStream):
         self._added()
 
     def read(self, query: StreamQuery, *, limit: int | None = MESSAGE) -> StreamReply:
-        """What the log holds from an offset on.
+        """Return the items of the log from an offset on, up to the last completed workflow task.
 
         Args:
-            query: From where on, and up to which workflow task. A worker can be asked when it has seen more than its
-                workflow tasks have reported; if it dies, that may happen again in another order.
-            limit: Bytes of items to give at once.
+            query: The first offset, and the last completed workflow task.
+            limit: Bytes of items to return at most. At least one item is returned.
         """
+        # Leave out items of the task in progress, which the worker has not completed. If the worker dies, the next one
+        # may add them in another order, and a reader would see an event twice or miss one.
         end = self._base_offset + bisect_right(self._tasks, query.settled)
         reply, size = StreamReply(end=end), 0
         for offset in range(max(query.offset, self._base_offset), end):
@@ -80,9 +81,9 @@ class RunStream(WorkflowStream):
         return reply
 
     def carried(self) -> WorkflowStreamState:
-        """What a run takes along when it continues as new: where the log stands, not what is in it.
+        """Return the state for a continue-as-new: the position of the log, without its items.
 
-        The events so far stay readable in the history of the execution that ends.
+        The items can still be read from the history of the execution that ends.
         """
         state = self.get_state()
         state.log, state.base_offset = [], self.end
@@ -106,19 +107,19 @@ class RunStream(WorkflowStream):
 
 
 class Events:
-    """Publishes what the interpreter does. Costs no command and no event of the history."""
+    """Publishes the events of the interpreter. This creates no commands and no events in the history."""
 
     def __init__(self, stream: RunStream, run: RunState) -> None:
-        """Publish the events of a run."""
+        """Create the publisher of one run."""
         self._stream = stream
         self._run = run
 
     def begin(self, workflow_id: str) -> None:
-        """The run starts, or is resumed."""
+        """Publish that the run starts or is resumed."""
         self._stream.append("workflow-start", {"workflowId": workflow_id})
 
     def finish(self, result: WorkflowResult[Any]) -> None:
-        """The run has ended, or is suspended or paused."""
+        """Publish that the run has ended, or is suspended or paused."""
         payload: dict[str, Any] = {"workflowStatus": result.status, "metadata": {}, "output": {"usage": NO_USAGE}}
         if result.result is not None:
             payload["finalWorkflowResult"] = result.result
@@ -127,24 +128,28 @@ class Events:
         self._stream.append("workflow-finish", payload)
 
     def stopped(self, scope: Scope, status: str) -> None:
-        """A workflow has stopped between two entries: ``canceled`` or ``paused``."""
+        """Publish that a workflow has stopped between two entries: ``canceled`` or ``paused``."""
         if not self._inside_foreach(scope):
             self._stream.append(f"workflow-{status}", {})
 
     def started(
         self, scope: Scope, progress: Progress, step_id: str, step: StepResult, *, called: bool = True
     ) -> StepEvents:
-        """A step, mapping or foreach starts, unless it did so before the run went on in a new execution.
+        """Publish that a step, mapping or foreach starts, unless that was published before a continue-as-new.
 
         Args:
             scope: The workflow of the step.
-            progress: The entry of the step.
-            step_id: The step.
-            step: What is known of it.
-            called: A foreach is no call of a step, and has no id as such.
+            progress: The progress of its entry.
+            step_id: The ID of the step.
+            step: Its result so far.
+            called: Whether the events have a call ID. False for a foreach, which is not a call of a step.
+
+        Returns:
+            The publisher of the further events of the step.
         """
         again = step_id in progress.calls
         if not again:
+            # `workflow.uuid4` is the same on every replay. Another ID would show readers a second call of the step.
             progress.calls[step_id] = str(workflow.uuid4()) if called else ""
         events = self.of(scope, step_id)
         call_id = {"stepCallId": progress.calls[step_id]} if called else {}
@@ -154,13 +159,13 @@ class Events:
         return events
 
     def of(self, scope: Scope, step_id: str) -> StepEvents:
-        """The events of one step. The items of a foreach have none: its progress stands for them."""
+        """Return the publisher of one step. Inside a foreach it publishes nothing: only the foreach has events."""
         return StepEvents(
             None if self._inside_foreach(scope) else self._stream, step_id, {"id": self._address(scope, step_id)}
         )
 
     def none(self) -> StepEvents:
-        """The events of what is not told."""
+        """Return a publisher that publishes nothing."""
         return StepEvents(None, "", {})
 
     def _address(self, scope: Scope, step_id: str) -> str:
@@ -173,7 +178,7 @@ class Events:
 
 @dataclass(frozen=True)
 class StepEvents:
-    """The events of one execution of a step."""
+    """Publishes the events of one execution of a step."""
 
     stream: RunStream | None
     step_id: str
@@ -181,14 +186,14 @@ class StepEvents:
     progress: Progress | None = None
 
     def publish(self, event_type: str, payload: dict[str, Any]) -> None:
-        """Add an event of this step."""
+        """Publish an event of this step."""
         if self.stream is not None:
             self.stream.append(event_type, {**self.base, **payload})
 
     def ended(self, result: StepResult, *, only: Collection[str] | None = None) -> None:
-        """The step has a result, or is suspended. ``only`` are the fields to tell."""
+        """Publish that the step has a result or is suspended. ``only`` names the fields to publish."""
         if result.status == "running":
-            return  # it goes on in a new execution
+            return  # the step continues in a new execution
         if self.progress is not None:
             self.progress.calls.pop(self.step_id, None)
         kind = "workflow-step-suspended" if result.status == "suspended" else "workflow-step-result"
@@ -196,5 +201,5 @@ class StepEvents:
 
 
 def told(result: StepResult) -> dict[str, Any]:
-    """A step's result as an event shows it. Shallow: it is written as JSON right away."""
+    """Return the result of a step as an event shows it. The values are not copied: they are encoded at once."""
     return {alias: value for name, alias in STEP_FIELDS if (value := getattr(result, name)) is not None}

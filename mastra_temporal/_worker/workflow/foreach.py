@@ -89,6 +89,7 @@ async def _work(
             prior = progress.results.get(key)
             if prior is not None and not unfinished(prior) and key not in progress.resuming:
                 continue
+            # Leave the item without a result, so that the next execution or a later resume runs it.
             if stopped or engine.run.aborted or engine.should_continue_as_new():
                 return
             result = await engine.run_body(scope, progress, entry.step, items[index], invocation)

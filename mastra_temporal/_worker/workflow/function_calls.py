@@ -1,7 +1,7 @@
-"""The short calls into user code and schemas: local activities that are over in the same workflow task.
+"""Short calls of user functions and schemas, as local activities that end in the same workflow task.
 
-A worker that does not have what is called, because the run was started on another version of its workflow, says so.
-Then the call is made once more, as an activity that waits for a worker which has it.
+A worker may lack a function or schema, if the run was started on another version of its workflow. It then answers
+``missing``, and the call is made again as a normal activity, which is retried until a worker has it.
 """
 
 from __future__ import annotations
@@ -35,8 +35,11 @@ __all__ = ["call_function", "call_functions", "check_output", "check_result", "e
 T = TypeVar("T")
 
 LIMIT = timedelta(minutes=5)
+"""The start-to-close timeout of functions and validations."""
 CALLBACK_LIMIT = timedelta(hours=1)
+"""The start-to-close timeout of callbacks."""
 ONCE = RetryPolicy(maximum_attempts=1)
+"""No retries: the errors of user code are results, and a crash loses the workflow task, which repeats the call."""
 
 
 async def call_functions(
@@ -48,7 +51,7 @@ async def call_functions(
     iteration_count: int | None = None,
     retry_count: int = 0,
 ) -> list[FunctionOutcome]:
-    """Evaluate user functions concurrently, in one local activity. What they raise is an outcome, too."""
+    """Evaluate user functions concurrently in one local activity. An error that one raises is in its outcome."""
     call = FunctionCall(
         workflow_id=scope.workflow_id,
         functions=functions,
@@ -89,7 +92,7 @@ async def call_function(
 
 
 async def enter(engine: Engine, call: ValidationCall) -> ValidationOutcome:
-    """Admit data into a workflow: validate it, fill in defaults; for a run without a graph also fetch that."""
+    """Validate data of a workflow and fill in defaults. For a run without a graph, also fetch the graph."""
     call = call.model_copy(update={"taken_over": engine.takeover.ask() or None})
     summary = f"validate {call.workflow_id} ({call.kind})"
     outcome = await _call_here(engine, ACTIVITY_VALIDATE, call, ValidationOutcome, summary)
@@ -102,13 +105,13 @@ async def enter(engine: Engine, call: ValidationCall) -> ValidationOutcome:
 
 
 async def check_output(engine: Engine, workflow_id: str, output: Any) -> ErrorInfo | None:
-    """Check a workflow's result against its schema."""
+    """Validate the result of a workflow with its schema, and return the error or None."""
     outcome = await enter(engine, ValidationCall(workflow_id=workflow_id, input_data=output, kind="output"))
     return outcome.error
 
 
 async def check_result(engine: Engine, scope: Scope, completion: Completion) -> Completion:
-    """Let a run fail whose result is too large, or does not match the workflow's schema."""
+    """Return a failed completion if the result is too large or does not match the schema of the workflow."""
     if completion.status not in ("success", "bailed"):
         return completion
     whole = WorkflowResult[Any](status="success", result=completion.result, run_id=engine.run.run_id)
@@ -119,6 +122,8 @@ async def check_result(engine: Engine, scope: Scope, completion: Completion) -> 
 
 
 async def _call_here(engine: Engine, activity: str, call: CamelModel, result_type: type[T], summary: str) -> T:
+    # Local activities are markers, which are not delivered as events. Without the count, a run that only calls
+    # functions (a loop of mappings, for example) would not notice a continue-as-new suggestion.
     await engine.attempts.arrivals.count_local_activity()
     return await workflow.execute_local_activity(
         activity, call, result_type=result_type, start_to_close_timeout=LIMIT, retry_policy=ONCE, summary=summary
@@ -146,10 +151,10 @@ def _error(failure: FailureError, owner: str) -> ErrorInfo:
 
 
 async def run_callback(engine: Engine, call: CallbackCall) -> ErrorInfo | None:
-    """Run ``on_start``, ``on_finish`` or ``on_error`` on a worker, as an activity that survives crashes.
+    """Run ``on_start``, ``on_finish`` or ``on_error`` as a normal activity, which is retried after a crash.
 
     Returns:
-        What the callback raised.
+        The error that the callback raised, or None.
     """
     plan = ActivityPlan(
         activity_type=ACTIVITY_CALLBACK,

@@ -1,4 +1,4 @@
-"""``.map()``: data is evaluated in place; only functions need an activity."""
+"""Executes ``.map()``. Data are evaluated in workflow code, and only functions need an activity."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["execute"]
 
 
 async def execute(engine: Engine, scope: Scope, progress: Progress, entry: MappingEntry) -> Completion:
-    """Shape the input. A mapping is a step in the results; its functions have the workflow's retries."""
+    """Evaluate a mapping. It has a step result of its own, and is retried as often as the workflow says."""
     result = StepResult(status="running", payload=progress.input_data, started_at=milliseconds_now())
     scope.step_execution_path.append(entry.id)
     events = engine.reporter.events.started(scope, progress, entry.id, result)
@@ -42,7 +42,7 @@ async def execute(engine: Engine, scope: Scope, progress: Progress, entry: Mappi
 
 
 def _too_deep(scope: Scope, entry: MappingEntry) -> FunctionOutcome:
-    """A mapping may put one value into another, again and again in a loop."""
+    """Return the error for a result that is nested too deeply, as by a mapping in a loop that nests its own input."""
     owner = f"mapping `{entry.id}` of workflow `{scope.workflow_id}`"
     message = f"The result of {owner} is nested deeper than {MAX_DEPTH} levels, which nobody could read."
     return FunctionOutcome(error={"name": SerializationError.wire_name, "message": message}, non_retryable=True)

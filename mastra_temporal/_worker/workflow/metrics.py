@@ -1,7 +1,7 @@
-"""What a run counts and measures, through the SDK's own meter: replays count nothing twice.
+"""The metrics of runs, recorded by the meter of the SDK. That meter ignores replays, so nothing is counted twice.
 
-They appear wherever the worker's ``Runtime`` sends its metrics (Prometheus or OpenTelemetry), beside Temporal's own and
-with its labels ``namespace``, ``task_queue`` and ``workflow_type``. Times are in seconds.
+The ``Runtime`` of the worker exports them (Prometheus or OpenTelemetry) together with Temporal's own metrics, with the
+labels ``namespace``, ``task_queue`` and ``workflow_type``. Times are in seconds.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ __all__ = ["count_restart", "count_run", "measure_step", "measure_suspension"]
 
 
 def count_run(workflow_id: str, status: RunStatus) -> None:
-    """A run ended, or is suspended."""
+    """Count a run that ended or is suspended."""
     counter = workflow.metric_meter().create_counter("mastra_runs", "Ends and suspensions of runs, by status")
     counter.add(1, {"workflow_id": workflow_id, "status": status})
 
 
 def measure_step(workflow_id: str, step_id: str, result: StepResult) -> None:
-    """A step ended or was suspended: from when it was scheduled, retries included."""
+    """Record the duration of a step that ended or is suspended: from its scheduling, retries included."""
+    # Workflow times, not the clock of the worker: the replaying worker that records this may have begun much later.
     ended = result.suspended_at if result.status == "suspended" else result.ended_at
     if ended is None:
         return
@@ -33,7 +34,7 @@ def measure_step(workflow_id: str, step_id: str, result: StepResult) -> None:
 
 
 def count_restart(workflow_id: str, steps: int) -> None:
-    """A restart scheduled steps again whose workers were gone."""
+    """Count a restart that scheduled steps again."""
     if steps:
         workflow.metric_meter().create_counter("mastra_restarts", "Restarts that scheduled steps again").add(
             1, {"workflow_id": workflow_id}
@@ -41,7 +42,7 @@ def count_restart(workflow_id: str, steps: int) -> None:
 
 
 def measure_suspension(workflow_id: str, milliseconds: int) -> None:
-    """A suspended run was resumed."""
+    """Record how long a run was suspended."""
     histogram = workflow.metric_meter().create_histogram_float(
         "mastra_run_suspended_time", "Time from a suspension to its resume", "s"
     )

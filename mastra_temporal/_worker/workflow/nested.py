@@ -107,6 +107,7 @@ async def _run(engine: Engine, child: Scope, entry: NestedEntry, *, fresh: bool)
         error = await check_output(engine, entry.workflow_id, completion.result)
         if error is not None:
             completion = Completion("failed", error=error)
+    # The workflow has not ended. The next execution runs the callbacks, which must run only once.
     if completion.status != "continued_as_new":
         await notify(engine, child, completion)
     return completion

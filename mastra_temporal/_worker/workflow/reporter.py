@@ -1,4 +1,4 @@
-"""What is told of a body while it runs: to the Temporal UI, to those who watch the run, to traces and to metrics."""
+"""Reports the execution of bodies to the Temporal UI, the stream of the run, its trace and the metrics."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ __all__ = ["Reporter"]
 
 
 class Reporter:
-    """Tells what the interpreter does. Nothing of it is a command or changes what is executed."""
+    """Reports what the interpreter executes. The reports of bodies create no commands and change no decisions."""
 
     def __init__(self, attempts: Attempts, trace: RunTrace, shown: UiDetails, events: Events) -> None:
-        """Tell of one run."""
+        """Create the reporter of one run."""
         self.trace = trace
         self.shown = shown
         self.events = events
@@ -40,7 +40,7 @@ class Reporter:
         input_data: Any,
         resume: Resumption | None,
     ) -> Generator[Callable[[StepResult], None]]:
-        """A body runs; the function that is given takes its result."""
+        """Report a body while the block runs. The block calls the yielded function with the result of the body."""
         step_id = body.body_id
         path, name = (".".join((*scope.path, part(step_id))) for part in (invocation.path, invocation.key))
         before = self._attempts.scheduled(name)
@@ -66,7 +66,7 @@ class Reporter:
         resume: Resumption | None,
     ) -> StepEvents:
         if invocation.index is not None:
-            return self.events.none()  # the progress of the foreach tells of its items
+            return self.events.none()  # the progress events of the foreach report its items
         result = StepResult(status="running", payload=input_data, started_at=milliseconds_now())
         if resume is not None:
             result = resumed(resume.prior, resume.data)

@@ -1,4 +1,4 @@
-"""The result of a run, assembled from its scope."""
+"""Assembles the result of a run from its scopes."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ __all__ = ["assemble", "failure_of", "run_status", "visible_steps"]
 
 
 def run_status(completion: Completion) -> RunStatus:
-    """The run's status: an early success by ``bail()`` is a success."""
+    """Return the status of a run with this completion. An early end by ``bail()`` is a success."""
     if completion.status == "continued_as_new":
         return "running"
     return "success" if completion.status == "bailed" else completion.status
 
 
 def assemble(run: RunState, scope: Scope, completion: Completion) -> WorkflowResult[Any]:
-    """The result of a run that ended, or is suspended."""
+    """Return the result of a run that ended or is suspended."""
     suspended = completion.status == "suspended"
     return WorkflowResult(
         status=run_status(completion),
@@ -46,9 +46,9 @@ def assemble(run: RunState, scope: Scope, completion: Completion) -> WorkflowRes
 
 
 def failure_of(run: RunState, scope: Scope | None, result: WorkflowResult[Any]) -> ApplicationError:
-    """How a failed run ends in Temporal: its message names the step, its details are the result and the step's input.
+    """Return the error with which a failed run ends. Its details are the result of the run and the failed step.
 
-    No payload codec covers a message, so data have no place in it.
+    The message names the step but contains no input data: payload codecs do not encrypt messages.
     """
     error = result.error or {"message": (result.tripwire or {}).get("reason")}
     path, step = ([], None) if scope is None else _failed_step(run, scope)
@@ -63,7 +63,7 @@ def failure_of(run: RunState, scope: Scope | None, result: WorkflowResult[Any]) 
 
 
 def _failed_step(run: RunState, scope: Scope) -> tuple[list[str], StepResult | None]:
-    """The innermost failed step, and the way to it."""
+    """Return the path of the innermost failed step, and its result."""
     for step_id, step in scope.steps.items():
         if step.status != "failed":
             continue
@@ -77,7 +77,7 @@ def _failed_step(run: RunState, scope: Scope) -> tuple[list[str], StepResult | N
 
 
 def visible_steps(scope: Scope) -> dict[str, StepResult]:
-    """The results of the steps, without payloads that only repeat the output of the step before, as in Mastra."""
+    """Return the results of the steps. As in Mastra, a payload that equals the previous output is left out."""
     steps = {
         key: result.model_copy(update={"resume_labels": None})
         for key, result in scope.steps.items()

@@ -1,4 +1,4 @@
-"""The state of a run: one scope for the workflow, one for each nested workflow inside it. Plain data."""
+"""The state of a run as plain data: one scope for the workflow, and one for each nested workflow."""
 
 from __future__ import annotations
 
@@ -29,37 +29,38 @@ __all__ = [
 
 
 def milliseconds_now() -> int:
-    """The workflow's time in milliseconds since the epoch."""
+    """Return the workflow time in milliseconds since the epoch. It is the same on every replay."""
     return workflow.time_ns() // 1_000_000
 
 
 @dataclass
 class Progress:
-    """How far the entry under way has come; dropped when the entry is left.
+    """The progress of the current entry. It is dropped when the entry ends.
 
-    What is here is never done again: a handler that enters an entry a second time (after a suspension) takes the
-    results it finds and runs only what is missing.
+    A handler that enters the entry again (after a suspension or a continue-as-new) takes the results from here and runs
+    only what is missing. So nothing runs twice.
     """
 
     input_data: Any
     results: dict[str, StepResult] = field(default_factory=lambda: dict[str, StepResult]())
-    """The results of the bodies: by step id, in a foreach by ``<step id>[<index>]``."""
+    """The results of the bodies, by step ID. In a foreach the key is ``<step id>[<index>]``."""
     children: dict[str, Scope] = field(default_factory=lambda: dict[str, Scope]())
     """The scopes of the nested workflows, by the same keys."""
     resuming: dict[str, Any] = field(default_factory=lambda: dict[str, Any]())
-    """The suspended bodies that are to go on, with their data, by the same keys."""
+    """The resume data of the suspended bodies that run again, by the same keys."""
     calls: dict[str, str] = field(default_factory=lambda: dict[str, str]())
-    """The bodies whose start has been told and whose end has not, with the ids of their calls."""
+    """The call IDs of the bodies whose start event is published and whose end event is not."""
     selected: list[int] | None = None
-    """The branches whose condition was true."""
+    """The indexes of the branches whose condition was true. None before the conditions are evaluated."""
     iteration: int = 0
     concurrency: int | None = None
     deadline: int | None = None
+    """The end of a sleep in milliseconds since the epoch."""
 
 
 @dataclass
 class Scope:
-    """One workflow of a run: the one that was started, or one nested in it."""
+    """The state of one workflow in a run: the workflow that was started, or one nested in it."""
 
     workflow_id: str
     run_id: str
@@ -75,63 +76,65 @@ class Scope:
     """The input of the entry at ``position``."""
     progress: Progress | None = None
     answers: dict[str, Any] = field(default_factory=lambda: dict[str, Any]())
-    """Resume data for suspended steps that are still to be reached, by step id."""
+    """Resume data for suspended steps that the run has not reached yet, by step ID."""
     active: dict[str, StepResult] = field(default_factory=lambda: dict[str, StepResult]())
-    """The bodies under way, by the keys of ``Progress.results``."""
+    """The bodies in flight, by the keys of ``Progress.results``."""
     interrupted: set[str] = field(default_factory=lambda: set[str]())
-    """The bodies that were under way in an execution that Temporal closed, and have not been run again yet."""
+    """The bodies that were in flight when Temporal closed an execution, and have not run again yet."""
 
     def output_of(self, step_id: str) -> Any:
-        """The output of a step that succeeded, or MISSING."""
+        """Return the output of a step that succeeded, or MISSING."""
         result = self.steps.get(step_id)
         return result.output if result is not None and result.status == "success" else MISSING
 
     def outputs(self) -> dict[str, Any]:
-        """The outputs of all steps that succeeded."""
+        """Return the outputs of all steps that succeeded."""
         return {step_id: result.output for step_id, result in self.steps.items() if result.status == "success"}
 
     def merge_state(self, change: dict[str, Any] | None) -> None:
-        """Take over what a finished step staged: shallowly, as in Mastra."""
+        """Merge the state changes of a finished step: only at the top level, as in Mastra."""
         if change:
             self.state = {**self.state, **change}
 
 
 @dataclass(frozen=True)
 class Answer:
-    """An accepted resume that waits for the steps under way."""
+    """An accepted resume that waits until no step is in flight."""
 
     keys: list[str]
-    """The way to the step, items with their index."""
+    """The path of the step, with the index of foreach items."""
     data: Any
     per_step: bool
 
 
 @dataclass
 class RunState:
-    """What all scopes of a run share."""
+    """The state that all scopes of a run share."""
 
     run_id: str
     resource_id: str | None
     request_context: dict[str, Any]
     per_step: bool
     stored_from: int | None = None
-    """The bytes from which payloads go to an external storage; None if there is none."""
+    """The size in bytes from which payloads go to an external storage. None without a storage."""
     aborted: bool = False
+    """Whether the run is canceled."""
     continuing_as_new: bool = False
-    """The history is long: the run goes on in a new execution as soon as nothing is in flight."""
+    """Whether the run continues as new as soon as nothing is in flight, because the history is long."""
     too_large_to_continue: bool = False
-    """It holds too much to be handed over to a new execution."""
+    """Whether the state is too large for the argument of a new execution. Then the run does not continue as new."""
     traveling: bool = False
-    """It travels in time: its next execution is being started, and nothing begins here any more."""
+    """Whether the run travels in time: its next execution is being started, and nothing more may start here."""
     sleeping: int = 0
+    """How many entries sleep now."""
     scopes: dict[tuple[str, ...], Scope] = field(default_factory=lambda: dict[tuple[str, ...], Scope]())
     answers: list[Answer] = field(default_factory=lambda: list[Answer]())
-    """What suspended steps were answered, and have not been given yet."""
+    """Accepted resumes that their steps have not received yet."""
     claims: list[ResumeClaim] = field(default_factory=lambda: list[ResumeClaim]())
-    """Which suspensions were answered, the latest last."""
+    """The suspensions that were resumed, the latest last."""
 
     def look_up(self, query: LookupQuery) -> LookupReply:
-        """Find what a step asks for while it runs: a workflow's input, or the output of a step."""
+        """Answer the query of a running step: with the input of a workflow, or the output of a step."""
         scope = self.scopes.get(tuple(query.scope or ()))
         if scope is None:
             return LookupReply()
@@ -141,7 +144,7 @@ class RunState:
         return LookupReply(value=None if output is MISSING else output)
 
     def change_request_context(self, change: RequestContextChange | None) -> None:
-        """Take over what a finished step did to the request context."""
+        """Apply the changes that a finished step made to the request context."""
         if change is None:
             return
         for key in change.deleted or []:
@@ -150,7 +153,7 @@ class RunState:
 
 
 def run_state(envelope: StartEnvelope) -> RunState:
-    """Make the state of a run that begins."""
+    """Create the state of a run from the argument of its execution."""
     return RunState(
         run_id=envelope.run_id or workflow.info().workflow_id,
         resource_id=envelope.resource_id,
@@ -162,7 +165,7 @@ def run_state(envelope: StartEnvelope) -> RunState:
 
 
 def root_scope(workflow_id: str, run_id: str, plan: WorkflowPlan, input_data: Any, state: dict[str, Any]) -> Scope:
-    """Make the scope of a run's own workflow, before its first entry."""
+    """Create the root scope of a run, positioned at the first entry."""
     return Scope(
         workflow_id=workflow_id,
         run_id=run_id,
@@ -177,23 +180,23 @@ def root_scope(workflow_id: str, run_id: str, plan: WorkflowPlan, input_data: An
 
 @dataclass(frozen=True)
 class Inspection:
-    """A look into a run from outside."""
+    """The state of a run as its records need it."""
 
     status: RunStatus
-    """Of the run as long as it has no result."""
+    """The status of the run while it has no result."""
     run: RunState
     graph: WorkflowGraph | None
     """The recorded graph. A run that a foreign client started has none before its first workflow task."""
     scope: Scope | None
-    """The scope of the workflow that was started, once it was entered."""
+    """The root scope, or None before the graph is known."""
     result: WorkflowResult[Any] | None
-    """How the run ended."""
+    """The result of the run, or None before it ends."""
     resume_labels: dict[str, dict[str, Any]]
 
 
 @dataclass(frozen=True)
 class EntryData:
-    """What predicates, templates and paths may read: a `RunData`."""
+    """The data that predicates, templates and paths may read: a `RunData`."""
 
     scope: Scope
     run: RunState
@@ -211,9 +214,9 @@ class EntryData:
 
     @property
     def request_context(self) -> Mapping[str, Any]:
-        """The values that travel with the run."""
+        """The request context of the run."""
         return self.run.request_context
 
     def step_output(self, step_id: str) -> Any:
-        """The output of a step that succeeded, or MISSING."""
+        """Return the output of a step that succeeded, or MISSING."""
         return self.scope.output_of(step_id)

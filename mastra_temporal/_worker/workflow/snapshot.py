@@ -1,4 +1,4 @@
-"""A run's state as data: from scopes to seeds and back. A new execution of the run begins where a snapshot says."""
+"""Converts the scopes of a run to snapshots and back. A new execution of a run begins from a snapshot."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ __all__ = ["nested_entry", "next_envelope", "restore", "take_snapshot"]
 
 
 def nested_entry(entries: list[Entry], key: str) -> NestedEntry | None:
-    """The nested workflow of a graph that a key of a progress, or a part of a scope's path, belongs to."""
+    """Return the nested workflow to which a key of a `Progress`, or a part of a scope's path, belongs."""
     wanted = step_id_of(key)
     found = (body for entry in entries for body in entry.bodies if isinstance(body, NestedEntry) and body.id == wanted)
     return next(found, None)
 
 
 def take_snapshot(scope: Scope) -> ScopeSnapshot:
-    """A scope as data."""
+    """Return a scope as data."""
     progress = scope.progress
     return ScopeSnapshot(
         run_id=scope.run_id,
@@ -41,6 +41,7 @@ def take_snapshot(scope: Scope) -> ScopeSnapshot:
         position=scope.position,
         input_data=scope.input_data,
         answers=scope.answers,
+        # Sorted, because the order of a set differs between processes: a replay would create another argument.
         interrupted=sorted(scope.interrupted) or None,
         progress=None
         if progress is None
@@ -61,14 +62,14 @@ def take_snapshot(scope: Scope) -> ScopeSnapshot:
 def next_envelope(
     envelope: StartEnvelope, run: RunState, scope: Scope, resume_count: int, first_resume_count: int
 ) -> StartEnvelope:
-    """Put together what the next execution of a run that continues as new is started with.
+    """Return the argument with which the next execution of a run that continues as new starts.
 
     Args:
-        envelope: What this execution was started with.
-        run: The run.
-        scope: The scope of its own workflow.
+        envelope: The argument of this execution.
+        run: The state of the run.
+        scope: The root scope.
         resume_count: How often the run has been resumed.
-        first_resume_count: What that was when it began, by a time travel.
+        first_resume_count: The resume count with which the run began after a time travel.
     """
     snapshot = RunSnapshot(
         scope=take_snapshot(scope),
@@ -91,12 +92,12 @@ def next_envelope(
 
 
 def _without_input(key: str, result: StepResult) -> StepResult:
-    """A finished item of a foreach without its input, which the list has: there may be very many."""
+    """Return a finished item of a foreach without its input, which is in the list already. This saves space."""
     return result.model_copy(update={"payload": None}) if key.endswith("]") and result.status == "success" else result
 
 
 def restore(snapshot: RunSnapshot, workflow_id: str, graph: WorkflowGraph, run: RunState) -> Scope:
-    """The scope of a run that begins where an earlier execution stood."""
+    """Return the root scope of a run that begins from a snapshot, and register the scopes of ended workflows."""
     root = _scope(snapshot.scope, workflow_id, graph.plan, graph.entries, graph.plan.validate_inputs)
     for left in snapshot.left:
         entry = _at(graph.entries, left.path)
@@ -148,7 +149,7 @@ def _progress(snapshot: ProgressSnapshot, entries: list[Entry], validate: bool) 
 
 
 def _at(entries: list[Entry], path: Iterable[str]) -> NestedEntry | None:
-    """The nested workflow at a path."""
+    """Return the nested workflow at a path, or None."""
     entry = None
     for key in path:
         entry = nested_entry(entries, key)

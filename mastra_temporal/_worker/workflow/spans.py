@@ -1,4 +1,4 @@
-"""One span of a run, as workflow code holds it."""
+"""The spans of a run as workflow code uses them."""
 
 from __future__ import annotations
 
@@ -50,38 +50,38 @@ SLEEP = "workflow_sleep"
 
 
 class SpanOwner(Protocol):
-    """The trace that a span belongs to, as far as the span needs it."""
+    """The part of a trace that its spans use."""
 
     options: TracingOptions
     canceled: bool
-    """Whether the run was canceled from outside: what is open then ends as canceled, as in Mastra."""
+    """Whether the run was canceled from outside. Open spans then end as canceled, as in Mastra."""
     moved: dict[str, OpenedSpan]
-    """Spans that stay open over a continue-as-new, by key."""
+    """Spans that stay open across a continue-as-new, by key."""
 
     def require_tracing(self) -> Tracing:
-        """How this worker traces."""
+        """Return the tracing setup of this worker."""
         ...
 
     def end_restarted(self) -> Iterable[OpenedSpan]:
-        """Take the restarted segments that are still open, the innermost first."""
+        """Return the restarted segments that are still open, and forget them."""
         ...
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where in which trace a span is."""
+    """The position of a span in a trace."""
 
     parent: SpanContext | None = None
     trace_id: int | None = None
-    """For a span without a parent."""
+    """The trace ID of a span without a parent."""
     span_id: int | None = None
-    """Of a span that goes on from an execution before this one."""
+    """The span ID of a span that continues from the previous execution."""
     start_time: int | None = None
     links: tuple[SpanContext, ...] = ()
 
 
 class RunSpan:
-    """A span around workflow code. This one is without effect: nobody traces."""
+    """A span around workflow code. This base class records nothing, for workers that do not trace."""
 
     def __enter__(self) -> Self:
         return self
@@ -95,16 +95,16 @@ class RunSpan:
         """Add ``mastra.<name>`` attributes."""
 
     def input(self, value: Any) -> None:
-        """Record an input that is known only now."""
+        """Record the input."""
 
     def output(self, value: Any) -> None:
-        """Record what came of it."""
+        """Record the output."""
 
     def fail(self, error: ErrorInfo | None) -> None:
         """Record an error."""
 
     def result(self, result: StepResult) -> None:
-        """Record how a step ended."""
+        """Record the result of a step."""
         if result.status == "running":
             self.move()
             return
@@ -115,7 +115,7 @@ class RunSpan:
             self.output(result.output)
 
     def completion(self, completion: Completion) -> None:
-        """Record how a workflow, or a mapping, ended."""
+        """Record the completion of a workflow or a mapping."""
         if completion.status == "continued_as_new":
             self.move()
             return
@@ -126,7 +126,7 @@ class RunSpan:
             self.output(completion.result)
 
     def block(self, completion: Completion, scope: Scope) -> None:
-        """Record how a block of steps ended."""
+        """Record the completion of a block of steps."""
         if completion.status in ("failed", "tripwire"):
             self.fail(completion.error or completion.tripwire)
         elif completion.status == "suspended":
@@ -138,10 +138,10 @@ class RunSpan:
             self.output({"status": completion.status})
 
     def end(self) -> None:
-        """End a span that has no block of its own."""
+        """End a span that is not used as a context manager."""
 
     def move(self) -> None:
-        """Leave the span open: the run goes on in a new execution, and with it this span."""
+        """Leave the span open, because it continues with the run in a new execution."""
 
 
 NO_SPAN = RunSpan()
@@ -150,15 +150,15 @@ _here: ContextVar[RunSpan] = ContextVar("mastra_run_span", default=NO_SPAN)
 
 
 def here() -> RunSpan:
-    """The span of the entry that is being executed."""
+    """Return the span of the entry that is being executed."""
     return _here.get()
 
 
 class OpenedSpan(RunSpan):
-    """A span that is recorded. It is the current one within its block."""
+    """A span that is recorded. It is the current span within its ``with`` block."""
 
     def __init__(self, trace: SpanOwner, key: str, type: str, span: Span, place: Place) -> None:
-        """Hold a span that was started."""
+        """Wrap a span that was started."""
         self._trace = trace
         self._key = key
         self._type = type
@@ -170,7 +170,7 @@ class OpenedSpan(RunSpan):
 
     @property
     def context(self) -> SpanContext:
-        """What names the span in its trace."""
+        """The IDs of the span."""
         return self._span.get_span_context()
 
     def __enter__(self) -> Self:
@@ -182,8 +182,8 @@ class OpenedSpan(RunSpan):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if kind is GeneratorExit or not workflow.in_workflow():
-            # A cached run of a worker that shut down: its coroutines are collected, perhaps while another run is at
-            # work. This one goes on elsewhere.
+            # The worker evicted the run, and its coroutines are garbage collected, perhaps while another run executes
+            # in this thread. Ending or detaching here would end an open span, or change the context of the other run.
             return
         self._tracing.detach(self._token)
         _here.reset(self._here)
@@ -195,7 +195,7 @@ class OpenedSpan(RunSpan):
             self.end()
 
     def end(self) -> None:
-        """Unless another worker did when this happened first."""
+        """End the span. Only the worker that gets here first exports it; a replay does not."""
         if self._trace.canceled:
             self._span.set_attribute("mastra.status", "canceled")
         self._span.end(workflow.time_ns())
@@ -228,7 +228,7 @@ class OpenedSpan(RunSpan):
             )
 
     def for_the_next_execution(self) -> OpenSpan:
-        """What the next execution needs to go on with this span."""
+        """Return the data with which the next execution continues this span."""
         parent = self._place.parent
         return OpenSpan(
             span=self._tracing.carrier(self.context)["traceparent"],
@@ -238,10 +238,10 @@ class OpenedSpan(RunSpan):
 
 
 class Segment(RunSpan):
-    """A segment of the run with the restarted segments inside it: they end together, in the same way."""
+    """The span of a segment of the run, and the restarted segments inside it. All end together, with one completion."""
 
     def __init__(self, trace: SpanOwner, span: OpenedSpan) -> None:
-        """Hold the span of the segment."""
+        """Wrap the span of the segment."""
         self._trace = trace
         self._span = span
         self._ending: Completion | None = None

@@ -1,4 +1,4 @@
-"""A step: one activity, through failures, lost attempts and a cancelled run."""
+"""Executes a step as an activity, and converts the end of the activity into the result of the step."""
 
 from __future__ import annotations
 
@@ -21,9 +21,11 @@ from mastra_temporal._worker.workflow.suspension import resumed, suspend_data
 __all__ = ["execute"]
 
 START_TO_CLOSE = 3_600_000
+"""The default start-to-close timeout of a step in milliseconds."""
 HEARTBEAT = 30_000
+"""The default heartbeat timeout of a step in milliseconds."""
 GRACE = timedelta(seconds=10)
-"""How much longer Temporal waits than the step's wrapper, which reports a timeout as a failure of the step."""
+"""How much later Temporal's timeout is than that of the activity code, which reports a timeout as a failure."""
 
 
 async def execute(
@@ -34,7 +36,7 @@ async def execute(
     input_data: Any,
     resume: Resumption | None,
 ) -> StepResult:
-    """Run a step as an activity and turn what comes of it into the step's result."""
+    """Run a step as an activity and return the result of the step. A failure is a result, too."""
     step_id, plan = entry.step.id, entry.plan
     result = StepResult(status="running", payload=input_data, started_at=milliseconds_now())
     if resume is not None:
@@ -70,7 +72,7 @@ async def execute(
 
 
 def _summary(scope: Scope, entry: StepEntry, invocation: Invocation) -> str | None:
-    """What the activity's type does not say: where it is nested, which item it is, what it does."""
+    """Return the summary of the activity for the UI: its nested workflow, its item or iteration, its description."""
     said = (".".join(scope.path), invocation.label, entry.step.description)
     return " · ".join(part for part in said if part) or None
 

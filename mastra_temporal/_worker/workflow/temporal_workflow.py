@@ -226,7 +226,7 @@ class MastraWorkflow:
 
     def _continuation(self) -> StartEnvelope:
         assert self._scope is not None
-        # A resume that was accepted after the walk ended is only in the answers. Without `take_up` it would be lost.
+        # The snapshot has no list of accepted resumes. Without `take_up`, those not yet in the scopes would be lost.
         take_up(self._run, self._scope)
         going_on = next_envelope(self._envelope, self._run, self._scope, self._resume_count, self._first_resume_count)
         return going_on.model_copy(
@@ -249,7 +249,7 @@ class MastraWorkflow:
             try:
                 await workflow.wait_condition(workflow.all_handlers_finished)
             except asyncio.CancelledError:
-                self._cancel_requested = True
+                self._cancel_requested = True  # a new execution gets it in its argument; an ended run keeps its result
 
     @property
     def run_state(self) -> RunState:

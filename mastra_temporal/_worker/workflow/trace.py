@@ -1,7 +1,7 @@
-"""The spans of a run, made by workflow code: one tree through replays, restarts, suspensions and killed workers.
+"""Creates the spans of a run in workflow code: one tree across replays, restarts, suspensions and killed workers.
 
-Ids and times follow from the history alone, so that every worker makes the same spans; only the one that first comes to
-the end of a span exports it. Where the worker does not trace, nothing is made; what arrived in headers still goes on.
+IDs and times are derived from the history alone, so every worker creates the same spans. Only the worker that reaches
+the end of a span first exports it. A worker that does not trace creates no spans, but still passes on the headers.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ __all__ = ["LostSpan", "RunTrace"]
 
 @dataclass(frozen=True)
 class LostSpan:
-    """An attempt whose worker is gone, and the trace context that its activity was given."""
+    """A lost attempt, with the trace context in the headers of its activity."""
 
     activity_id: str
     attempt: int
@@ -47,10 +47,10 @@ class LostSpan:
 
 
 class RunTrace:
-    """The trace of one run: its options, and the segments that its calls are answered by (start, resume, restart)."""
+    """The trace of one run: its options, and one segment for each start, resume and restart."""
 
     def __init__(self, run: RunState) -> None:
-        """Create a trace that records nothing yet: what came with the start is known to `begin`."""
+        """Create a trace that records nothing until `begin` is called."""
         self._run = run
         self._tracing: Tracing | None = None
         self._seed: int | None = None
@@ -60,29 +60,29 @@ class RunTrace:
         self._came = Inbound()
         self._segment: OpenedSpan | None = None
         self._first: OpenedSpan | None = None
-        """The segment that the current walk is in; restarted segments are below it."""
+        """The segment of the current walk. Restarted segments are below it."""
         self._restarted: list[OpenedSpan] = []
         self._segments: set[int] = set()
         self._of_segment: dict[str, Any] = {}
         self._carried: dict[str, OpenSpan] = {}
         self._carried_segment: dict[str, Any] = {}
         self._follows: SpanContext | None = None
-        """The span of the execution before this one, when Temporal closed that without its say."""
+        """The span of the previous execution, if Temporal closed that execution while the run was open."""
         self._numbers = Counter[str]()
         self._fields = LogFields(run_id=run.run_id)
         self.moved: dict[str, OpenedSpan] = {}
-        """What the next execution goes on with."""
+        """The open spans that the next execution continues, by key."""
         self.canceled = False
-        """The run was canceled from outside: what is open ends as canceled, as in Mastra."""
+        """Whether the run was canceled from outside. Open spans then end as canceled, as in Mastra."""
 
-    # What arrives and what goes on
+    # Inbound and outbound headers
 
     def begin(self, workflow_id: str, foreign_options: dict[str, Any] | None = None) -> None:
-        """Take over what came with the start. Call it first, in the task that runs the workflow.
+        """Adopt the headers of the start. Call this first, in the asyncio task that runs the workflow.
 
         Args:
-            workflow_id: The id of the workflow.
-            foreign_options: Tracing options in the argument of a client that is not ours.
+            workflow_id: The ID of the workflow.
+            foreign_options: The tracing options in the argument of a foreign client.
         """
         came = inbound.get()
         self._tracing = came.tracing
@@ -98,11 +98,12 @@ class RunTrace:
         log_fields.set(self._fields)
 
     def adopt(self, input_data: Any = None) -> None:
-        """Take over what came with the update that is being handled: for the rest of the run.
+        """Adopt the headers of the update that is being handled, for the rest of the run.
 
         Args:
             input_data: The input of the segment that the update begins.
         """
+        # An update can be handled before `begin`. Ignore its headers then: there is no segment for which they hold.
         if self._seed is not None:
             self._input = input_data
             came = inbound.get()
@@ -131,31 +132,31 @@ class RunTrace:
 
     @property
     def records(self) -> bool:
-        """Whether this worker makes spans."""
+        """Whether this worker creates spans."""
         return self._tracing is not None
 
     def require_tracing(self) -> Tracing:
-        """How this worker traces, where it is known to."""
+        """Return the tracing setup of this worker, which must have one."""
         assert self._tracing is not None
         return self._tracing
 
     @property
     def ids(self) -> dict[str, str]:
-        """The ids of the trace and of the run's span, as a result has them; nothing when the trace is not recorded."""
+        """The IDs of the trace and of the run's span for a result. Empty if the trace is not sampled."""
         context = None if self._segment is None else self._segment.context
         if context is None or not context.trace_flags.sampled:
             return {}
         return {"trace_id": f"{context.trace_id:032x}", "span_id": f"{context.span_id:016x}"}
 
-    # Legs
+    # Segments
 
     def segment(self, scope: Scope, *, resumed: bool, goes_on: bool = False) -> RunSpan:
-        """The span of the run, until it ends or is suspended.
+        """Open the span of the run until it ends or is suspended.
 
         Args:
-            scope: The run's scope.
-            resumed: The run was suspended before.
-            goes_on: The run began in another execution.
+            scope: The root scope.
+            resumed: Whether the run was suspended before.
+            goes_on: Whether the run began in another execution.
         """
         if self._tracing is None:
             return NO_SPAN
@@ -171,14 +172,14 @@ class RunTrace:
         return Segment(self, self._first)
 
     def restart(self, scope: Scope, lost: Iterable[LostSpan]) -> None:
-        """Open a segment for what follows a restart, linked to the attempts that were lost."""
+        """Open a segment for the steps after a restart, with links to the lost attempts."""
         links = [link for attempt in lost if (link := self._lost_span(attempt)) is not None]
         if links and self._first is not None:
             segment = self._open_leg(scope, " (restarted)", self._first.context, links)
             self._restarted.append(segment)
 
     def end_restarted(self) -> list[OpenedSpan]:
-        """The restarted segments, which end with the segment that they are part of."""
+        """Return the restarted segments, which end with their parent segment, and forget them."""
         ended, self._restarted = self._restarted, []
         return ended
 
@@ -210,7 +211,7 @@ class RunTrace:
     def _place(
         self, key: str, options: TracingOptions, before: SpanContext | None, links: Iterable[SpanContext]
     ) -> Place:
-        """In the trace of the run so far, or of the caller; the options' ids win over both."""
+        """Return the place of a segment: in the trace of the run so far, else of the caller. IDs in options win."""
         tracing = self.require_tracing()
         goes_on = self._goes_on(key)
         if goes_on is not None:
@@ -232,7 +233,7 @@ class RunTrace:
         return Place(trace_id=trace_id, links=linked)
 
     def _goes_on(self, key: str) -> Place | None:
-        """The place of a span that the execution before this one left open."""
+        """Return the place of a span that the previous execution left open, or None."""
         open = self._carried.pop(key, None)
         if open is None or self._tracing is None:
             return None
@@ -247,20 +248,20 @@ class RunTrace:
     def step(
         self, scope: Scope, step_id: str, input_data: Any, *, execution: str | None = None, **attributes: Any
     ) -> RunSpan:
-        """The span of one execution of a step, a nested workflow or a mapping, retries and restarts included.
+        """Open the span of one execution of a step, nested workflow or mapping, including retries and restarts.
 
         Args:
-            scope: The workflow that it is part of.
-            step_id: The step.
-            input_data: Its input.
-            execution: What tells this execution from others of the step, where there are any.
-            attributes: More of them.
+            scope: The workflow of the step.
+            step_id: The ID of the step.
+            input_data: The input of the step.
+            execution: The name of this execution among those of the step, if there are several.
+            attributes: Further attributes.
         """
         name, entity = f"workflow step: '{step_id}'", (STEP, step_id)
         return self.span(scope, STEP, name, key=execution, input_data=input_data, entity=entity, **attributes)
 
     def nested(self, scope: Scope, *, resumed: bool) -> RunSpan:
-        """The span of a nested workflow, below that of the step that it is."""
+        """Open the span of a nested workflow, below the span of its step."""
         name = f"{_run_name(scope)} (resumed)" if resumed else _run_name(scope)
         return self.span(scope, RUN, name, input_data=scope.init_data)
 
@@ -275,16 +276,16 @@ class RunTrace:
         entity: tuple[str, str] | None = None,
         **attributes: Any,
     ) -> RunSpan:
-        """A span below the current one.
+        """Open a span below the current one.
 
         Args:
-            scope: The workflow that it is part of.
-            type: Mastra's type of span.
-            name: Its name.
-            key: What tells it from others of its entry, by default the name.
-            input_data: Its input.
-            entity: Type and id of what it is about, by default the workflow.
-            attributes: What belongs to its type.
+            scope: The workflow of the span.
+            type: Mastra's span type.
+            name: The name of the span.
+            key: A key that is unique within the entry, by default the name.
+            input_data: The input to record.
+            entity: Type and ID of the entity of the span, by default the workflow.
+            attributes: Attributes of this span type.
         """
         if self._tracing is None:
             return NO_SPAN
@@ -297,7 +298,7 @@ class RunTrace:
         return span
 
     def _parent(self) -> SpanContext | None:
-        """The current span; where that is a segment, the one that the run is in by now."""
+        """Return the current span. If that is a segment, return the latest segment of the run instead."""
         current = None if self._tracing is None else self._tracing.current()
         if self._segment is not None and (current is None or current.span_id in self._segments):
             return self._segment.context
@@ -314,6 +315,8 @@ class RunTrace:
         entity: tuple[str, str],
         attributes: dict[str, Any] | None = None,
     ) -> OpenedSpan:
+        # Number the spans of one key in the order of their creation. A random ID would differ on each replay, and the
+        # children that another worker exports would have no parent.
         self._numbers[key] += 1
         run = self._run
         metadata = run_metadata(self.options, scope.run_id, run.resource_id, run.request_context) | self._of_segment

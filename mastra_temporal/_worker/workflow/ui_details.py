@@ -1,7 +1,7 @@
-"""What the Temporal UI shows of a run under way: its status as a search attribute, and a table of its steps.
+"""The details of an open run in the Temporal UI: its status as a search attribute, and a table of its steps.
 
-The table is no event of the history: the UI asks the worker for it. It is kept ready, row by row, so that a long run
-pays no more for it than a short one.
+The table is not in the history: the UI queries the worker for it. It is updated row by row, so the cost of an update
+does not grow with the length of the run.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ HEAD = table_head("Step", "Status", "Scheduled", "Duration")
 
 
 class UiDetails:
-    """What is shown of one run."""
+    """The details of one run."""
 
     def __init__(self, *, search_attributes: bool) -> None:
-        """Nothing has happened yet.
+        """Create the details of a run that has not started a step.
 
         Args:
-            search_attributes: Whether the server has our search attributes: told by the client, so that it is in the
-                history.
+            search_attributes: Whether the server has our search attributes. It comes from the client and is in the
+                history. Read from the worker, it could change between replays, and with it the commands.
         """
         self._search_attributes = search_attributes
         self._status: RunStatus = "running"
@@ -36,24 +36,24 @@ class UiDetails:
         self._left_out = 0
 
     def status(self, status: RunStatus) -> None:
-        """The run's status is another one."""
+        """Set the status of the run."""
         if self._search_attributes and status != self._status:
             workflow.upsert_search_attributes([STATUS.value_set(status)])
         self._status = status
 
     def closing(self, status: RunStatus) -> None:
-        """The run ends: what Temporal's own status does not tell goes into the memo."""
+        """Set the last status of the run. A status that Temporal does not have goes into the memo."""
         if status in ("paused", "tripwire"):
             workflow.upsert_memo({MEMO_STATUS: status})
         self.status(status)
 
     def step(self, path: str, result: StepResult, scheduled: int | None = None) -> None:
-        """A step has begun or ended.
+        """Show that a step has begun or ended.
 
         Args:
-            path: The step, with the nested workflows around it.
-            result: What is known of it.
-            scheduled: How often it was scheduled, once it has ended: a restart schedules it again.
+            path: The path of the step, with its nested workflows.
+            result: The result of the step so far.
+            scheduled: How often the step was scheduled, restarts included. None until it ends.
         """
         ended = result.ended_at or result.suspended_at
         seconds = "" if ended is None else f"{(ended - result.started_at) / 1000:,.1f} s"
