@@ -62,6 +62,7 @@ class TypeWriter:
         if self._is_typed_dict and type(value) is dict:
             return cast("Any", value)  # pydantic would drop keys that the type does not declare
         try:
+            # Without `polymorphic_serialization`, the fields of a subclass would be lost.
             return self._adapter.dump_python(
                 value,
                 mode="json",

@@ -102,6 +102,7 @@ def _attempt(tracing: Tracing, came: Inbound, parent: SpanContext, call: StepCal
     try:
         yield report
     except Exception as error:
+        # The cause is the user's error. The exception itself is our report to Temporal.
         cause = error.__cause__ or error
         stack = "".join(traceback.format_exception(cause))
         tracing.record_error(span, type(cause).__name__, str(cause), stack=stack)
@@ -109,6 +110,7 @@ def _attempt(tracing: Tracing, came: Inbound, parent: SpanContext, call: StepCal
     finally:
         tracing.detach(attached)
         _current.reset(token)
+        # The step may have ended the span itself.
         if span.is_recording():
             span.end()
 

@@ -81,6 +81,7 @@ class Tracing:
             links: Spans that it links to.
         """
         base = context.get_current()
+        # A root span gets an empty context: the current span would otherwise become its parent.
         parent_context = Context() if parent is None else trace.set_span_in_context(NonRecordingSpan(parent), base)
         token = _given_ids.set((trace_id, span_id))
         try:

@@ -90,6 +90,7 @@ def _global_provider() -> TracerProvider | ReplaySafeTracerProvider:
     named = os.environ.get("OTEL_SERVICE_NAME") or "service.name" in os.environ.get("OTEL_RESOURCE_ATTRIBUTES", "")
     exporter = _exporter()
     provider = create_tracer_provider(resource=Resource.create({} if named else {SERVICE_NAME: "mastra-temporal"}))
+    # A user who sets the delay of batches wants batches.
     batched = "OTEL_BSP_SCHEDULE_DELAY" in os.environ
     provider.add_span_processor(BatchSpanProcessor(exporter) if batched else PromptSpanProcessor(exporter))
     trace.set_tracer_provider(provider)

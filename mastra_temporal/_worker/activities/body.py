@@ -212,6 +212,7 @@ async def _stop(
     reason: Literal["canceled", "timed_out", "worker_shutdown"],
 ) -> None:
     body.cancel()
+    # Not `await body`: a coroutine that ignores its cancellation would block the end of the attempt.
     await asyncio.wait({body}, timeout=STOP_SECONDS)
     if not body.done():
         _count_left(owner)

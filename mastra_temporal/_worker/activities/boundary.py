@@ -81,6 +81,8 @@ async def call(function: Callable[[], Any], *, owner: str, executor: concurrent.
         with user_code(owner):
             value = function()
     else:
+        # `run_in_executor` does not pass the context on. The thread would lose the activity, the span and the log
+        # fields.
         context = contextvars.copy_context()
         value = await _outcome(loop.run_in_executor(executor, lambda: context.run(_in_thread, function, owner)), owner)
     while inspect.isawaitable(value) or isinstance(value, concurrent.futures.Future):
@@ -110,8 +112,7 @@ async def _outcome(future: asyncio.Future[Any], owner: str) -> Any:
     cancelled = False
     while not future.done():
         try:
-            # `wait` does not cancel the future. The loop goes on after a cancellation: the body may still return a
-            # result.
+            # `wait` does not cancel the future. Keep waiting after a cancellation: the body may still return a result.
             await asyncio.wait({future})
         except asyncio.CancelledError:
             cancelled = True

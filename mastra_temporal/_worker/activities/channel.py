@@ -89,6 +89,7 @@ class RunChannel:
         if self._stream is None:
             self._stream = WorkflowStreamClient.from_within_activity()
             self._sender = asyncio.create_task(self._send_batches(self._stream))
+        # A step that writes faster than the server accepts waits here. Otherwise the buffer would grow without a limit.
         if self._buffered + size > BATCH_BYTES:
             await self._send(self._stream)
         self._buffered += size

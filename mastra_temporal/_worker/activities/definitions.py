@@ -52,6 +52,7 @@ class Definitions:
         except SchemaValidationError as error:
             message, problem = str(error), DataProblem(code=error.code, issues=error.issues)
         except Exception as error:
+            # A validator of the user may raise any exception. That also means that the data does not fit.
             info = error_info(error)
             message = f"Invalid resume data: \n- : {summary(info)}"
             problem = DataProblem(code=code, issues=[{"path": [], "message": summary(info)}])

@@ -59,6 +59,7 @@ def readable(text: str, room: int) -> str:
     """
     # Call the methods of `str` itself: a subclass may override them.
     beginning = str.__getitem__(text, slice(room + 1))
+    # UTF-16 joins surrogate pairs and replaces lone surrogates, which UTF-8 cannot encode.
     whole = str.encode(beginning, "utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     data = whole.encode()
     return whole if len(data) <= room else data[:room].decode(errors="ignore") + CUT
@@ -84,6 +85,7 @@ def _json_copy(value: Any, room: int) -> Any:
     if _is_deeper(copy, LEVELS):
         return MISSING
     text = json.dumps(copy, ensure_ascii=False)
+    # A character takes at most 4 bytes, so this cuts nothing and only replaces lone surrogates.
     text = readable(text, 4 * len(text))
     return MISSING if len(text.encode()) > room else json.loads(text)
 

@@ -123,6 +123,7 @@ class Calls:
         return found
 
     async def _evaluate(self, call: FunctionCall, function_id: str, function: WorkflowFunction) -> FunctionOutcome:
+        # The functions run concurrently, so each one gets its own copy.
         request_context = RequestContext(deepcopy(call.request_context))
         owner = _owner(call, function_id)
         try:
@@ -209,6 +210,7 @@ class Calls:
                 lambda: body.call(function, info, info, owner=owner, executor=self.threads),
                 await LostAttempts.before_this_one(call.carried, limit=limit),
             )
+        # Not errors of the callback: reported as its result, a lost attempt would not be repeated.
         except (AttemptLost, AttemptGivenUp):
             raise
         except Exception as error:

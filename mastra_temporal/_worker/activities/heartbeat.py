@@ -42,7 +42,12 @@ INTERVAL_SECONDS = 1.0
 FIRST_SECONDS = 0.5
 """Seconds until the first heartbeat. A shorter body sends none."""
 LATE_SECONDS = 1.0
-"""Seconds from an attempt's start to its body, after which it first asks the server whether it is still wanted."""
+"""Seconds from an attempt's start to its body, after which it first asks the server whether it is still wanted.
+
+Its worker was blocked, frozen or disconnected in the meantime. No other worker gets the step sooner: `restart()` waits
+for 2.5 s without a heartbeat, and a terminated run for 2 s. If the clock is further ahead of the server's than this,
+each step costs one extra call. If it is behind, the attempt asks later.
+"""
 BEATS_PER_TIMEOUT = 4
 """Minimum number of heartbeats within a short heartbeat timeout."""
 NEVER = float("inf")
@@ -114,6 +119,7 @@ class Heartbeat:
 
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
+        # `activity.heartbeat` works only in the activity's context, also if the heartbeat thread calls it.
         self._context = contextvars.copy_context()
         self._watching = HEARTBEATS.watching()
         self._watch = self._watching.__enter__()
@@ -186,6 +192,7 @@ class Heartbeat:
 
     def save(self, value: Any) -> None:
         """Record a checkpoint of the body, from any thread. The next heartbeat carries it and is due at once."""
+        # Only a new value resets the count. A step that always dies at the same point must reach the limit.
         progress = {"value": value, "lost": 0} if value != self.recorded.value else {}
         self.recorded = self.recorded.model_copy(update=progress)
         if not self._ended:  # the body may be an abandoned thread
@@ -229,6 +236,7 @@ class Heartbeat:
             if self._answered - self._sdk_told > min(SDK_SECONDS, self._timeout / 2 + SDK_GRACE_SECONDS):
                 await self._keep_sdk()
         except RPCError as error:
+            # Other errors are not reported here: `tick` detects a lost connection.
             if error.status == RPCStatusCode.NOT_FOUND:
                 self._due = NEVER
                 self._give_up(await why_given_up(self._client, self._info, known=False), known=False)

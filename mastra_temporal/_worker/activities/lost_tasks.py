@@ -61,6 +61,7 @@ async def _lost_in_a_row() -> int:
         )
     )
     recorded = _recorded_losses(latest.history.events)
+    # Without a recorded loss, the attempt number counts failures, which the server does not distinguish from losses.
     if recorded == 0:
         return 0
     description = await client.workflow_service.describe_workflow_execution(

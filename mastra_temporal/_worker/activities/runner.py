@@ -90,6 +90,7 @@ class StepRunner:
             # The code of the last attempt blocked the event loop, so that attempt could not report its own timeout.
             if lost.was_overdue:
                 raise body.overdue(attempt.owner, call.timeout_ms)
+            # The channel is closed first, while heartbeats continue: sending the remaining chunks may take long.
             async with attempt.heartbeat, attempt.channel:
                 return await attempt.run(self.threads)
         except (AttemptGivenUp, AttemptLost):
