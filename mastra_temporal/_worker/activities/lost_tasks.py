@@ -99,8 +99,7 @@ def _is_loss(event: HistoryEvent) -> bool:
 def _is_extended(event: HistoryEvent, next_event: HistoryEvent | None) -> bool:
     """Return whether a workflow task was only extended because its local activities take longer than its timeout.
 
-    The SDK then completes the task and asks for a new one. That is no progress: the count would restart at each
-    extension.
+    The SDK then completes the task and asks for a new one. Treating that as progress would reset the count each time.
     """
     return (
         event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
