@@ -75,6 +75,7 @@ class RunHandle:
     async def outcome(self) -> WorkflowResult[Any]:
         """Wait until the run has ended or is suspended."""
         description = await self.describe()
+        # The update id contains the count. With an older one, the server would return an earlier suspension's reply.
         resume_count = 0 if description is None else int((await description.memo()).get(MEMO_RESUME_COUNT, 0))
         return await wait_for_outcome(self.client, self.run_id, resume_count)
 

@@ -138,13 +138,18 @@ async def _wait(client: Client, handle: WorkflowHandle[Any, Any], resume_count: 
         if closed.done():
             return await closed
         if _is_gone(update.exception()):
+            # If the run continues in a new execution, send the update to that one: a run that is suspended there never
+            # closes. If the run has ended, each further update would fail too, so read its result.
             return resume_count if await _goes_on(handle) else await closed
         reply = update.result()
+        # The run replied just before continue-as-new. Give the server time to start the next execution: the update
+        # would otherwise reach the old one again and loop.
         if reply.continued_as_new:
             await asyncio.sleep(MOVE_SECONDS)
             return resume_count
         return await _result_of(client, handle, reply) if reply.resume_count is None else reply.resume_count
     finally:
+        # Wait until both have ended, so that no request outlives its waiter.
         update.cancel()
         closed.cancel()
         await asyncio.gather(update, closed, return_exceptions=True)

@@ -138,8 +138,7 @@ class Run(Generic[OutT, InT]):
     ) -> WorkflowRunOutput[OutT]:
         """Start the run and return the stream of its events. Mastra's ``run.stream()``.
 
-        Takes the arguments of `start`. ``await output.result`` raises the errors of `start`. A second call on the same
-        object returns the same stream.
+        Takes the arguments of `start`; ``await output.result`` raises its errors. Another call returns the same stream.
 
         Args:
             input_data: See `start`.
@@ -162,6 +161,7 @@ class Run(Generic[OutT, InT]):
         without any change if the run has ended.
         """
         description = await self._describe()
+        # A start is in flight: cancel the run once it exists. Without this wait, it would start and not be canceled.
         if description is None and self._is_starting:
             description = await self._handle.describe_when_started()
         if description is None:

@@ -41,7 +41,7 @@ class Session:
         self.has_search_attributes: bool = False
         """Whether the server has our search attributes. Known once connected."""
         self.live_runs: WeakValueDictionary[tuple[str, str], LiveRun] = WeakValueDictionary()
-        """`Run` objects of this process by workflow id and run id."""
+        """`Run` objects of this process by workflow id and run id, as weak references."""
         self._client: Client | None = None
 
     @property

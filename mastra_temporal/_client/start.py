@@ -165,7 +165,7 @@ async def _start_with_update(
         UPDATE_OUTCOME,
         0,
         start_workflow_operation=operation,
-        # Use a fresh update ID: the one that later waiters share would return the answer of an earlier, failed run.
+        # Use a fresh update ID: the one that later waiters share would return the reply of an earlier, failed run.
         id=f"{outcome_update_id(0)}-{uuid.uuid4()}",
         result_type=OutcomeReply,
     )

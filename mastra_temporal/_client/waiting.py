@@ -121,6 +121,7 @@ class Waiting:
         finally:
             waiters.pop()
             if not waiters and not task.done():
+                # Remove the task before it has ended. Otherwise a new waiter could join a task that is being cancelled.
                 self._shared.pop(key, None)
                 task.cancel()
                 await asyncio.wait((task,))
@@ -131,6 +132,7 @@ _known: WeakKeyDictionary[asyncio.AbstractEventLoop, WeakKeyDictionary[ServiceCl
 
 def waiting(client: Client) -> Waiting:
     """Return the resources shared by all waiters on this client's connection in the running event loop."""
+    # One set per event loop: futures and tasks of one loop cannot be awaited in another.
     of_loop = _known.setdefault(asyncio.get_running_loop(), WeakKeyDictionary())
     if client.service_client not in of_loop:
         of_loop[client.service_client] = Waiting()

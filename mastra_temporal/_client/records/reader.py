@@ -78,6 +78,7 @@ class RunRecords:
             self._deleted.add(execution)
 
     async def _describe(self, run_id: str) -> WorkflowExecutionDescription | None:
+        """Return Temporal's description of a run, or None if it does not exist or was deleted here."""
         description = await describe(self.client, run_id)
         return None if description is None or description.run_id in self._deleted else description
 

@@ -196,6 +196,10 @@ def _with_nested(run: RunState, scope: Scope) -> dict[str, StepResult]:
 
 
 def _flattened(scope: Scope, inside: dict[tuple[str, ...], dict[str, Scope]]) -> dict[str, StepResult]:
+    """Return the results of a scope's steps, each followed by those of the workflows nested in it.
+
+    A nested workflow with a suspended step inside is shown as running.
+    """
     children: dict[str, list[tuple[str, Scope]]] = {}
     for name, child in inside.get(scope.path, {}).items():
         children.setdefault(without_index(name), []).append((name, child))

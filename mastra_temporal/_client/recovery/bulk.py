@@ -148,6 +148,7 @@ class Restarting:
         if not (self._opted_out or self._workflows[run.workflow_id].options.auto_restart_active_runs):
             return "skipped", "auto_restart_active_runs is False"
         description = await client.get_workflow_handle(run.run_id).describe()
+        # Visibility lags behind, so look at the run itself before acting on it.
         if description.status != WorkflowExecutionStatus.RUNNING:
             return "attached", "it ended meanwhile"
         status = await open_status(description)
@@ -158,12 +159,14 @@ class Restarting:
             # `reschedule` needs this verdict too. It takes seconds, so compute it while the pollers are checked.
             self._liveness.gone(run.run_id, workers_of(description.raw_description.pending_activities)),
         )
+        # Without a worker, the update of `reschedule` would wait until the timeout. Fail with the reason instead.
         if not attended:
             raise RunError(f"no worker polls the task queue `{description.task_queue}`")
         done = await reschedule(client, run.run_id, liveness=self._liveness)
         return done.how, done.why
 
     async def _is_attended(self, task_queue: str) -> bool:
+        """Return whether a worker polls a task queue. All runs share one check per queue."""
         if task_queue not in self._attended:
             asking = is_attended(self._session.client, task_queue, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW)
             self._attended[task_queue] = asyncio.create_task(asking)
@@ -178,6 +181,7 @@ class Restarting:
 
 
 async def _some_at_a_time(work: list[Coroutine[Any, Any, Any]]) -> list[Any]:
+    """Run coroutines with at most `CONCURRENCY` at a time. Return their results in order."""
     limit = asyncio.Semaphore(CONCURRENCY)
 
     async def limited(item: Coroutine[Any, Any, Any]) -> Any:

@@ -89,6 +89,7 @@ async def freeing_held_tasks(client: Client, run_id: str, liveness: LivenessChec
 
 
 async def _free_again_and_again(client: Client, run_id: str, liveness: LivenessChecker) -> None:
+    """Watch the run's workflow task, and fail it each time that a dead or unknown worker holds it for too long."""
     seen: HeldTask | None = None
     since = 0.0
     freed = 0
@@ -117,6 +118,8 @@ async def _taken(client: Client, description: DescribeWorkflowExecutionResponse)
     page = await client.workflow_service.get_workflow_execution_history_reverse(
         GetWorkflowExecutionHistoryReverseRequest(namespace=client.namespace, execution=info.execution)
     )
+    # The pending task in the description has no event id and no identity. The latest event of a task has both, if the
+    # server has recorded the start.
     last = next((event for event in page.history.events if event.event_type in TASK_EVENTS), None)
     if last is not None and last.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED:
         started = last.workflow_task_started_event_attributes

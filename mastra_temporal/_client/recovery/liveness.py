@@ -134,6 +134,7 @@ class LivenessChecker:
         return found.listed and not any(found.workers.values())
 
     async def _verdict(self, run_id: str, identity: str) -> LivenessProbe:
+        """Return the observations of a worker that apply to this run."""
         found = await self._observed(run_id, identity, None)
         # The shared verdict may not apply to this run: then observe the worker again through this run's steps.
         if found.only_for_its_run and found.run_id != run_id:
@@ -141,6 +142,7 @@ class LivenessChecker:
         return found
 
     async def _observed(self, run_id: str | None, identity: str, only_for: str | None) -> LivenessProbe:
+        """Return the observations of a worker. Concurrent callers share them."""
         key = (identity, run_id is not None, only_for)
         if key not in self._observations:
             observing = _observe(self._client, LivenessProbe(run_id, identity, self._unlisted_seconds))
@@ -151,6 +153,7 @@ class LivenessChecker:
 
 
 async def _observe(client: Client, probe: LivenessProbe) -> LivenessProbe:
+    """Look at a worker and its steps until there is a verdict."""
     began = time.monotonic()
     while True:
         await asyncio.gather(_look_at_steps(client, probe), _look_at_worker(client, probe))
@@ -175,6 +178,7 @@ async def describe(client: Client, run_id: str, execution: str = "") -> Describe
 
 
 async def _look_at_steps(client: Client, probe: LivenessProbe) -> None:
+    """Record the heartbeats of the run's steps on this worker."""
     if probe.run_id is None:
         return
     pending: list[PendingActivityInfo] = list((await describe(client, probe.run_id)).pending_activities)
@@ -185,9 +189,11 @@ async def _look_at_steps(client: Client, probe: LivenessProbe) -> None:
 
 
 async def _look_at_worker(client: Client, probe: LivenessProbe) -> None:
+    """Record the heartbeats of all workers with this identity."""
     query = all_of(equals("WorkerIdentity", probe.identity))
     beats = await worker_beats(client, query, lambda beat: beat.worker_identity == probe.identity)
     for source, at, interval, shut_down in beats:
+        # A predecessor that has shut down must not count as a silent worker: its successor would look half dead.
         if shut_down:
             probe.workers.pop(source, None)
         else:

@@ -37,6 +37,7 @@ async def locked(client: Client, run_id: str) -> AsyncGenerator[bool]:
             id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
         )
     except WorkflowAlreadyStartedError:
+        # Run the block without the lock: the caller looks whether the holder has done the work.
         yield False
         return
     try:

@@ -88,11 +88,13 @@ async def has_pollers(
 async def _polled(
     client: Client, task_queue: str, kind: TaskQueueType.ValueType, version: WorkerDeploymentVersion | None
 ) -> bool:
+    """Return whether a worker has polled the task queue within `LONG_POLL`."""
     description = await client.workflow_service.describe_task_queue(
         DescribeTaskQueueRequest(
             namespace=client.namespace, task_queue=TaskQueue(name=task_queue), task_queue_type=kind
         )
     )
+    # This compares the server's clock with ours. It is only used for workers without heartbeats.
     oldest = datetime.now(timezone.utc) - LONG_POLL
     return any(
         poller.last_access_time.ToDatetime(timezone.utc) > oldest and version in (None, _version_of(poller))
@@ -101,6 +103,7 @@ async def _polled(
 
 
 def _version_of(poller: PollerInfo) -> WorkerDeploymentVersion:
+    """Return the worker version of a poller."""
     options = poller.deployment_options
     return WorkerDeploymentVersion(deployment_name=options.deployment_name, build_id=options.build_id)
 
@@ -124,11 +127,13 @@ async def warning_when_unattended(client: Client, run_id: str, *, what: str = "r
 
 
 async def _warn(client: Client, run_id: str, what: str) -> None:
+    """Log a warning for each task queue without a worker that the run needs."""
     await asyncio.sleep(0 if what == "restart" else MOMENT_SECONDS)
     with contextlib.suppress(RPCError):
         description = await describe(client, run_id)
         version = pinned_version(description)
         for task_queue, kind in queues_of(description):
+            # Check the pinned version only for workflow tasks. An activity queue may belong to another deployment.
             of_version = version if kind == TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW else None
             if not await has_pollers(client, task_queue, kind, of_version):
                 worker = "worker" if of_version is None else f"worker of version `{of_version.build_id}`"

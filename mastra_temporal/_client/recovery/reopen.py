@@ -69,6 +69,7 @@ async def reopen(
         # Without the lock, two callers could both start an execution: ALLOW_DUPLICATE would accept the second one as
         # soon as the first one has ended, and its steps would run twice.
         async with locked(client, closed.id) as mine:
+            # Another caller may have reopened the run before we had the lock.
             latest = await client.get_workflow_handle(closed.id).describe()
             if latest.run_id != closed.run_id:
                 return True
@@ -132,6 +133,7 @@ def _under_way(scope: Scope) -> ScopeSnapshot:
 
 
 def _mark(snapshot: ScopeSnapshot, scope: Scope) -> None:
+    """Mark the steps of a scope and of its nested workflows that had begun and not finished."""
     snapshot.interrupted = sorted(scope.interrupted.union(scope.active)) or None
     if snapshot.progress is None or scope.progress is None:
         return

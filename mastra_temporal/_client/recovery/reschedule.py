@@ -174,6 +174,7 @@ async def _lost(
 
 
 def _waits_for_retry(activity: PendingActivityInfo) -> bool:
+    """Return whether an activity waits for the retry interval before its next attempt."""
     scheduled = activity.state == PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED
     return scheduled and activity.HasField("next_attempt_schedule_time")
 

@@ -62,6 +62,7 @@ async def restart(
 async def _restart(
     run: RunHandle, known: bool, request_context: dict[str, Any], headers: CallHeaders, force: bool
 ) -> WorkflowResult[Any]:
+    """Reopen, join or revive the run, depending on its status, and wait for its outcome."""
     description = await run.describe(known=known)
     if description is None:
         raise RunNotActiveError(NOT_ACTIVE)
@@ -89,6 +90,7 @@ async def _restart(
 
 
 def _require_active(status: RunStatus) -> None:
+    """Raise `RunNotActiveError` unless a run with this status can be restarted."""
     if status == "suspended":
         raise RunNotActiveError(f"{NOT_ACTIVE}: it is suspended. Continue it with `resume()`.")
     if status in ("pending", "canceled", "paused"):

@@ -84,6 +84,7 @@ async def reset_stuck_run(client: Client, run_id: str, *, force: bool) -> bool:
         description = await describe(client, run_id)
         execution = description.workflow_execution_info.execution
         first = first or execution.run_id
+        # A new run id means that another caller has reset the run. A second reset would start its activities again.
         if not is_stuck(description) or execution.run_id != first:
             return False
         events = await _events(client, execution)
@@ -137,11 +138,13 @@ async def send_until_answered(update: Callable[[], Awaitable[T]]) -> T:
 
 
 async def _events(client: Client, execution: WorkflowExecution) -> list[HistoryEvent]:
+    """Return the history of an execution."""
     handle = client.get_workflow_handle(execution.workflow_id, run_id=execution.run_id)
     return [event async for event in handle.fetch_history_events()]
 
 
 def _is_failure(event: HistoryEvent) -> bool:
+    """Return whether an event is a failed workflow task, caused by the worker's code."""
     failed = event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED
     return failed and event.workflow_task_failed_event_attributes.cause not in NOT_OF_A_WORKER
 
@@ -170,6 +173,7 @@ def _any_ended_unrecorded(events: list[HistoryEvent], description: DescribeWorkf
 
 
 async def _any_step_alive(client: Client, run_id: str, description: DescribeWorkflowExecutionResponse) -> bool:
+    """Return whether a worker of a running step is alive. A reset would run that step a second time."""
     workers = {
         item.last_worker_identity
         for item in description.pending_activities
@@ -193,6 +197,7 @@ async def _still(client: Client, run_id: str, seen: DescribeWorkflowExecutionRes
 
 
 async def _reset(client: Client, execution: WorkflowExecution, event_id: int) -> None:
+    """Reset an execution to the workflow task that ended with this event."""
     await client.workflow_service.reset_workflow_execution(
         ResetWorkflowExecutionRequest(
             namespace=client.namespace,

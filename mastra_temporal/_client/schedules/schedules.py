@@ -132,7 +132,7 @@ class Schedules:
 
     @translate_rpc_errors
     async def get(self, schedule_id: str) -> ScheduleRecord | None:
-        """Return a schedule, or None if there is none with this id."""
+        """Return a schedule, or None if this package created none with this id."""
         description = await self._describe(schedule_id)
         return None if description is None else await read_schedule(self.client, description)
 
@@ -281,6 +281,7 @@ class Schedules:
         self, schedule_id: str, workflow: WorkflowDefinition, config: ScheduleConfig, done: Reconciliation
     ) -> None:
         """Create a declared schedule, or update it if it differs from its declaration."""
+        # Create first and look afterwards: several workers may start at the same time, and only one can create it.
         try:
             await self._create(schedule_id, workflow, config, declared=True)
         except ScheduleAlreadyRunningError:
@@ -316,6 +317,7 @@ class Schedules:
             return None
 
     async def _require(self, schedule_id: str) -> ScheduleRecord:
+        """Return a schedule. Raise `ScheduleError` if it does not exist."""
         record = await self.get(schedule_id)
         if record is None:
             raise ScheduleError(f"There is no schedule `{schedule_id}`: mastra.schedules.list() tells which there are.")
@@ -352,6 +354,7 @@ class Schedules:
 
 
 def _full_id(schedule_id: str) -> str:
+    """Return the id in Temporal for an id given by a caller, which may lack the prefix."""
     if schedule_id.startswith(PREFIXES):
         return schedule_id
     return f"schedule_{slug(schedule_id)}"

@@ -109,6 +109,7 @@ async def from_now(client: Client, run_id: str) -> Feed:
     execution = await current_execution(client, run_id)
     if execution is None or execution.status != WorkflowExecutionStatus.RUNNING:
         return Feed(client, run_id, None, after=execution and execution.first)
+    # Read the last execution of the chain only: the earlier ones are closed and have nothing new.
     feed = Feed(client, run_id, execution.last, after=execution.first)
     await feed.skip()
     return feed
@@ -294,6 +295,7 @@ class Feed:
         return [self._item(item) for item in reply.items], reply.end
 
     async def _recorded(self) -> list[Item]:
+        """Return new items by replay of the history."""
         items = await recorded_stream(self._client, self._run_id, self._execution, self._query)
         return [self._item(item) for item in items]
 

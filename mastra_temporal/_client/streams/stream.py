@@ -233,6 +233,7 @@ class WorkflowRunOutput(Generic[OutT]):
                 self._changed.notify_all()
 
     async def _fail(self, error: Exception) -> None:
+        """Complete the stream after an error of the action, or note an error of reading."""
         if self._result.done():
             self._broken = error  # the run has a result, but its events cannot be read any more
             return
@@ -281,6 +282,7 @@ class Watch:
         await self._watching
 
     async def _watch(self, feed: Feed) -> None:
+        """Follow the run across new starts and time travels until the watch is stopped."""
         while True:
             async for item in feed.items(self._stop):
                 await self._tell(item)

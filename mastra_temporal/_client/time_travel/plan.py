@@ -354,6 +354,7 @@ def _answers(snapshot: ScopeSnapshot) -> bool:
 
 
 def _outputs(names: list[str], results: StepContexts) -> dict[str, Any]:
+    """Return the output of a block: the outputs of its steps by id."""
     return {name: results[name].output if name in results else None for name in names}
 
 
@@ -362,4 +363,5 @@ def _is(result: StepResult | None, status: str) -> bool:
 
 
 def _first(*values: Any) -> Any:
+    """Return the first value that is not None."""
     return next((value for value in values if value is not None), None)
