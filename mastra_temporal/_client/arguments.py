@@ -100,7 +100,7 @@ class Call:
     """What the result includes."""
 
 
-def accept(label: str, options: Mapping[str, Any], kind: type[Any], name: str) -> Call:
+def accept(label: str, options: Mapping[str, Any], kind: type[Any], name: str, first: str) -> Call:
     """Validate the further arguments of a call.
 
     Args:
@@ -108,6 +108,7 @@ def accept(label: str, options: Mapping[str, Any], kind: type[Any], name: str) -
         options: The arguments.
         kind: The `TypedDict` that declares them. Python does not check its keys at run time.
         name: The name of the method.
+        first: The argument that is named in the method's signature.
 
     Returns:
         The validated options.
@@ -119,7 +120,8 @@ def accept(label: str, options: Mapping[str, Any], kind: type[Any], name: str) -
     """
     for given in options:
         if given not in kind.__annotations__:
-            raise TypeError(f"{name}() has no argument `{given}`.{did_you_mean(given, kind.__annotations__)}")
+            hint = did_you_mean(given, [first, *kind.__annotations__])
+            raise TypeError(f"{name}() has no argument `{given}`.{hint}")
     return Call(
         headers=call_headers(options.get("tracing_options"), options.get("tracing_context"), owner=label),
         output=parse_options(OutputOptions, options.get("output_options"), owner=label),

@@ -53,7 +53,7 @@ def translate_rpc_errors(method: RunMethod[RunT, P, T]) -> RunMethod[RunT, P, T]
         try:
             return await method(run, *args, **kwargs)
         except Exception as error:
-            explanation = await explain(error, run.client, run.label)
+            explanation = await explain(error, lambda: run.client, run.label)
             if explanation is error:
                 raise
             raise explanation from error
@@ -61,18 +61,18 @@ def translate_rpc_errors(method: RunMethod[RunT, P, T]) -> RunMethod[RunT, P, T]
     return wrapper
 
 
-async def explain(error: Exception, client: Client, label: str) -> Exception:
+async def explain(error: Exception, client: Callable[[], Client], label: str) -> Exception:
     """Return the error to raise for a failed call, or the error itself if there is nothing to add.
 
     Args:
         error: The error.
-        client: The client that made the call.
+        client: Returns the client that made the call. Without one no call was made, and it is not asked for.
         label: Description of the run for the message.
     """
     if isinstance(error, MastraError):
         return error
     if isinstance(error, RPCError):
-        return await _explain_rpc(error, client, label)
+        return await _explain_rpc(error, client(), label)
     if _is_of_the_converter(error):
         return unconvertible(label, f"{type(error).__name__}: {error}")
     return error

@@ -103,7 +103,7 @@ class Run(Generic[OutT, InT]):
             RunAlreadyStartedError: The run exists with a different input.
             RunRefusedError: ``on_start`` raised; no step ran.
         """
-        call = arguments.accept(self.label, options, arguments.StartAndWaitOptions, "start")
+        call = arguments.accept(self.label, options, arguments.StartAndWaitOptions, "start", "input_data")
         envelope = start_envelope(self._handle, call.headers, input_data, options, canceled=self._canceled_before_start)
         with sending(call.headers), self._starting():
             try:
@@ -119,7 +119,7 @@ class Run(Generic[OutT, InT]):
 
         Takes the arguments of `start` and raises the same errors, except those that occur only while the run executes.
         """
-        call = arguments.accept(self.label, options, arguments.StartOptions, "start_async")
+        call = arguments.accept(self.label, options, arguments.StartOptions, "start_async", "input_data")
         envelope = start_envelope(self._handle, call.headers, input_data, options, canceled=self._canceled_before_start)
         with sending(call.headers), self._starting():
             try:
@@ -146,7 +146,7 @@ class Run(Generic[OutT, InT]):
                 of a later resume. ``output.result`` is the suspended result in both cases, as in Mastra.
             options: See `StartAndWaitOptions`.
         """
-        arguments.accept(self.label, options, arguments.StartAndWaitOptions, "stream")
+        arguments.accept(self.label, options, arguments.StartAndWaitOptions, "stream", "input_data")
         if self._streamed is None:
             action = functools.partial(self.start, input_data=input_data, **options)
             self._streamed = self._output(from_start, action, close_on_suspend=close_on_suspend)
@@ -193,7 +193,7 @@ class Run(Generic[OutT, InT]):
             SchemaValidationError: The data do not match the step's ``resume_schema``.
             RunNotFoundError: Temporal has no such run.
         """
-        call = arguments.accept(self.label, options, arguments.ResumeAndWaitOptions, "resume")
+        call = arguments.accept(self.label, options, arguments.ResumeAndWaitOptions, "resume", "resume_data")
         request = resume_request(self._handle, resume_data, options)
         with sending(call.headers):
             async with warning_when_unattended(self.client, self.run_id, what="resume"):
@@ -207,7 +207,7 @@ class Run(Generic[OutT, InT]):
 
         Takes the arguments of `resume`, except ``output_options``, and raises the same errors.
         """
-        call = arguments.accept(self.label, options, arguments.ResumeOptions, "resume_async")
+        call = arguments.accept(self.label, options, arguments.ResumeOptions, "resume_async", "resume_data")
         request = resume_request(self._handle, resume_data, options)
         with sending(call.headers):
             async with warning_when_unattended(self.client, self.run_id, what="resume"):
@@ -221,7 +221,7 @@ class Run(Generic[OutT, InT]):
 
         Takes the arguments of `resume`. ``await output.result`` raises the errors of `resume`.
         """
-        arguments.accept(self.label, options, arguments.ResumeAndWaitOptions, "resume_stream")
+        arguments.accept(self.label, options, arguments.ResumeAndWaitOptions, "resume_stream", "resume_data")
         return self._output(from_now, functools.partial(self.resume, resume_data=resume_data, **options))
 
     @translate_rpc_errors
@@ -243,7 +243,7 @@ class Run(Generic[OutT, InT]):
                 ``resume_data``, the run is running, or another caller resumed or time travelled it first.
             SchemaValidationError: The data do not match the step's schema. Neither of these errors changes the run.
         """
-        call = arguments.accept(self.label, options, arguments.TimeTravelOptions, "time_travel")
+        call = arguments.accept(self.label, options, arguments.TimeTravelOptions, "time_travel", "step")
         request = time_travel_request(self._handle, step, options)
         with sending(call.headers):
             resume_count = await time_travel(
@@ -264,7 +264,7 @@ class Run(Generic[OutT, InT]):
         Takes the arguments of `time_travel`. ``await output.result`` raises the errors of `time_travel`. Streams of
         the previous execution end with it.
         """
-        arguments.accept(self.label, options, arguments.TimeTravelOptions, "time_travel_stream")
+        arguments.accept(self.label, options, arguments.TimeTravelOptions, "time_travel_stream", "step")
         return self._output(from_next_execution, functools.partial(self.time_travel, step=step, **options))
 
     @translate_rpc_errors

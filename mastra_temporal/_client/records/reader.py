@@ -61,7 +61,8 @@ class RunRecords:
     @translate_rpc_errors
     async def list(self, workflow_ids: Sequence[str], **wanted: Unpack[RunFilterOptions]) -> WorkflowRuns:
         """See `Workflow.list_workflow_runs`."""
-        return await list_runs(self.client, workflow_ids, self._session.task_queue, run_filter(wanted), self._deleted)
+        filter = run_filter(wanted)
+        return await list_runs(self.client, workflow_ids, self._session.task_queue, filter, self._deleted)
 
     @translate_rpc_errors
     async def delete(self, workflow_id: str, run_id: str) -> None:

@@ -166,7 +166,7 @@ class Feed:
             async for item in self._items(stop or asyncio.Event()):
                 yield item
         except Exception as error:
-            explanation = await explain(error, self._client, f"the stream of run `{self._run_id}`")
+            explanation = await explain(error, lambda: self._client, f"the stream of run `{self._run_id}`")
             if explanation is error:
                 raise
             raise explanation from error

@@ -1,0 +1,51 @@
+"""The further arguments of a run's calls: a misspelled one is an error, as with any Python function."""
+
+from typing import Any
+
+import pytest
+
+from mastra_temporal import Mastra, create_workflow, step
+
+
+@step
+async def nothing(value: Any) -> Any:
+    return value
+
+
+@pytest.mark.parametrize(
+    ("call", "given", "message"),
+    [
+        ("start", "input_dta", "start() has no argument `input_dta`. Did you mean `input_data`?"),
+        ("start", "perstep", "start() has no argument `perstep`. Did you mean `per_step`?"),
+        ("start_async", "initial_stat", "start_async() has no argument `initial_stat`. Did you mean `initial_state`?"),
+        ("stream", "tracing_option", "stream() has no argument `tracing_option`. Did you mean `tracing_options`?"),
+        ("resume", "resume_dat", "resume() has no argument `resume_dat`. Did you mean `resume_data`?"),
+        ("resume_async", "lable", "resume_async() has no argument `lable`. Did you mean `label`?"),
+        (
+            "resume_stream",
+            "foreach_index",
+            "resume_stream() has no argument `foreach_index`. Did you mean `for_each_index`?",
+        ),
+    ],
+)
+async def test_a_misspelled_argument_is_refused_and_the_right_one_named(call: str, given: str, message: str):
+    workflow = create_workflow(id="flow").then(nothing).commit()
+    assert Mastra(workflows=[workflow]).list_workflows() == {"flow": workflow}
+    run: Any = await workflow.create_run()
+
+    async def made() -> None:
+        answer = getattr(run, call)(**{given: 1})
+        if call not in ("stream", "resume_stream"):
+            await answer
+
+    with pytest.raises(TypeError) as refused:
+        await made()
+    assert str(refused.value) == message
+
+
+async def test_so_is_one_of_a_list_of_runs():
+    workflow = create_workflow(id="flow").then(nothing).commit()
+    assert Mastra(workflows=[workflow]).list_workflows() == {"flow": workflow}
+    listing: Any = workflow.list_workflow_runs
+    with pytest.raises(TypeError, match="resource"):
+        await listing(resource="x")
