@@ -20,6 +20,7 @@ from mastra_temporal._context.abort_signal import AbortReason, AbortSignal
 from mastra_temporal._context.registry import Registry
 from mastra_temporal._context.request_context import RequestContext
 from mastra_temporal._data.gate import to_json
+from mastra_temporal._data.shown import shown
 from mastra_temporal._tracing.context import TracingContext
 from mastra_temporal.errors import SerializationError
 
@@ -194,7 +195,7 @@ class BaseStepContext(Context[StateT], Generic[ResumeT, StateT]):
         if not isinstance(labels, (list, tuple)) or not all(isinstance(label, str) for label in labels):
             raise SerializationError(
                 f"Step `{self.step_id}` of workflow `{self.workflow_id}`: `resume_label` is text or a list of texts, "
-                f"got {resume_label!r}."
+                f"got {shown(resume_label)}."
             )
         self.effects.suspended = True
         self.effects.suspend_payload = payload

@@ -17,6 +17,7 @@ from mastra_temporal._client.rpc_errors import unreachable
 from mastra_temporal._client.schedules.schedules import Schedules
 from mastra_temporal._client.session import Session
 from mastra_temporal._client.time_travel.next_execution import NextExecutionStarter
+from mastra_temporal._data.shown import shown
 from mastra_temporal._definition.component import Agent, Tool, agent_of, tool_of
 from mastra_temporal._definition.ids import fault_of
 from mastra_temporal._definition.named import Named
@@ -68,7 +69,7 @@ class Mastra:
             ConfigurationError: ``max_lost_attempts`` is less than 1.
         """
         if (fault := fault_of(task_queue)) is not None:
-            raise DefinitionError(f"{ascii(task_queue)[:60]} cannot be the name of a task queue: {fault}.")
+            raise DefinitionError(f"{shown(task_queue)} cannot be the name of a task queue: {fault}.")
         if max_lost_attempts is not None and max_lost_attempts < 1:
             raise ConfigurationError(f"max_lost_attempts is 1 or more, or None for no limit; got {max_lost_attempts}.")
         self.max_lost_attempts: int | None = max_lost_attempts
@@ -258,7 +259,7 @@ class Mastra:
 
 def _workflow_id(workflow: object) -> str:
     if not isinstance(workflow, Workflow):
-        raise DefinitionError(f"Mastra(workflows=...) takes workflows, got {workflow!r}.")
+        raise DefinitionError(f"Mastra(workflows=...) takes workflows, got {shown(workflow)}.")
     return workflow.id
 
 

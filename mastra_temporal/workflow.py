@@ -18,8 +18,10 @@ from mastra_temporal._client.recovery.bulk import Restarting, RestartReport
 from mastra_temporal._client.run import Run
 from mastra_temporal._client.session import Session
 from mastra_temporal._data.schema import Schema
+from mastra_temporal._data.shown import shown
 from mastra_temporal._definition.builder import AnyStep, Condition, EntryDisplay, GraphBuilder
 from mastra_temporal._definition.component import registered_agent, registered_tool
+from mastra_temporal._definition.lists import pairs_of, steps_of
 from mastra_temporal._definition.options import RetryConfig, WorkflowOptions
 from mastra_temporal._definition.schedule import ScheduleConfig
 from mastra_temporal._definition.settings import WorkflowSettings
@@ -114,7 +116,7 @@ class Workflow(Generic[InT, OutT, CurrentT]):
 
         All steps run to their end even when one fails. The run then fails with the first failure in definition order.
         """
-        self._builder.parallel([self._body(step) for step in steps], **display)
+        self._builder.parallel([self._body(step) for step in steps_of(steps, owner=self._builder.owner)], **display)
         return cast(Any, self)
 
     def branch(
@@ -127,12 +129,8 @@ class Workflow(Generic[InT, OutT, CurrentT]):
         A condition that raises counts as false. The output is an object with the outputs of the steps that ran, by id.
         A step that did not run has no key, so read its output with ``output.get("step-id")``.
         """
-        if not branches:
-            raise DefinitionError(f"{self._builder.owner}: .branch() needs at least one (condition, step) pair.")
-        for pair in branches:
-            if not isinstance(pair, (tuple, list)) or len(pair) != 2:
-                raise DefinitionError(f"{self._builder.owner}: .branch() takes (condition, step) pairs, got {pair!r}.")
-        self._builder.branch([(condition, self._body(step)) for condition, step in branches], **display)
+        pairs = pairs_of(branches, owner=self._builder.owner)
+        self._builder.branch([(condition, self._body(step)) for condition, step in pairs], **display)
         return cast(Any, self)
 
     def dowhile(
@@ -382,7 +380,7 @@ class Workflow(Generic[InT, OutT, CurrentT]):
     def _body(self, step: Step[Any, Any] | Workflow[Any, Any, Any]) -> AnyStep:
         if not isinstance(step, (Step, Workflow)):
             raise DefinitionError(
-                f"{self._builder.owner}: expected a step or a workflow, got {step!r}. "
+                f"{self._builder.owner}: expected a step or a workflow, got {shown(step)}. "
                 "Make one with @step or create_step()."
             )
         body = step.definition if isinstance(step, Workflow) else step

@@ -27,6 +27,7 @@ from mastra_temporal._client.recovery.stuck import send_until_answered
 from mastra_temporal._client.step_path import path_of
 from mastra_temporal._client.waiting import waiting
 from mastra_temporal._data.gate import to_json
+from mastra_temporal._data.shown import shown
 from mastra_temporal._protocol.limits import size_error, stored_from
 from mastra_temporal._protocol.messages import DataProblem, ResumeReply, ResumeRequest
 from mastra_temporal._protocol.names import (
@@ -75,9 +76,9 @@ def resume_request(run: RunHandle, resume_data: Any, options: ResumeOptions) -> 
     """
     step, label, index = options.get("step"), options.get("label"), options.get("for_each_index")
     if label is not None and not isinstance(label, str):
-        raise RunError(f"{run.label}: `label` is text, got {label!r}.")
+        raise RunError(f"{run.label}: `label` is text, got {shown(label)}.")
     if index is not None and not isinstance(index, int):
-        raise RunError(f"{run.label}: `for_each_index` is a whole number from 0, got {index!r}.")
+        raise RunError(f"{run.label}: `for_each_index` is a whole number from 0, got {shown(index)}.")
     return ResumeRequest(
         step=None if step is None else path_of(step),
         label=label,

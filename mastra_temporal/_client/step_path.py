@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
+from mastra_temporal._data.shown import shown
 from mastra_temporal.errors import RunError
 
 __all__ = ["StepPath", "path_of"]
@@ -37,6 +38,8 @@ def path_of(step: StepPath) -> list[str]:
     """
     parts = [step] if isinstance(step, (str, Identified)) else step
     if not isinstance(parts, (list, tuple)) or not all(isinstance(part, (str, Identified)) for part in parts):
-        raise RunError(f"`step` is an id, a step, a path like `outer.inner`, or a list of ids and steps; got {step!r}.")
+        raise RunError(
+            f"`step` is an id, a step, a path like `outer.inner`, or a list of ids and steps; got {shown(step)}."
+        )
     ids = [part if isinstance(part, str) else part.id for part in parts]
     return ids[0].split(".") if len(ids) == 1 else ids

@@ -15,6 +15,7 @@ from pydantic_core import to_jsonable_python
 
 from mastra_temporal._data.path import is_array, is_object
 from mastra_temporal._data.round_trip import CannotWrite, TypeWriter
+from mastra_temporal._data.shown import shown
 from mastra_temporal.errors import DefinitionError, SerializationError
 
 __all__ = ["MAX_DEPTH", "is_too_deep", "json_metadata", "text_description", "to_json"]
@@ -63,6 +64,8 @@ def json_metadata(metadata: dict[str, Any] | None, *, owner: str) -> dict[str, A
     Raises:
         DefinitionError: The metadata contains something that JSON cannot represent.
     """
+    if metadata is not None and not isinstance(metadata, dict):  # pyright: ignore[reportUnnecessaryIsInstance] - users may not check types
+        raise DefinitionError(f"{owner}: `metadata` is a dict, got {shown(metadata)}.")
     try:
         return to_json(metadata, what="`metadata`")
     except SerializationError as error:

@@ -15,6 +15,7 @@ from mastra_temporal._data.gate import to_json
 from mastra_temporal._data.issues import INVALID, LenientJsonSchema, issue_message
 from mastra_temporal._data.path import MISSING
 from mastra_temporal._data.round_trip import TypeWriter
+from mastra_temporal._data.shown import shown
 from mastra_temporal.errors import DefinitionError, MastraError
 
 __all__ = ["Schema", "SchemaError", "issues_text"]
@@ -61,13 +62,13 @@ class Schema:
             self._adapter.rebuild(raise_errors=True)
         except PydanticUndefinedAnnotation as error:
             raise DefinitionError(
-                f"{owner}: {annotation!r} refers to {error.name!r}, which is not defined here. "
+                f"{owner}: {shown(annotation)} refers to {error.name!r}, which is not defined here. "
                 "Define or import that type before the step or workflow."
             ) from error
         except Exception as error:  # pydantic raises many kinds of errors if the value is not a type
             reason = error.message.partition(". ")[0] if isinstance(error, PydanticUserError) else "it is not a type"
             raise DefinitionError(
-                f"{owner}: {annotation!r} cannot be used as a schema: {reason}. "
+                f"{owner}: {shown(annotation)} cannot be used as a schema: {reason}. "
                 "Use a pydantic model, a dataclass or another type that pydantic.TypeAdapter takes."
             ) from error
 
@@ -128,7 +129,9 @@ class Schema:
             DefinitionError: They cannot be read again. The message names the field and the remedy.
         """
         for loss in self._writer.losses:
-            raise DefinitionError(f"{owner}: the {name} {self.annotation!r} cannot be read again once written: {loss}")
+            raise DefinitionError(
+                f"{owner}: the {name} {shown(self.annotation)} cannot be read again once written: {loss}"
+            )
         return self
 
     @cached_property

@@ -12,6 +12,7 @@ from typing_extensions import Unpack
 from mastra_temporal._data.gate import json_metadata, text_description
 from mastra_temporal._data.options import milliseconds
 from mastra_temporal._data.schema import Schema
+from mastra_temporal._data.shown import shown
 from mastra_temporal._data.suggest import did_you_mean
 from mastra_temporal._definition.compatibility import check_flow
 from mastra_temporal._definition.function import source_of
@@ -49,6 +50,10 @@ __all__ = ["AnyStep", "Condition", "EntryDisplay", "GraphBuilder"]
 AnyStep = Step[Any, Any] | WorkflowDefinition
 Condition = Callable[..., Any] | Mapping[str, Any]
 """A function of the input, or ``{"predicate": {...}}``."""
+
+
+MAX_NUMBER = 2**53
+"""The largest number of milliseconds or items. JSON readers in JavaScript keep no larger one exactly."""
 
 
 class EntryDisplay(TypedDict, total=False):
@@ -94,12 +99,12 @@ class GraphBuilder:
 
     def parallel(self, steps: Sequence[AnyStep], **display: Unpack[EntryDisplay]) -> None:
         """Add a parallel block."""
-        if not steps:
-            raise DefinitionError(f"{self.owner}: .parallel() needs at least one step.")
+        display = self._display(".parallel()", display)
         self._append(ParallelEntry(steps=[self._body(step) for step in steps], **display))
 
     def branch(self, branches: Sequence[tuple[Condition, AnyStep]], **display: Unpack[EntryDisplay]) -> None:
         """Add a conditional block."""
+        display = self._display(".branch()", display)
         bodies = [self._body(step) for _, step in branches]
         named = display.get("id") is not None
         conditions = [self._condition(condition, step.id, named=named) for condition, step in branches]
@@ -121,6 +126,7 @@ class GraphBuilder:
         **display: Unpack[EntryDisplay],
     ) -> None:
         """Add a loop."""
+        display = self._display(f".{loop_type}()", display)
         body = self._body(step)
         self._output_schema = step.output_schema  # the condition's input is the output of the loop's step
         info, predicate = self._condition(condition, step.id, named=display.get("id") is not None)
@@ -129,21 +135,24 @@ class GraphBuilder:
 
     def foreach(self, step: AnyStep, concurrency: int | Callable[..., Any], **display: Unpack[EntryDisplay]) -> None:
         """Add a foreach."""
+        display = self._display(".foreach()", display)
         body = self._body(step)
         if callable(concurrency):
             named = display.get("id") is not None
             function = self._add_function("concurrency", f"{step.id}-concurrency", concurrency, named=named)
             opts = ForeachOptions(fn=source_of(concurrency), function=function)
-        elif isinstance(concurrency, (int, float)):
+        elif isinstance(concurrency, (int, float)) and abs(concurrency) <= MAX_NUMBER:
             opts = ForeachOptions(concurrency=int(concurrency))
         else:
             raise DefinitionError(
-                f"{self.owner}: the concurrency of .foreach({step.id}) is a number or a function, got {concurrency!r}."
+                f"{self.owner}: the concurrency of .foreach({step.id}) is a number (at most {MAX_NUMBER:,}) or a "
+                f"function, got {shown(concurrency)}."
             )
         self._append(ForeachEntry(step=body, opts=opts, **display))
 
     def mapping(self, mapping: Mapping[str, Any] | Callable[..., Any], **display: Unpack[EntryDisplay]) -> None:
         """Add a mapping."""
+        display = self._display(".map()", display)
         map_id, named = self._entry_id(display, "mapping", MappingEntry)
         if callable(mapping):
             function = self._add_function("mapping", map_id, mapping, named=named)
@@ -156,20 +165,23 @@ class GraphBuilder:
 
     def sleep(self, duration: int | float | timedelta | Callable[..., Any], **display: Unpack[EntryDisplay]) -> None:
         """Add a sleep."""
+        display = self._display(".sleep()", display)
         sleep_id, named = self._entry_id(display, "sleep", SleepEntry)
         if callable(duration):
             function = self._add_function("duration", sleep_id, duration, named=named)
             entry = SleepEntry(id=sleep_id, fn=source_of(duration), function=function, **_shown(display))
-        elif isinstance(duration, (int, float, timedelta)):
+        elif isinstance(duration, timedelta) or (isinstance(duration, (int, float)) and abs(duration) <= MAX_NUMBER):
             entry = SleepEntry(id=sleep_id, duration=milliseconds(duration), **_shown(display))
         else:
             raise DefinitionError(
-                f"{self.owner}: .sleep() takes milliseconds, a timedelta or a function, got {duration!r}."
+                f"{self.owner}: .sleep() takes milliseconds (at most {MAX_NUMBER:,}), a timedelta or a function, "
+                f"got {shown(duration)}."
             )
         self._append(entry, self._output_schema)
 
     def sleep_until(self, date: datetime | Callable[..., Any], **display: Unpack[EntryDisplay]) -> None:
         """Add a sleep until a date."""
+        display = self._display(".sleep_until()", display)
         sleep_id, named = self._entry_id(display, "sleepUntil", SleepUntilEntry)
         if callable(date):
             function = self._add_function("date", sleep_id, date, named=named)
@@ -178,7 +190,7 @@ class GraphBuilder:
             aware = date if date.tzinfo else date.replace(tzinfo=timezone.utc)
             entry = SleepUntilEntry(id=sleep_id, date=aware.isoformat(), **_shown(display))
         else:
-            raise DefinitionError(f"{self.owner}: .sleep_until() takes a datetime or a function, got {date!r}.")
+            raise DefinitionError(f"{self.owner}: .sleep_until() takes a datetime or a function, got {shown(date)}.")
         self._append(entry, self._output_schema)
 
     def build(self) -> WorkflowDefinition:
@@ -241,12 +253,6 @@ class GraphBuilder:
     def _append(self, entry: Entry, output_schema: Schema | None = None) -> None:
         if self.committed:
             raise DefinitionError(f"{self.owner} is committed and cannot be changed: define another one.")
-        if not isinstance(entry, StepEntry):
-            told = {
-                "description": text_description(entry.description, owner=self.owner),
-                "metadata": json_metadata(entry.metadata, owner=self.owner),
-            }
-            entry = entry.model_copy(update=told)
         self._entries.append(entry)
         self._output_schema = output_schema
 
@@ -274,11 +280,12 @@ class GraphBuilder:
             return FunctionInfo(id=function_id, fn=source_of(condition), function=function), None
         if not isinstance(condition, Mapping):
             raise DefinitionError(
-                f"{self.owner}: the condition of `{step_id}` is a function or {{'predicate': ...}}, got {condition!r}."
+                f"{self.owner}: the condition of `{step_id}` is a function or {{'predicate': ...}}, "
+                f"got {shown(condition)}."
             )
-        predicate = dict(condition.get("predicate", condition))
+        predicate: Any = condition.get("predicate", condition)
         check_predicate(predicate, f"{self.owner}, condition of `{step_id}`: predicate")
-        return FunctionInfo(id=function_id, fn="predicate"), predicate
+        return FunctionInfo(id=function_id, fn="predicate"), dict(predicate)
 
     def _add_function(
         self, kind: FunctionKind, function_id: str, function: Callable[..., Any], *, named: bool
@@ -287,6 +294,22 @@ class GraphBuilder:
             self._claim(function_id)
         owner = f"{self.owner}, function `{function_id}`"
         return self.functions.add(kind, function_id, function, named=named, offered=self._output_schema, owner=owner)
+
+    def _display(self, method: str, display: EntryDisplay) -> EntryDisplay:
+        """Check the optional arguments of an entry and return them as JSON data."""
+        for name in display:
+            if name not in EntryDisplay.__annotations__:
+                hint = did_you_mean(name, EntryDisplay.__annotations__)
+                raise DefinitionError(f"{self.owner}: {method} has no argument `{name}`.{hint}")
+        entry_id = display.get("id")
+        if entry_id is not None and (fault := fault_of(entry_id)) is not None:
+            raise DefinitionError(f"{self.owner}: {method}: {shown(entry_id)} cannot be an id: {fault}.")
+        owner = f"{self.owner}, {method}"
+        return {
+            "id": entry_id,
+            "description": text_description(display.get("description"), owner=owner),
+            "metadata": json_metadata(display.get("metadata"), owner=owner),
+        }
 
     def _entry_id(self, display: EntryDisplay, prefix: str, kind: type[Any]) -> tuple[str, bool]:
         """Return the id of an entry that has its own result, and whether the user gave this id."""
@@ -297,7 +320,7 @@ class GraphBuilder:
     def _claim(self, wanted: str, remedy: str = "another id=") -> str:
         """Mark an id as used and return it. Results and functions are stored by id, so a second use is refused."""
         if (fault := fault_of(wanted)) is not None:
-            raise DefinitionError(f"{self.owner}: {ascii(wanted)[:60]} cannot be an id: {fault}.")
+            raise DefinitionError(f"{self.owner}: {shown(wanted)} cannot be an id: {fault}.")
         if wanted in self._ids:
             raise DefinitionError(
                 f"{self.owner}: the id `{wanted}` is used twice; the second result would overwrite the first. "

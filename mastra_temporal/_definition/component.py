@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol
 
 from pydantic import BaseModel
 
+from mastra_temporal._data.shown import shown
 from mastra_temporal.context import StepContext, SyncStepContext
 from mastra_temporal.errors import ConfigurationError, DefinitionError
 
@@ -175,7 +176,7 @@ def tool_of(value: Any) -> Component:
         DefinitionError: The value is not a tool, or it is a tool without schemas.
     """
     if isinstance(value, type) or not callable(getattr(value, "execute", None)):
-        raise DefinitionError(f"A tool is an object with `id`, `execute` and schemas, got {value!r}.")
+        raise DefinitionError(f"A tool is an object with `id`, `execute` and schemas, got {shown(value)}.")
     input_schema, output_schema = getattr(value, "input_schema", None), getattr(value, "output_schema", None)
     if input_schema is None or output_schema is None:
         raise DefinitionError(f"Tool must have input and output schemas defined: `{_id_of(value) or value}` has not.")
@@ -239,6 +240,6 @@ def _text(value: Any) -> str | None:
 
 def _neither(value: Any) -> DefinitionError:
     return DefinitionError(
-        f"Invalid input: expected StepParams, Agent, ToolStep, or Processor, got {value!r}. Give create_step() an id "
-        "and execute=, an agent (an object with `generate` or `run`) or a tool (one with `execute`)."
+        f"Invalid input: expected StepParams, Agent, ToolStep, or Processor, got {shown(value)}. Give create_step() "
+        "an id and execute=, an agent (an object with `generate` or `run`) or a tool (one with `execute`)."
     )

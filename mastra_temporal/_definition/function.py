@@ -11,6 +11,7 @@ from inspect import Parameter
 from typing import Any, Literal, cast
 
 from mastra_temporal._data.schema import Schema
+from mastra_temporal._data.shown import shown
 from mastra_temporal.context import CallbackInfo, Context
 from mastra_temporal.errors import DefinitionError
 
@@ -47,7 +48,7 @@ class UserFunction:
         if isinstance(function, (classmethod, staticmethod)):  # happens if @step is above @staticmethod
             function = cast("Callable[..., Any]", function.__func__)
         if not callable(function):
-            raise DefinitionError(f"{owner}: expected a function, got {function!r}.")
+            raise DefinitionError(f"{owner}: expected a function, got {shown(function)}.")
         parameters = _parameters(function)
         hints = _hints(function)
         contexts = [item for item in parameters if _is_context(item, hints.get(item.name))]

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from mastra_temporal._data.shown import shown
 from mastra_temporal.errors import DefinitionError
 
 __all__ = ["MAX_ID_BYTES", "check_id", "check_names", "fault_of"]
@@ -40,7 +41,7 @@ def check_id(value: object, *, kind: str) -> str:
         DefinitionError: Temporal does not take the id, or it has a character with a meaning in paths.
     """
     if (fault := fault_of(value)) is not None or not isinstance(value, str):
-        raise DefinitionError(f"A {kind} needs an id that Temporal takes, got {_shown(value)}: {fault}.")
+        raise DefinitionError(f"A {kind} needs an id that Temporal takes, got {shown(value)}: {fault}.")
     if any(character in value for character in _RESERVED):
         raise DefinitionError(f"{kind} `{value}`: an id cannot contain any of `. [ ] #`, they have a meaning in paths.")
     return value
@@ -73,10 +74,6 @@ def _longest_path(steps: Mapping[str, Any]) -> list[str]:
     paths: list[list[str]] = [[]]
     paths += ([step_id, *_longest_path(getattr(step, "steps", {}))] for step_id, step in steps.items())
     return max(paths, key=lambda path: sum(len(part.encode()) + _SUFFIX_BYTES for part in path))
-
-
-def _shown(value: object) -> str:
-    return _shortened(ascii(value))
 
 
 def _shortened(text: str) -> str:

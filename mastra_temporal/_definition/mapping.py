@@ -9,8 +9,10 @@ from typing import Any, TypeGuard
 
 from mastra_temporal._data.gate import to_json
 from mastra_temporal._data.path import is_array
+from mastra_temporal._data.shown import shown
 from mastra_temporal._data.suggest import did_you_mean
 from mastra_temporal._definition.function import source_of
+from mastra_temporal._definition.ids import fault_of
 from mastra_temporal._definition.template import check_template
 from mastra_temporal._protocol.graph import FunctionRef, MapSource
 from mastra_temporal.errors import DefinitionError
@@ -59,11 +61,16 @@ def parse_mapping(
     """
     sources: dict[str, MapSource] = {}
     functions: dict[str, Callable[..., Any]] = {}
+    if not _is_mapping(config):
+        raise DefinitionError(f"{owner}: .map() takes a function or an object of sources, got {shown(config)}.")
     for key, item in config.items():
+        if (fault := fault_of(key)) is not None:
+            raise DefinitionError(f"{owner}: map `{map_id}`: {shown(key)} cannot be a key: {fault}.")
         where = f"{owner}: map `{map_id}`, key `{key}`"
         if not _is_mapping(item):
             raise DefinitionError(
-                f"{where}: expected an object such as {{'step': ..., 'path': ...}} or {{'value': ...}}, got {item!r}."
+                f"{where}: expected an object such as {{'step': ..., 'path': ...}} or {{'value': ...}}, "
+                f"got {shown(item)}."
             )
         sources[key] = _parse_source(
             {CAMEL_CASE.get(name, name): value for name, value in item.items()},
@@ -89,11 +96,12 @@ def _parse_source(item: dict[str, Any], where: str, keep: Callable[[Callable[...
         raise DefinitionError(f"{where}: needs exactly one of {', '.join(SOURCES)}; found {found}.")
     kind, value = given[0], item[given[0]]
     path = item.get("path") or ""
+    _check_text(path, f"{where}: `path`")
     if kind == "value":
         return MapSource(value=to_json(value, what=where))
     if kind == "fn":
         if not callable(value):
-            raise DefinitionError(f"{where}: `fn` must be a function, got {value!r}.")
+            raise DefinitionError(f"{where}: `fn` must be a function, got {shown(value)}.")
         return MapSource(fn=keep(value))
     if kind == "template":
         try:
@@ -102,11 +110,20 @@ def _parse_source(item: dict[str, Any], where: str, keep: Callable[[Callable[...
             raise DefinitionError(f"{where}: {error}") from None
         return MapSource(template=value)
     if kind == "request_context_path":
+        _check_text(value, f"{where}: `request_context_path`")
         return MapSource(request_context_path=value)
     if kind == "init_data":
         return MapSource(init_data=True, path=path)
-    steps = value if is_array(value) else [value]
-    return MapSource(step=[step if isinstance(step, str) else step.id for step in steps], path=path)
+    ids = [getattr(step, "id", step) for step in (value if is_array(value) else [value])]
+    for step_id in ids:
+        _check_text(step_id, f"{where}: `step`")
+    return MapSource(step=ids, path=path)
+
+
+def _check_text(value: Any, where: str) -> None:
+    if not isinstance(value, str):
+        raise DefinitionError(f"{where} is text such as 'a.b', got {shown(value)}.")
+    to_json(value, what=where)
 
 
 def _readable(sources: dict[str, MapSource], functions: dict[str, Callable[..., Any]]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Generic, TypeVar, cast
 
+from mastra_temporal._data.shown import shown
 from mastra_temporal._data.suggest import did_you_mean
 from mastra_temporal.errors import DefinitionError
 
@@ -39,7 +40,7 @@ class Named(Generic[T]):
             name = id_of(value) or key
             if not isinstance(name, str):
                 raise DefinitionError(
-                    f"{kind} {value!r} has no id: register it under a key, Mastra({kind.lower()}s={{...}})."
+                    f"{kind} {shown(value)} has no id: register it under a key, Mastra({kind.lower()}s={{...}})."
                 )
             if self.by_id.setdefault(name, value) is not value:
                 raise DefinitionError(
@@ -70,4 +71,4 @@ def _pairs(kind: str, given: Any) -> Iterable[tuple[str | None, Any]]:
     if isinstance(given, Iterable) and not isinstance(given, (str, bytes)):
         return ((None, value) for value in cast("Iterable[Any]", given))
     name = kind.lower()
-    raise DefinitionError(f"Mastra({name}s=...) takes a list or a mapping of {name}s, got {given!r}.")
+    raise DefinitionError(f"Mastra({name}s=...) takes a list or a mapping of {name}s, got {shown(given)}.")

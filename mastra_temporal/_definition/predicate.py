@@ -25,6 +25,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from mastra_temporal._data.path import MISSING, RunData, child, is_array, is_object
+from mastra_temporal._data.shown import shown
 from mastra_temporal.errors import DefinitionError
 
 __all__ = ["check_predicate", "evaluate_predicate"]
@@ -127,13 +128,13 @@ def check_predicate(predicate: Any, where: str = "predicate") -> None:
     """
     if not is_object(predicate):
         example = '{"op": "eq", "left": {"path": "inputData.x"}, "right": {"literal": 1}}'
-        raise DefinitionError(f"{where} must be a dict such as {example}, not {predicate!r}.")
+        raise DefinitionError(f"{where} must be a dict such as {example}, not {shown(predicate)}.")
     if "op" not in predicate:
         raise DefinitionError(f'{where} has no "op". Use one of: {", ".join(_FIELDS)}.')
     op = predicate["op"]
     if not isinstance(op, str) or op not in _FIELDS:
         raise DefinitionError(
-            f"{where} has the unknown op {op!r}.{_did_you_mean(op, _FIELDS)} Use one of: {', '.join(_FIELDS)}."
+            f"{where} has the unknown op {shown(op)}.{_did_you_mean(op, _FIELDS)} Use one of: {', '.join(_FIELDS)}."
         )
     fields = _FIELDS[op]
     _check_keys(predicate, op, fields, where)
@@ -145,7 +146,7 @@ def _check_keys(predicate: Mapping[str, Any], op: str, fields: Iterable[str], wh
     takes = f'"{op}" takes: {", ".join(fields)}.'
     for key in predicate:
         if key != "op" and key not in fields:
-            raise DefinitionError(f"{where} has the unknown key {key!r}.{_did_you_mean(key, fields)} {takes}")
+            raise DefinitionError(f"{where} has the unknown key {shown(key)}.{_did_you_mean(key, fields)} {takes}")
     for name in fields:
         if name not in predicate:
             raise DefinitionError(f'{where} lacks "{name}". {takes}')
@@ -153,7 +154,7 @@ def _check_keys(predicate: Mapping[str, Any], op: str, fields: Iterable[str], wh
 
 def _check_operand(operand: Any, where: str) -> None:
     if not is_object(operand) or set(operand) not in ({"path"}, {"literal"}):
-        raise DefinitionError(f'{where} must be {{"path": "..."}} or {{"literal": ...}}, not {operand!r}.')
+        raise DefinitionError(f'{where} must be {{"path": "..."}} or {{"literal": ...}}, not {shown(operand)}.')
     if "path" in operand:
         _check_path(operand["path"], f"{where}.path")
     else:
@@ -162,7 +163,7 @@ def _check_operand(operand: Any, where: str) -> None:
 
 def _check_path(path: Any, where: str) -> None:
     if not isinstance(path, str):
-        raise DefinitionError(f'{where} must be text such as "inputData.total", not {path!r}.')
+        raise DefinitionError(f'{where} must be text such as "inputData.total", not {shown(path)}.')
     root, *keys = _split(path)
     if root not in _ROOTS:
         raise DefinitionError(
@@ -175,7 +176,7 @@ def _check_path(path: Any, where: str) -> None:
 
 def _check_scalar(value: Any, where: str) -> None:
     if not (value is None or isinstance(value, str | int | float)):
-        raise DefinitionError(f"{where} must be text, a number, a boolean or None, not {value!r}.")
+        raise DefinitionError(f"{where} must be text, a number, a boolean or None, not {shown(value)}.")
 
 
 def _check_set(members: Any, where: str) -> None:
@@ -190,7 +191,7 @@ def _check_predicates(predicates: Any, where: str) -> None:
 
 def _non_empty_list(value: Any, where: str) -> list[Any]:
     if not is_array(value) or not value:
-        raise DefinitionError(f"{where} must be a list with at least one item, not {value!r}.")
+        raise DefinitionError(f"{where} must be a list with at least one item, not {shown(value)}.")
     return value
 
 

@@ -10,6 +10,7 @@ from typing import Any, Generic, Literal, Protocol, TypeVar, overload
 from mastra_temporal._data.gate import json_metadata, text_description
 from mastra_temporal._data.options import parse_options
 from mastra_temporal._data.schema import Schema
+from mastra_temporal._data.shown import shown
 from mastra_temporal._data.suggest import did_you_mean
 from mastra_temporal._definition.component import Component, component_of, tool_of
 from mastra_temporal._definition.function import UserFunction
@@ -130,9 +131,10 @@ def create_step(component: Any = None, /, *, id: str | None = None, **settings: 
         DefinitionError: An argument is wrong. The message names the step and says how to correct it.
     """
     if component is None and (id is not None or settings):
-        _check_settings(settings, _settings_of(_step), owner=f"step `{id}`")
+        owner = f"step `{id if isinstance(id, str) else shown(id)}`"
+        _check_settings(settings, _settings_of(_step), owner=owner)
         if "execute" not in settings:
-            raise DefinitionError(f"step `{id}`: create_step() needs execute=, or an agent or a tool.")
+            raise DefinitionError(f"{owner}: create_step() needs execute=, or an agent or a tool.")
         return _step(id=id, **settings)
     found = component_of(
         component, output_schema=settings.pop("output_schema", None), agent_options=settings.pop("agent_options", None)
@@ -188,7 +190,7 @@ def _step(
     id = check_id(id, kind="step")
     owner = f"step `{id}`"
     if retries is not None and (type(retries) is not int or retries < 0):
-        raise DefinitionError(f"{owner}: retries must be a whole number from 0 up, got {retries!r}.")
+        raise DefinitionError(f"{owner}: retries must be a whole number from 0 up, got {shown(retries)}.")
     body = UserFunction.of(execute, owner=owner)
 
     def of_data(name: str, annotation: Any) -> Schema | None:
@@ -279,7 +281,7 @@ def step(function: Callable[..., Any] | None = None, /, *, id: str | None = None
         return create_step(id=name or "", execute=function, **settings)
 
     if isinstance(function, str):
-        raise DefinitionError(f"@step({function!r}): the id is given by name: @step(id={function!r}).")
+        raise DefinitionError(f"@step({shown(function)}): the id is given by name: @step(id={shown(function)}).")
     return decorate if function is None else decorate(function)
 
 

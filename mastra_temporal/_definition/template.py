@@ -14,6 +14,7 @@ from itertools import count
 from typing import Any
 
 from mastra_temporal._data.path import MISSING, RunData, is_array, is_object, resolve_path
+from mastra_temporal._data.shown import shown
 from mastra_temporal.errors import DefinitionError, MappingError
 
 __all__ = ["check_template", "render_template"]
@@ -29,7 +30,7 @@ def check_template(template: Any) -> None:
         DefinitionError: A placeholder is wrong. The message is Mastra's and names the placeholder.
     """
     if not isinstance(template, str):
-        raise DefinitionError(f'A template must be text such as "Hello ${{inputData.name}}", not {template!r}.')
+        raise DefinitionError(f'A template must be text such as "Hello ${{inputData.name}}", not {shown(template)}.')
     for number, expression in enumerate(_PLACEHOLDER.findall(template), start=1):
         problem = _problem(expression)
         if problem:

@@ -7,6 +7,7 @@ from collections.abc import Generator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from mastra_temporal._data.shown import shown
 from mastra_temporal._tracing.carrier import Carrier
 from mastra_temporal._tracing.context import TracingContext, TracingSpan
 from mastra_temporal._tracing.headers import TracingHeader, outbound
@@ -88,7 +89,7 @@ def _carrier(context: TracingContext | None, owner: str) -> Carrier:
     elif not hasattr(span, "get_span_context"):
         raise DefinitionError(
             f"{owner}: `tracing_context` needs TracingContext(current_span=...) with an OpenTelemetry span, "
-            f"got {context!r}."
+            f"got {shown(context)}."
         )
     if span is None:
         return {}
