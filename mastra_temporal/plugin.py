@@ -106,6 +106,8 @@ class MastraPlugin(SimplePlugin):
             if client is not None:
                 warn_of_others(client.config(active_config=True).get("interceptors", []))
             warn_of_others(config.get("interceptors") or [])
+        # Longer timeouts and intervals of the user are shortened. With them a workflow task would wait longer on the
+        # sticky queue of a dead worker, and a restart would take longer to see whether a step is alive.
         sticky = config.get("sticky_queue_schedule_to_start_timeout") or STICKY_TIMEOUT
         config["sticky_queue_schedule_to_start_timeout"] = min(sticky, STICKY_TIMEOUT)
         for name in ("max_heartbeat_throttle_interval", "default_heartbeat_throttle_interval"):

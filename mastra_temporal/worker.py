@@ -70,6 +70,7 @@ async def _bring_schedules_about(mastra: Mastra, task_queue: str | None) -> None
     try:
         await mastra.schedules.reconcile()
     except RPCError as error:
+        # A worker that declares no schedules must start even if it may not list them, to find those it has to delete.
         if any(workflow.schedules for workflow in mastra.list_workflows().values()):
             raise
         _logger.warning("Schedules that are no longer declared were not looked for: %s", error.message)

@@ -233,6 +233,7 @@ class GraphBuilder:
 
     def _plan(self) -> WorkflowPlan:
         settings, last = self.settings, self._entries[-1]
+        # If the last step has the same output schema, it has already checked the data that become the run's result.
         checked_by_step = isinstance(last, StepEntry) and _same_schema(
             self.steps[last.body_id].output_schema, settings.output_schema
         )

@@ -62,6 +62,7 @@ def _value(value: Any, around: frozenset[int]) -> Form:
     around |= {id(value)}
     if isinstance(value, (list, tuple)):
         return ("list", *(_value(item, around) for item in cast("Iterable[Any]", value)))
+    # The order of a set differs from process to process. Without sorting, so would the fingerprint.
     if isinstance(value, (set, frozenset)):
         return ("set", *sorted((_value(item, around) for item in cast("Iterable[Any]", value)), key=repr))
     if isinstance(value, dict):

@@ -90,6 +90,7 @@ class StepOptions(Options):
         )
 
     def _lost_limit(self) -> int | None:
+        # In the graph 0 means no limit and None means not set. An explicit None would otherwise become the default.
         if self.max_lost_attempts is None and "max_lost_attempts" in self.model_fields_set:
             return 0
         return self.max_lost_attempts

@@ -75,6 +75,7 @@ class Call:
                 return task.result()
             raise HttpError(499, "The client has left.")
         finally:
+            # This cancels only the waiting in this process. The run in Temporal continues.
             task.cancel()
             leaving.cancel()
             await asyncio.gather(task, leaving, return_exceptions=True)

@@ -52,6 +52,7 @@ async def _opened(output: WorkflowRunOutput[Any]) -> Events:
     try:
         await begun(output)
     except BaseException:
+        # Nothing else closes the output here: without a response there is no EventStream that would do it.
         await output.aclose()
         raise
     return output_events(output)
