@@ -58,9 +58,11 @@ def faults(
         last = finished[0]
         if any(place > last.place for place in activities):
             found.append(f"{key} was scheduled after it had finished")
-        late = [attempt.began - last.at for attempt in own]
-        if max(late, default=0) > CLOCKS:
-            found.append(f"{key} was started {max(late):.3f} s after it had finished")
+        found += [
+            f"{key} was started {attempt.began - last.at:.3f} s after it had finished; its worker: {lives.of(attempt.pid)}"
+            for attempt in own
+            if attempt.began - last.at > CLOCKS
+        ]
         if not forced:
             found += [f"two attempts of {key} {words}" for words in overlaps(own, lives, terminated)]
     return found

@@ -32,6 +32,7 @@ class Lives:
     """What happened to workers' processes, and when, by their pids."""
 
     killed: dict[int, float] = field(default_factory=dict)
+    """When a worker was killed, or told to stop: it hands its steps back then, and the threads of some run on."""
     absent: dict[int, list[tuple[float, float]]] = field(default_factory=dict)
     """From when to when a worker was frozen or cut off. An absence that has no end yet ends in infinity."""
     blocked: dict[int, list[tuple[float, float]]] = field(default_factory=dict)
@@ -111,6 +112,7 @@ class Disasters:
                 self._kill(victim)
             elif what == "terminate":
                 self.done["rolling restarts"] += 1
+                self.lives.killed[victim.pid] = time.time()
                 victim.process.terminate()
             elif what == "block":
                 self._block(victim)

@@ -149,6 +149,10 @@ async def supervise(
         # Without this, a rolling deployment would count as lost attempts and could exceed `max_lost_attempts`.
         heartbeat.hand_back()
         raise AttemptLost(f"{owner}: the worker shut down", "WorkerShutdown", retry_after=SHUTDOWN_RETRY)
+    if given_up.done() and not body.cancelled() and isinstance(body.exception(), AttemptLost):
+        # It was given up before it began. Without this the server would record a failure of the step.
+        await listener.let_sdk_hear(heartbeat)
+        raise AttemptGivenUp(f"{owner} was canceled before it began")
     return body.result()
 
 

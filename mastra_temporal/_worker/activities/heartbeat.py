@@ -175,15 +175,22 @@ class Heartbeat:
         # Send the raised count and await the answer before the body runs. Otherwise code that kills its worker at once
         # would never reach `max_lost_attempts`.
         await self.lost.check(self.owner)
-        asked = time.monotonic()
-        try:
-            await self._send(retry=True)
-        except RPCError as error:
-            over = error.status == RPCStatusCode.NOT_FOUND
-            what = "when its attempt was over already" if over else "out of reach of the server"
-            raise AttemptLost(f"{self.owner} began {what}.", "NotBegun") from error
-        if time.monotonic() - asked > CUT_OFF * self._timeout:  # the event loop was blocked in the meantime
-            raise AttemptLost(f"{self.owner} was held up before it could begin.", "NotBegun")
+        asked = NEVER
+        # Only a fresh answer counts: if the process was frozen or blocked while it waited, another worker may have
+        # finished the step by now.
+        while abs(time.monotonic() - asked) > min(LATE_SECONDS, self._timeout / 2):
+            asked = time.monotonic()
+            try:
+                canceled = await self._send(retry=True)
+            except RPCError as error:
+                over = error.status == RPCStatusCode.NOT_FOUND
+                what = "when its attempt was over already" if over else "out of reach of the server"
+                raise AttemptLost(f"{self.owner} began {what}.", "NotBegun") from error
+            if canceled:
+                # The run is canceled, or `restart()` gave this attempt up: the server knows it until it ends.
+                self._began = True  # lets the SDK hear of the cancellation
+                self._give_up(await why_given_up(self._client, self._info, known=True), known=True)
+                raise AttemptLost(f"{self.owner} was given up before it began.", "NotBegun")
 
     def _start(self) -> None:
         self._began = True
