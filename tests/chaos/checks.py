@@ -59,7 +59,7 @@ def faults(
         if any(place > last.place for place in activities):
             found.append(f"{key} was scheduled after it had finished")
         found += [
-            f"{key} was started {attempt.began - last.at:.3f} s after it had finished; its worker: {lives.of(attempt.pid)}"
+            f"{key} was started {attempt.began - last.at:.3f} s after it had finished: {lives.of(attempt.pid)}"
             for attempt in own
             if attempt.began - last.at > CLOCKS
         ]
