@@ -111,7 +111,7 @@ def _item(given: Given, step_id: str, owner: str) -> Given:
     lists = [each for each in kinds if each is not None and KINDS[each["type"]] in ("list", "text")]
     if not lists:
         raise DefinitionError(
-            f"{owner}: {given.source} is no list, and .foreach({step_id}) needs one. "
+            f"{owner}: {given.source} is not a list, but .foreach({step_id}) needs one. "
             "Let that step return a list, or put a .map() between them."
         )
     items: Any = {"type": "str"} if lists[0]["type"] == "str" else lists[0].get("items_schema")

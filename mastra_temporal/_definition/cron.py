@@ -114,6 +114,6 @@ def _fields(expression: str) -> list[str]:
         parts.append("*")
     for field, text in zip(FIELDS, parts, strict=True):
         if re.search(r"[LW#?]", text) and not any(word in text.upper() for word in field.words):
-            raise ValueError(f"{field.name} `{text}`: Temporal has no L, W, # and ?")
+            raise ValueError(f"{field.name} `{text}`: Temporal does not support L, W, # and ?")
         field.check(text)
     return parts

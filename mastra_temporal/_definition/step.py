@@ -272,7 +272,7 @@ def step(function: Callable[..., Any] | None = None, /, *, id: str | None = None
     def decorate(function: Callable[..., Any]) -> Step[Any, Any]:
         name = id or _name_of(function)
         if name == "<lambda>":
-            raise DefinitionError("@step: a lambda has no name: create_step(id=..., execute=lambda ...) gives it one.")
+            raise DefinitionError("@step: a lambda has no name. Use create_step(id=..., execute=lambda ...).")
         _check_settings(settings, _settings_of(_step) - {"execute"}, owner=f"step `{name}`")
         if settings.get("output_schema", Any) is Any:
             settings["output_schema"] = UserFunction.of(function, owner=f"step `{name}`").output_type

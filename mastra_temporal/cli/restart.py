@@ -65,7 +65,7 @@ async def restart_all(app: str) -> None:
         f"{len(report.skipped)} skipped, {len(report.failed)} failed"
     )
     if report.failed:
-        raise RunError(f"{len(report.failed)} of {total} runs could not be restarted; the reasons stand above.")
+        raise RunError(f"{len(report.failed)} of {total} runs could not be restarted. See the reasons above.")
 
 
 async def _connected(app: str) -> Mastra:

@@ -107,7 +107,7 @@ class TestEntries:
         assert flow(list).foreach(double).commit().committed
 
     def test_a_foreach_needs_a_list(self):
-        refused(flow(int).foreach(one("each")), "the workflow's input (int) is no list", ".foreach(each) needs one")
+        refused(flow(int).foreach(one("each")), "the workflow's input (int) is not a list", ".foreach(each) needs one")
         assert flow(int | list[int]).foreach(one("each")).commit().committed
 
     def test_a_foreach_gives_a_list(self):

@@ -46,8 +46,8 @@ def test_cron_expressions(mastra: str, temporal: list[str]):
         ("-1 * * * *", "minute `` is not within 0-59"),
         ("*/0 * * * *", "minute `*/0` needs a step from 1 up after the slash"),
         ("0 22-2 * * *", "hour `22-2` ends before it begins; write it as two ranges with a comma"),
-        ("0 0 L * *", "day of month `L`: Temporal has no L, W, # and ?"),
-        ("0 0 * * 1#2", "day of week `1#2`: Temporal has no L, W, # and ?"),
+        ("0 0 L * *", "day of month `L`: Temporal does not support L, W, # and ?"),
+        ("0 0 * * 1#2", "day of week `1#2`: Temporal does not support L, W, # and ?"),
         ("@every 5s", "it has 2 fields, not 5 to 7"),
     ],
 )
