@@ -21,6 +21,7 @@
     │   ├── RunNotSuspendedError   the run or the named step is not suspended
     │   │   └── ResumeAlreadyClaimedError  another caller resumed the same suspension first
     │   ├── TimeTravelError        the target of a time travel does not exist or cannot be reached
+    │   │   └── TimeTravelConflictError  the run is running, or another caller was faster
     │   ├── RunAlreadyStartedError the run id belongs to a run with another input
     │   └── RunRefusedError        ``on_start`` raised; no step ran
     ├── ConfigurationError         a setting, an ``--app``, a port or a package is wrong or missing
@@ -52,6 +53,7 @@ __all__ = [
     "SerializationError",
     "ServerUnreachableError",
     "StepTimeoutError",
+    "TimeTravelConflictError",
     "TimeTravelError",
     "TripWire",
     "WorkflowNotFoundError",
@@ -199,9 +201,13 @@ class ResumeAlreadyClaimedError(RunNotSuspendedError):
 class TimeTravelError(RunError):
     """The time travel was refused and changed nothing.
 
-    The target does not exist or cannot be reached, the run is running, or another caller was faster. A target cannot
-    be reached if the outputs of the steps before it were not recorded.
+    The target does not exist or cannot be reached. A target cannot be reached if the outputs of the steps before it
+    were not recorded.
     """
+
+
+class TimeTravelConflictError(TimeTravelError):
+    """The run is running, or another caller was faster. Nothing was changed by this call: look at the run again."""
 
 
 class RunAlreadyStartedError(RunError):

@@ -8,6 +8,7 @@ from typing import Any, TypedDict
 
 from mastra_temporal._client.step_path import StepPath
 from mastra_temporal._data.options import parse_options
+from mastra_temporal._data.shown import shown
 from mastra_temporal._data.suggest import did_you_mean
 from mastra_temporal._definition.options import OutputOptions
 from mastra_temporal._protocol.results import StepResult
@@ -15,6 +16,7 @@ from mastra_temporal._tracing.client import CallHeaders, call_headers
 from mastra_temporal._tracing.context import TracingContext
 from mastra_temporal._tracing.options import TracingOptions
 from mastra_temporal.context import RequestContext
+from mastra_temporal.errors import RunError
 
 __all__ = [
     "Call",
@@ -116,12 +118,16 @@ def accept(label: str, options: Mapping[str, Any], kind: type[Any], name: str, f
     Raises:
         TypeError: The method has no such argument. The message suggests a similar one.
         DefinitionError: The tracing options, the tracing context or the output options are invalid.
+        RunError: `per_step` is not a boolean.
         SerializationError: The tracing options' metadata cannot be written as JSON.
     """
     for given in options:
         if given not in kind.__annotations__:
             hint = did_you_mean(given, [first, *kind.__annotations__])
             raise TypeError(f"{name}() has no argument `{given}`.{hint}")
+    per_step = options.get("per_step")
+    if per_step is not None and not isinstance(per_step, bool):
+        raise RunError(f"{label}: `per_step` is True or False, got {shown(per_step)}.")
     return Call(
         headers=call_headers(options.get("tracing_options"), options.get("tracing_context"), owner=label),
         output=parse_options(OutputOptions, options.get("output_options"), owner=label),

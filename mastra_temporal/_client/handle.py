@@ -12,6 +12,7 @@ from mastra_temporal._client.outcome import wait_for_outcome
 from mastra_temporal._client.presentation import start_options
 from mastra_temporal._client.records.description import describe, workflow_types
 from mastra_temporal._client.session import Session
+from mastra_temporal._data.gate import json_object
 from mastra_temporal._definition.workflow_definition import WorkflowDefinition
 from mastra_temporal._protocol.names import MEMO_RESUME_COUNT
 from mastra_temporal._protocol.results import WorkflowResult
@@ -89,5 +90,7 @@ class RunHandle:
         Raises:
             SerializationError: A value cannot be written as JSON; the message names its key.
         """
-        context = value if isinstance(value, RequestContext) else RequestContext(value)
-        return context.to_json(what=f"The request context of {self.label}")
+        what = f"The request context of {self.label}"
+        if isinstance(value, RequestContext):
+            return value.to_json(what=what)
+        return json_object(value, what=what)

@@ -77,11 +77,11 @@ def resume_request(run: RunHandle, resume_data: Any, options: ResumeOptions) -> 
     step, label, index = options.get("step"), options.get("label"), options.get("for_each_index")
     if label is not None and not isinstance(label, str):
         raise RunError(f"{run.label}: `label` is text, got {shown(label)}.")
-    if index is not None and not isinstance(index, int):
+    if index is not None and (not isinstance(index, int) or not 0 <= index < 2**53):
         raise RunError(f"{run.label}: `for_each_index` is a whole number from 0, got {shown(index)}.")
     return ResumeRequest(
-        step=None if step is None else path_of(step),
-        label=label,
+        step=None if step is None else to_json(path_of(step), what=f"`step` of {run.label}"),
+        label=to_json(label, what=f"`label` of {run.label}"),
         for_each_index=index,
         resume_data=to_json(resume_data, what=f"The resume data of {run.label}"),
         request_context=run.request_context(options.get("request_context")) or None,

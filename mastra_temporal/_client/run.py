@@ -240,7 +240,7 @@ class Run(Generic[OutT, InT]):
 
         Raises:
             TimeTravelError: The step does not exist, a step before it was not recorded, nothing is suspended for the
-                ``resume_data``, the run is running, or another caller resumed or time travelled it first.
+                ``resume_data``, the run is running, or another caller was first (`TimeTravelConflictError`).
             SchemaValidationError: The data do not match the step's schema. Neither of these errors changes the run.
         """
         call = arguments.accept(self.label, options, arguments.TimeTravelOptions, "time_travel", "step")

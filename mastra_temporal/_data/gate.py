@@ -18,7 +18,7 @@ from mastra_temporal._data.round_trip import CannotWrite, TypeWriter
 from mastra_temporal._data.shown import shown
 from mastra_temporal.errors import DefinitionError, SerializationError
 
-__all__ = ["MAX_DEPTH", "is_too_deep", "json_metadata", "text_description", "to_json"]
+__all__ = ["MAX_DEPTH", "is_too_deep", "json_metadata", "json_object", "text_description", "to_json"]
 
 MAX_DEPTH = 100
 """Maximum nesting depth of one value. Pydantic reads 200 levels, and a run wraps the value in some more."""
@@ -56,6 +56,18 @@ def to_json(value: Any, *, what: str, writer: TypeWriter | None = None) -> Any:
         raise SerializationError(
             f"{what} cannot be written as JSON: {where} {error}. {error.remedy}".rstrip()
         ) from None
+
+
+def json_object(value: Any, *, what: str) -> dict[str, Any]:
+    """Convert a value that must be an object to JSON data. None is an empty object.
+
+    Raises:
+        SerializationError: The value is not an object, or contains something that JSON cannot represent.
+    """
+    data: Any = {} if value is None else to_json(value, what=what)
+    if not is_object(data):
+        raise SerializationError(f"{what} is an object, such as a dict or a model. Got {shown(value)}.")
+    return data
 
 
 def json_metadata(metadata: dict[str, Any] | None, *, owner: str) -> dict[str, Any] | None:

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from pydantic import BaseModel
 
-from mastra_temporal._data.gate import to_json
+from mastra_temporal._data.gate import json_object, to_json
 from mastra_temporal._data.path import is_object
 from mastra_temporal._data.schema import Schema, SchemaError, issues_text
 from mastra_temporal._definition.step import Step
@@ -115,7 +115,7 @@ def validate_start(
     owner = f"workflow `{workflow.id}`"
     given, what = input_data, f"The input of {owner}"
     input_data = to_json(given, what=what)
-    state = to_json(initial_state or {}, what=f"The initial state of {owner}")
+    state = json_object(initial_state, what=f"The initial state of {owner}")
     if not workflow.options.validate_inputs:
         return input_data, state
     code = "WORKFLOW_SCHEMA_VALIDATION_FAILED"

@@ -21,6 +21,7 @@ from mastra_temporal import (
     ScheduleError,
     SchemaValidationError,
     ServerUnreachableError,
+    TimeTravelConflictError,
     WorkflowNotFoundError,
 )
 
@@ -34,6 +35,7 @@ STATUSES: dict[type[Exception], int] = {
     ResumeAlreadyClaimedError: 409,
     RunNotSuspendedError: 409,
     RunNotActiveError: 409,
+    TimeTravelConflictError: 409,
     RunAlreadyStartedError: 409,
     ScheduleError: 409,
     PayloadTooLargeError: 413,

@@ -6,7 +6,14 @@ from typing import Any
 import pytest
 from temporalio.client import WorkflowExecutionStatus
 
-from mastra_temporal import SchemaValidationError, StepContext, TimeTravelError, create_step, create_workflow
+from mastra_temporal import (
+    SchemaValidationError,
+    StepContext,
+    TimeTravelConflictError,
+    TimeTravelError,
+    create_step,
+    create_workflow,
+)
 from tests.support import Stage, within
 
 
@@ -129,7 +136,7 @@ async def test_a_running_run_is_left_alone(stage: Stage):
         run = await flow.create_run()
         started = asyncio.create_task(run.start(input_data=1))
         await stage.effects.seen("plus")
-        with pytest.raises(TimeTravelError, match="This workflow run is still running, cannot time travel"):
+        with pytest.raises(TimeTravelConflictError, match="This workflow run is still running, cannot time travel"):
             await within(run.time_travel(step="plus"))
         stage.effects.open("go")
         assert (await within(started)).status == "suspended"

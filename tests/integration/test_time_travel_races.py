@@ -14,6 +14,7 @@ from mastra_temporal import (
     RunError,
     RunNotSuspendedError,
     StepContext,
+    TimeTravelConflictError,
     TimeTravelError,
     Workflow,
     WorkflowResult,
@@ -219,7 +220,7 @@ async def test_a_cancellation_on_the_way_reaches_the_next_execution(stage: Stage
         await until(lambda: _travels(stage, run))
         with pytest.raises(ResumeAlreadyClaimedError):
             await within(another(run, workflow).resume(resume_data="r"))
-        with pytest.raises(TimeTravelError, match="Another caller has sent this run back in time"):
+        with pytest.raises(TimeTravelConflictError, match="Another caller has sent this run back in time"):
             await within(another(run, workflow).time_travel(step="before", input_data=10))
         await within(run.cancel())
     async with stage.worker(workflow):

@@ -161,6 +161,19 @@ async def test_a_canceled_run_is_not_started(api: Api):
     assert result["status"] == "canceled"
 
 
+async def test_a_time_travel_of_a_running_run_is_a_conflict(stage: Stage):
+    mastra = await stage.app(build)
+    async with api_of(create_app(mastra)) as api:
+        stage.worker_process(build)
+        run_id = await created(api, "gated")
+        await api.post("/workflows/gated/start", ORDER, runId=run_id)
+        await stage.effects.seen("waiting")
+        for action in ("time-travel", "time-travel-async"):
+            status, body = await api.refused("POST", f"/workflows/gated/{action}", {"step": "before"}, runId=run_id)
+            assert (status, "still running" in body["error"]) == (409, True), action
+        stage.effects.open("wait")
+
+
 @pytest.mark.parity("POST .../restart-all-active-workflow-runs, -async")
 async def test_a_killed_worker(stage: Stage):
     mastra = await stage.app(build)

@@ -8,7 +8,10 @@ from temporalio.client import Client, WorkflowExecutionDescription
 from temporalio.service import RPCError, RPCStatusCode
 
 from mastra_temporal._client.busy import unhurried
+from mastra_temporal._data.shown import shown
+from mastra_temporal._definition.ids import fault_of
 from mastra_temporal._protocol.names import typescript_workflow_type
+from mastra_temporal.errors import RunError
 
 __all__ = ["created_at", "describe", "is_no_such_run", "workflow_types"]
 
@@ -19,7 +22,15 @@ def workflow_types(workflow_id: str) -> tuple[str, str]:
 
 
 async def describe(client: Client, run_id: str) -> WorkflowExecutionDescription | None:
-    """Return Temporal's description of a run, or None if there is no such run."""
+    """Return Temporal's description of a run, or None if there is no such run.
+
+    Raises:
+        RunError: The id is not text.
+    """
+    if not isinstance(run_id, str):  # pyright: ignore[reportUnnecessaryIsInstance] - users may not check types
+        raise RunError(f"A run id is text, got {shown(run_id)}.")
+    if fault_of(run_id) is not None:
+        return None  # no run can have this id, and the server or protobuf would raise an error of its own
     try:
         return await unhurried(client.get_workflow_handle(run_id).describe)
     except RPCError as error:

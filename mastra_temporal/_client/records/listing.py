@@ -18,6 +18,7 @@ from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
 from mastra_temporal._client.records.description import describe, workflow_types
 from mastra_temporal._client.records.open_status import open_status
 from mastra_temporal._client.visibility import all_of, equals, one_of
+from mastra_temporal._data.shown import shown
 from mastra_temporal._protocol.model import CamelModel
 from mastra_temporal._protocol.names import MEMO_RESOURCE, MEMO_STATUS
 from mastra_temporal._protocol.results import RunStatus
@@ -89,6 +90,8 @@ def run_filter(options: RunFilterOptions) -> RunFilter:
         TypeError: An argument does not exist.
     """
     status = options.get("status")
+    if status is not None and not isinstance(status, (str, list, tuple, set, frozenset)):
+        raise RunError(f"`status` is a status or a list of them, got {shown(status)}.")
     others: dict[str, Any] = {name: value for name, value in options.items() if name != "status"}
     return RunFilter((status,) if isinstance(status, str) else tuple(status or ()), **others)
 
@@ -111,11 +114,15 @@ class RunFilter:
     def __post_init__(self) -> None:
         for status in self.statuses:
             if status not in get_args(RunStatus):
-                raise RunError(f"There is no status `{status}`: use one of {', '.join(get_args(RunStatus))}.")
-        if self.page is not None and self.page < 0:
-            raise RunError("page must be >= 0")
-        if self.per_page is not None and self.per_page < 0:
-            raise RunError("perPage must be >= 0")
+                raise RunError(
+                    f"There is no status `{status if isinstance(status, str) else shown(status)}`: use one of {', '.join(get_args(RunStatus))}."
+                )
+        for name, number in (("page", self.page), ("perPage", self.per_page)):
+            if number is not None and (not isinstance(number, int) or number < 0):  # pyright: ignore[reportUnnecessaryIsInstance] - users may not check types
+                raise RunError(f"{name} must be >= 0 and a whole number, got {shown(number)}")
+        for name, date in (("from_date", self.from_date), ("to_date", self.to_date)):
+            if date is not None and not isinstance(date, datetime):  # pyright: ignore[reportUnnecessaryIsInstance] - users may not check types
+                raise RunError(f"`{name}` is a datetime, got {shown(date)}.")
 
     def query(self, workflow_ids: Iterable[str], task_queue: str) -> str:
         """Return the visibility query. It has only conditions whose result cannot change while visibility lags.

@@ -67,8 +67,8 @@ class RunRecords:
     @translate_rpc_errors
     async def delete(self, workflow_id: str, run_id: str) -> None:
         """See `Workflow.delete_workflow_run_by_id`."""
-        self._session.live_runs.pop((workflow_id, run_id), None)
         description = await describe(self.client, run_id)
+        self._session.live_runs.pop((workflow_id, run_id), None)
         if description is None or description.workflow_type not in workflow_types(workflow_id):
             return
         # A run may have several executions. One that is left would make the run appear again.

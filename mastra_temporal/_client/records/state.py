@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from mastra_temporal._data.shown import shown
 from mastra_temporal._data.suggest import did_you_mean
 from mastra_temporal._definition.serialize import public_graph
 from mastra_temporal._protocol.graph import (
@@ -79,11 +80,16 @@ def wanted_fields(fields: Iterable[str] | None) -> set[str]:
     """
     names = {name: name for name in WorkflowState.model_fields}
     names |= {field.alias: name for name, field in WorkflowState.model_fields.items() if field.alias}
-    wanted = set(fields or ())
+    if fields is not None and (isinstance(fields, str) or not isinstance(fields, Iterable)):  # pyright: ignore[reportUnnecessaryIsInstance] - users may not check types
+        raise RunError(f"`fields` is a list of names of fields, got {shown(fields)}.")
+    wanted = list(fields or ())
     if not wanted:
         return set(names.values()) - ON_REQUEST
-    for unknown in sorted(wanted - names.keys()):
-        raise RunError(f"A run record has no field `{unknown}`.{did_you_mean(unknown, names)}")
+    for name in wanted:
+        if not isinstance(name, str):  # pyright: ignore[reportUnnecessaryIsInstance] - users may not check types
+            raise RunError(f"`fields` is a list of names of fields, got {shown(name)} in it.")
+        if name not in names:
+            raise RunError(f"A run record has no field `{name}`.{did_you_mean(name, names)}")
     return ALWAYS | {names[name] for name in wanted}
 
 

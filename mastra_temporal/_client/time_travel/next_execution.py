@@ -35,7 +35,7 @@ from mastra_temporal._protocol.time_travel import NextExecution, TimeTravelUpdat
 from mastra_temporal._tracing.client import CallHeaders, sending
 from mastra_temporal._tracing.headers import TracingHeader
 from mastra_temporal._worker.activities.definitions import Definitions
-from mastra_temporal.errors import PayloadTooLargeError, TimeTravelError
+from mastra_temporal.errors import PayloadTooLargeError, TimeTravelConflictError
 
 __all__ = ["NextExecutionStarter", "time_travel_open_run"]
 
@@ -52,7 +52,8 @@ async def time_travel_open_run(client: Client, seen: WorkflowExecutionDescriptio
         request: The request.
 
     Raises:
-        TimeTravelError: Another caller was first: the run was resumed, canceled or time travelled. Nothing changed.
+        TimeTravelConflictError: Another caller was first: the run was resumed, canceled or time travelled. Nothing
+            changed.
         PayloadTooLargeError: The snapshot for the next execution is too large.
     """
     too_large = size_error(request, f"What run `{seen.id}` would begin with", request.envelope.stored_from)
@@ -67,7 +68,7 @@ async def time_travel_open_run(client: Client, seen: WorkflowExecutionDescriptio
         async with waiting(client).turn(seen.id):
             await send_until_answered(lambda: handle.execute_update(UPDATE_TIME_TRAVEL, request, id=update_id))
     except WorkflowUpdateFailedError as error:
-        raise TimeTravelError(_said(error)) from None
+        raise TimeTravelConflictError(_said(error)) from None
     except RPCError as error:
         if error.status != RPCStatusCode.NOT_FOUND:
             raise
@@ -77,7 +78,7 @@ async def time_travel_open_run(client: Client, seen: WorkflowExecutionDescriptio
         try:
             await asked.get_update_handle(update_id, workflow_run_id=seen.run_id).result()
         except (RPCError, WorkflowUpdateFailedError):
-            raise TimeTravelError(
+            raise TimeTravelConflictError(
                 f"Run `{seen.id}` has ended, or has travelled in time, before this time travel. Look at it again."
             ) from None
     pause = SHORTEST_SECONDS

@@ -11,6 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pydantic import ValidationError
+
+from mastra_temporal._data.gate import json_object
 from mastra_temporal._data.path import is_array
 from mastra_temporal._protocol.graph import (
     ConditionalEntry,
@@ -60,10 +63,28 @@ class TimeTravelRequest:
     nested_contexts: dict[str, StepContexts] = field(default_factory=lambda: dict[str, StepContexts]())
 
 
-def step_contexts(given: Mapping[str, dict[str, Any]] | None) -> StepContexts:
-    """Return the results given by a caller. Fields that are left out get the values of a successful step."""
+def step_contexts(given: Any, *, what: str) -> StepContexts:
+    """Return the results given by a caller. Fields that are left out get the values of a successful step.
+
+    Args:
+        given: The results by step id, or None.
+        what: What they are, for error messages.
+
+    Raises:
+        SerializationError: The argument, or one of the results, is not an object that JSON can represent.
+        TimeTravelError: A field of a result has a wrong value.
+    """
     defaults = {"status": "success", "startedAt": round(time.time() * 1000)}
-    return {name: StepResult.model_validate({**defaults, **result}) for name, result in (given or {}).items()}
+    contexts: dict[str, StepResult] = {}
+    for name, result in json_object(given, what=what).items():
+        fields = {**defaults, **json_object(result, what=f"{what}: the result of `{name}`")}
+        try:
+            contexts[name] = StepResult.model_validate(fields)
+        except ValidationError as error:
+            problem = error.errors()[0]
+            field = ".".join(map(str, problem["loc"]))
+            raise TimeTravelError(f"{what}: field `{field}` of the result of `{name}`: {problem['msg']}.") from None
+    return contexts
 
 
 def plan_time_travel(

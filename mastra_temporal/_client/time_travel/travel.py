@@ -18,12 +18,12 @@ from mastra_temporal._client.replay import RecordedRun, recorded_run
 from mastra_temporal._client.step_path import StepPath, path_of
 from mastra_temporal._client.time_travel.next_execution import time_travel_open_run
 from mastra_temporal._client.time_travel.plan import TimeTravelRequest, plan_time_travel, step_contexts
-from mastra_temporal._data.gate import to_json
+from mastra_temporal._data.gate import json_object, to_json
 from mastra_temporal._definition.validation import validate_resume_data, validate_step_input
 from mastra_temporal._protocol.limits import stored_from
 from mastra_temporal._protocol.start import StartEnvelope
 from mastra_temporal._protocol.time_travel import TimeTravelUpdate
-from mastra_temporal.errors import TimeTravelError
+from mastra_temporal.errors import TimeTravelConflictError, TimeTravelError
 
 __all__ = ["time_travel", "time_travel_request"]
 
@@ -44,22 +44,27 @@ def time_travel_request(run: RunHandle, step: StepPath, options: TimeTravelOptio
         SchemaValidationError: The data do not match the step's schema.
         SerializationError: An argument cannot be written as JSON.
     """
-    target = path_of(step) if step else []
+    target: list[str] = to_json(path_of(step), what=f"`step` of {run.label}") if step else []
     if not target or not all(target):
         raise TimeTravelError("Step is required and must be a valid step or array of steps")
+    nested = options.get("nested_steps_context")
     return TimeTravelRequest(
         target=target,
         now=round(time.time() * 1000),
         run_id=run.run_id,
         input_data=validate_step_input(run.workflow, target, options.get("input_data")),
         resume_data=validate_resume_data(run.workflow, target, options.get("resume_data")),
-        initial_state=to_json(options.get("initial_state"), what=f"The initial state of {run.label}"),
-        context=step_contexts(to_json(options.get("context"), what=f"`context` of {run.label}")),
+        initial_state=_state(run, options.get("initial_state")),
+        context=step_contexts(options.get("context"), what=f"`context` of {run.label}"),
         nested_contexts={
-            name: step_contexts(to_json(steps, what=f"`nested_steps_context` of {run.label}"))
-            for name, steps in (options.get("nested_steps_context") or {}).items()
+            name: step_contexts(steps, what=f"`nested_steps_context` of {run.label}, `{name}`")
+            for name, steps in json_object(nested, what=f"`nested_steps_context` of {run.label}").items()
         },
     )
+
+
+def _state(run: RunHandle, given: Any) -> dict[str, Any] | None:
+    return None if given is None else json_object(given, what=f"The initial state of {run.label}")
 
 
 async def time_travel(
@@ -83,12 +88,13 @@ async def time_travel(
         The resume count of the new execution, which `wait_for_outcome` needs.
 
     Raises:
-        TimeTravelError: The run is running, the step cannot be reached, or another caller was first. Nothing changed.
+        TimeTravelError: The step cannot be reached. Nothing changed.
+        TimeTravelConflictError: The run is running, or another caller was first. Nothing changed.
     """
     recorded = None
     if seen is not None:
         if seen.status == WorkflowExecutionStatus.RUNNING and await open_status(seen) == "running":
-            raise TimeTravelError("This workflow run is still running, cannot time travel")
+            raise TimeTravelConflictError("This workflow run is still running, cannot time travel")
         recorded = await recorded_run(run.client, run.run_id, seen.run_id)
     scopes = {} if recorded is None else recorded.run.scopes
     snapshot = plan_time_travel(request, run.workflow.graph.entries, scopes)
@@ -144,6 +150,6 @@ async def _start(run: RunHandle, envelope: StartEnvelope) -> None:
     try:
         await unhurried(lambda: run.client.start_workflow(run.workflow.id, envelope, **options))
     except WorkflowAlreadyStartedError:
-        raise TimeTravelError(
+        raise TimeTravelConflictError(
             f"Another caller has started {run.label} before this time travel. Look at it again."
         ) from None
