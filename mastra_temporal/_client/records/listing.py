@@ -114,9 +114,8 @@ class RunFilter:
     def __post_init__(self) -> None:
         for status in self.statuses:
             if status not in get_args(RunStatus):
-                raise RunError(
-                    f"There is no status `{status if isinstance(status, str) else shown(status)}`: use one of {', '.join(get_args(RunStatus))}."
-                )
+                name = status if isinstance(status, str) else shown(status)
+                raise RunError(f"There is no status `{name}`: use one of {', '.join(get_args(RunStatus))}.")
         for name, number in (("page", self.page), ("perPage", self.per_page)):
             if number is not None and (not isinstance(number, int) or number < 0):  # pyright: ignore[reportUnnecessaryIsInstance] - users may not check types
                 raise RunError(f"{name} must be >= 0 and a whole number, got {shown(number)}")
