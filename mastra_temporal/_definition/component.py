@@ -199,14 +199,19 @@ def _agent_body(
 
         agent = find(ctx)
         if callable(getattr(agent, "generate", None)):
-            answer = await agent.generate(question.prompt, write=write, **options)
+            answer = await _awaited(agent.generate(question.prompt, write=write, **options))
         else:
             streaming = _streaming(agent, write) if has_text else {}
-            answer = await agent.run(question.prompt, **streaming, **options)
+            answer = await _awaited(agent.run(question.prompt, **streaming, **options))
             answer = getattr(answer, "output", answer)
         return {"text": answer} if has_text else answer
 
     return ask
+
+
+async def _awaited(answer: Any) -> Any:
+    """Return the answer of an agent. The call of a small agent may be a plain function, as in Mastra."""
+    return await answer if inspect.isawaitable(answer) else answer
 
 
 def _streaming(agent: Any, write: Callable[[str], Awaitable[None]]) -> dict[str, Any]:

@@ -52,6 +52,25 @@ async def test_an_agent_is_a_step(stage: Stage):
     assert "Step input validation failed: \n- prompt:" in refused.error["message"]
 
 
+async def test_the_call_of_an_agent_may_be_a_plain_function(stage: Stage):
+    class Plain:
+        id = "plain"
+
+        def generate(self, prompt: str, **_: Any) -> str:
+            return f"{prompt}, plainly"
+
+    class PlainRun:
+        name = "plain-run"
+
+        def run(self, prompt: str, **_: Any) -> str:
+            return f"{prompt}, run"
+
+    poem = create_workflow(id="poem").parallel([create_step(Plain()), create_step(PlainRun())]).commit()
+    async with stage.worker(poem):
+        result = await run(poem, input_data={"prompt": "A kettle"})
+    assert result.result == {"plain": {"text": "A kettle, plainly"}, "plain-run": {"text": "A kettle, run"}}
+
+
 @pytest.mark.parity("agent step: structured output")
 async def test_the_structured_output_of_an_agent_is_checked(stage: Stage):
     class Structured(Poet):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mastra_temporal import SyncStepContext, create_step, create_workflow
+from mastra_temporal import SyncStepContext, WorkflowOptions, create_step, create_workflow
 from tests.support import Stage, run, until, within
 
 Function = Callable[..., Any]
@@ -201,3 +201,29 @@ async def test_a_coroutine_of_a_thread_hears_of_the_cancellation(stage: Stage):
         await within(flow_run.cancel())
         assert (await within(started)).status == "canceled"
     assert stage.effects.counts() == {"begun": 1, "interrupted": 1}
+
+
+class Lying:
+    """Nobody can ask whether it can be awaited."""
+
+    @property
+    def __class__(self) -> Any:  # type: ignore[override]
+        raise SystemExit("lies")
+
+
+@pytest.mark.parametrize("written", ["def", "async def"])
+async def test_a_value_that_raises_when_it_is_looked_at_is_a_failure(stage: Stage, written: str):
+    async def later(_: Any) -> Any:
+        return Lying()
+
+    function = later if written == "async def" else lambda _: Lying()  # pyright: ignore[reportUnknownLambdaType]
+    step = create_workflow(id="odd-step").then(create_step(id="odd", execute=function)).commit()
+    mapping = create_workflow(id="odd-mapping").map(function).commit()
+    callback = (
+        create_workflow(id="odd-callback", options=WorkflowOptions(on_finish=function)).map(lambda _: "done").commit()
+    )
+    async with stage.worker(step, mapping, callback):
+        for workflow in (step, mapping):
+            result = await run(workflow)
+            assert (result.status, (result.error or {})["name"]) == ("failed", "SystemExit")
+        assert (await run(callback)).result == "done"

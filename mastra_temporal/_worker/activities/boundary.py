@@ -85,17 +85,20 @@ async def call(function: Callable[[], Any], *, owner: str, executor: concurrent.
         # fields.
         context = contextvars.copy_context()
         value = await _outcome(loop.run_in_executor(executor, lambda: context.run(_in_thread, function, owner)), owner)
-    while inspect.isawaitable(value) or isinstance(value, concurrent.futures.Future):
+    while True:
+        # Even the question whether a value can be awaited runs user code: its `__class__` may raise.
         with user_code(owner):
             future = _future_of(value)
+        if future is None:
+            return value
         value = await _outcome(future, owner)
-    return value
 
 
-def _future_of(value: Any) -> asyncio.Future[Any]:
+def _future_of(value: Any) -> asyncio.Future[Any] | None:
+    """Return a future for a value that can be awaited, or None for any other value."""
     if isinstance(value, concurrent.futures.Future):  # a future of a thread pool
         return asyncio.wrap_future(cast("concurrent.futures.Future[Any]", value))
-    return asyncio.ensure_future(value)
+    return asyncio.ensure_future(value) if inspect.isawaitable(value) else None
 
 
 def _in_thread(function: Callable[[], Any], owner: str) -> Any:
