@@ -14,6 +14,7 @@ import functools
 import hashlib
 import inspect
 import linecache
+import operator
 from collections.abc import Callable, Iterable
 from datetime import date, time, timedelta
 from decimal import Decimal
@@ -35,6 +36,8 @@ FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 PLAIN = (str, bytes, int, float, complex, type(None), Decimal, UUID, PurePath, date, time, timedelta)
 """Types whose values are fully described by their ``repr``."""
+CACHED = type(functools.lru_cache(len))
+"""The class of functions with ``functools.cache`` or ``lru_cache``. They are objects written in C."""
 MAX_DEPTH = 100
 """The number of levels of a captured value that count."""
 WITHOUT_MEANING = ("ctx", "kind", "type_comment")
@@ -77,12 +80,21 @@ def _value(value: Any, around: frozenset[int]) -> Form:
         return _function(decorated, around) if inspect.isfunction(decorated) else _value(decorated, around)
     if isinstance(value, (type, ModuleType)):
         return _name(value)
-    if inspect.isroutine(value):  # written in C
-        return (_name(value), _value(getattr(value, "__self__", None), around))
+    if inspect.isroutine(value):
+        return _native(value, around)
     return _object(value, around)
 
 
+def _native(value: Any, around: frozenset[int]) -> Form:
+    """Return the form of a function that is written in C."""
+    if isinstance(value, CACHED):
+        return ("cached", _value(cast("Any", value).__wrapped__, around))
+    return (_name(value), _value(getattr(value, "__self__", None), around))
+
+
 def _object(value: object, around: frozenset[int]) -> Form:
+    if isinstance(value, (operator.itemgetter, operator.attrgetter, operator.methodcaller)):
+        return (_name(type(value)), _value(value.__reduce__()[1:], around))  # pickle knows what they were made of
     call = getattr(type(value), "__call__", None)  # noqa: B004 - what it does when it is called is wanted
     code = _function(call, around) if inspect.isfunction(call) else ()
     return (_name(type(value)), _items(_fields(value), around), code)

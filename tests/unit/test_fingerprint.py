@@ -59,6 +59,13 @@ DIFFERENT = [
     ("f = lambda x, n=1: n", "f = lambda x, n=2: n"),
     ("f = lambda x: [y for y in x]", "f = lambda x: {y for y in x}"),
     ("def f(x):\n  return x", "async def f(x):\n  return x"),
+    ("import operator\nf = operator.itemgetter('a')", "import operator\nf = operator.itemgetter('b')"),
+    ("import operator\nf = operator.attrgetter('a')", "import operator\nf = operator.attrgetter('b')"),
+    ("import operator\nf = operator.methodcaller('a')", "import operator\nf = operator.methodcaller('b')"),
+    (
+        "import functools\n@functools.lru_cache\ndef f(x):\n  return 1",
+        "import functools\n@functools.lru_cache\ndef f(x):\n  return 2",
+    ),
     ("f = lambda x: (lambda y: y + 1)(x)", "f = lambda x: (lambda y: y + 2)(x)"),
 ]
 
