@@ -94,7 +94,8 @@ def _native(value: Any, around: frozenset[int]) -> Form:
 
 def _object(value: object, around: frozenset[int]) -> Form:
     if isinstance(value, (operator.itemgetter, operator.attrgetter, operator.methodcaller)):
-        return (_name(type(value)), _value(value.__reduce__()[1:], around))  # pickle knows what they were made of
+        # Pickle knows what they were made of.
+        return (_name(type(cast("Any", value))), _value(value.__reduce__()[1:], around))
     call = getattr(type(value), "__call__", None)  # noqa: B004 - what it does when it is called is wanted
     code = _function(call, around) if inspect.isfunction(call) else ()
     return (_name(type(value)), _items(_fields(value), around), code)
