@@ -17,7 +17,7 @@ from temporalio.converter import DataConverter
 from mastra_temporal._protocol.model import CamelModel
 from mastra_temporal._protocol.results import ErrorInfo, WorkflowResult
 
-__all__ = ["ANSWER", "LIMIT", "REMEDY", "compact", "is_small", "sent_size", "size_error", "stored_from"]
+__all__ = ["ANSWER", "LIMIT", "MARGIN", "REMEDY", "compact", "is_small", "sent_size", "size_error", "stored_from"]
 
 LIMIT = 2 * 1024 * 1024
 """Bytes of the largest payload: Temporal's default limit."""

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from mastra_temporal import PayloadTooLargeError, StepContext, create_step, create_workflow, step
+from mastra_temporal._protocol.limits import LIMIT
 from tests.support import Stage, run, within
 
 WIDE = "漢" * 800_000
@@ -121,3 +122,12 @@ async def test_chunks_are_counted_as_they_are_sent(stage: Stage, chunk: str):
     workflow = create_workflow(id="wide").then(write).commit()
     async with stage.worker(workflow):
         assert (await run(workflow)).status == "success"
+
+
+@pytest.mark.parametrize("room", [16_000, 4_000, 2_000, 1_000, 600])
+async def test_a_run_fails_with_an_input_just_below_the_limit(stage: Stage, room: int):
+    """The failure names the failed step and its input. Both together must fit, or the run could never end."""
+    workflow = create_workflow(id="wide").then(create_step(id="take", execute=lambda value: len(value))).commit()
+    async with stage.worker(workflow):
+        made = await workflow.create_run()
+        refused((await within(made.start(input_data="é" * ((LIMIT - room) // 2)), 9)).error, "`take`", "`wide`")

@@ -7,7 +7,7 @@ from typing import Any
 from temporalio.exceptions import ApplicationError
 
 from mastra_temporal._protocol.keys import step_id_of
-from mastra_temporal._protocol.limits import LIMIT, compact, sent_size
+from mastra_temporal._protocol.limits import LIMIT, MARGIN, compact, sent_size
 from mastra_temporal._protocol.messages import FailedStep
 from mastra_temporal._protocol.model import CamelModel
 from mastra_temporal._protocol.names import FAILED_RUN
@@ -57,7 +57,8 @@ def failure_of(run: RunState, scope: Scope | None, result: WorkflowResult[Any]) 
     details: list[CamelModel] = [compact(result, run.stored_from)]
     if step is not None:
         blamed = FailedStep(step=".".join(path), input=step.payload)
-        if sum(sent_size(detail, run.stored_from) for detail in (*details, blamed)) <= LIMIT:
+        # The details are sent together with the message. Without the margin, the workflow task would fail for ever.
+        if sum(sent_size(detail, run.stored_from) for detail in (*details, blamed)) <= LIMIT - MARGIN:
             details.append(blamed)
     return ApplicationError(f"{where}: {error.get('message')}", *details, type=FAILED_RUN, non_retryable=True)
 
