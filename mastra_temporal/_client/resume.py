@@ -77,7 +77,7 @@ def resume_request(run: RunHandle, resume_data: Any, options: ResumeOptions) -> 
     step, label, index = options.get("step"), options.get("label"), options.get("for_each_index")
     if label is not None and not isinstance(label, str):
         raise RunError(f"{run.label}: `label` is text, got {shown(label)}.")
-    if index is not None and (not isinstance(index, int) or not 0 <= index < 2**53):
+    if index is not None and (not isinstance(index, int) or abs(index) >= 2**53):
         raise RunError(f"{run.label}: `for_each_index` is a whole number from 0, got {shown(index)}.")
     return ResumeRequest(
         step=None if step is None else to_json(path_of(step), what=f"`step` of {run.label}"),
