@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from mastra_temporal import Mastra, create_workflow, step
+from mastra_temporal import DefinitionError, Mastra, create_workflow, step
 
 
 @step
@@ -49,3 +49,10 @@ async def test_so_is_one_of_a_list_of_runs():
     listing: Any = workflow.list_workflow_runs
     with pytest.raises(TypeError, match="resource"):
         await listing(resource="x")
+
+
+@pytest.mark.parametrize(("given", "meant"), [("inputSchema", "input_schema"), ("state_shema", "state_schema")])
+def test_so_is_one_of_create_workflow(given: str, meant: str):
+    made: Any = create_workflow
+    with pytest.raises(DefinitionError, match=f"workflow `flow`: .* has no argument `{given}`. Did you mean `{meant}`"):
+        made(id="flow", **{given: int})

@@ -61,7 +61,7 @@ async def reopen(
     if recorded.run.aborted:
         return False
     await _let_steps_hear(closed, recorded)
-    envelope = _continuation(recorded, closed.run_id, request_context)
+    envelope = _next_envelope(recorded, closed.run_id, request_context)
     storage = stored_from(client.data_converter)
     if storage is not None:
         envelope = envelope.model_copy(update={"stored_from": storage})
@@ -97,7 +97,7 @@ async def _let_steps_hear(closed: WorkflowExecutionDescription, recorded: Record
     await asyncio.sleep(min(max(HEARD_SECONDS - since, 0), HEARD_SECONDS))
 
 
-def _continuation(recorded: RecordedRun, execution: str, request_context: dict[str, Any]) -> StartEnvelope:
+def _next_envelope(recorded: RecordedRun, execution: str, request_context: dict[str, Any]) -> StartEnvelope:
     """Return the envelope that starts the next execution."""
     run, envelope = recorded.run, recorded.envelope
     context = {"request_context": {**run.request_context, **request_context} or None}

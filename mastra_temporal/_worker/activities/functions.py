@@ -80,7 +80,7 @@ class Calls:
     @property
     def activities(self) -> list[Callable[..., Any]]:
         """The activities to register with the worker."""
-        return [self.function, self.enter, self.callback, noop, request_cancel, still_lost, missing_step]
+        return [self.function, self.validate, self.callback, noop, request_cancel, still_lost, missing_step]
 
     @activity.defn(name=ACTIVITY_FUNCTION)
     async def function(self, call: FunctionCall) -> list[FunctionOutcome]:
@@ -161,7 +161,7 @@ class Calls:
         )
 
     @activity.defn(name=ACTIVITY_VALIDATE)
-    async def enter(self, call: ValidationCall) -> ValidationOutcome:
+    async def validate(self, call: ValidationCall) -> ValidationOutcome:
         """Validate data with a workflow's schemas."""
         workflow = self._workflow(call.workflow_id)
         if workflow is None:

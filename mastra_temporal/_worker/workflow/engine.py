@@ -86,7 +86,7 @@ class Engine:
         key = invocation.key(body.body_id)
         result = progress.results.get(key)
         if result is None or unfinished(result) or key in progress.resuming:
-            resume = _continuation(scope, progress, key, result, input_data)
+            resume = _resumption(scope, progress, key, result, input_data)
             scope.active[key] = _running(result, input_data)
             with self.reporter.body(scope, progress, body, invocation, input_data, resume) as ended:
                 if isinstance(body, StepEntry):
@@ -107,7 +107,7 @@ class Engine:
         return result
 
 
-def _continuation(
+def _resumption(
     scope: Scope, progress: Progress, key: str, result: StepResult | None, input_data: Any
 ) -> Resumption | None:
     if result is not None and key in progress.resuming:

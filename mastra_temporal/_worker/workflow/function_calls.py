@@ -30,7 +30,7 @@ from mastra_temporal._worker.workflow.completion import Completion
 from mastra_temporal._worker.workflow.engine import Engine
 from mastra_temporal._worker.workflow.scope import Scope
 
-__all__ = ["call_function", "call_functions", "check_output", "check_result", "enter", "run_callback"]
+__all__ = ["call_function", "call_functions", "check_output", "check_result", "run_callback", "validate"]
 
 T = TypeVar("T")
 
@@ -91,7 +91,7 @@ async def call_function(
     return outcome
 
 
-async def enter(engine: Engine, call: ValidationCall) -> ValidationOutcome:
+async def validate(engine: Engine, call: ValidationCall) -> ValidationOutcome:
     """Validate data of a workflow and fill in defaults. For a run without a graph, also fetch the graph."""
     call = call.model_copy(update={"taken_over": engine.takeover.ask() or None})
     summary = f"validate {call.workflow_id} ({call.kind})"
@@ -106,7 +106,7 @@ async def enter(engine: Engine, call: ValidationCall) -> ValidationOutcome:
 
 async def check_output(engine: Engine, workflow_id: str, output: Any) -> ErrorInfo | None:
     """Validate the result of a workflow with its schema, and return the error or None."""
-    outcome = await enter(engine, ValidationCall(workflow_id=workflow_id, input_data=output, kind="output"))
+    outcome = await validate(engine, ValidationCall(workflow_id=workflow_id, input_data=output, kind="output"))
     return outcome.error
 
 

@@ -13,7 +13,7 @@ from mastra_temporal._protocol.results import ErrorInfo, StepResult
 from mastra_temporal._worker.workflow.callbacks import notify, start
 from mastra_temporal._worker.workflow.completion import Completion, with_suspended_paths
 from mastra_temporal._worker.workflow.engine import Engine
-from mastra_temporal._worker.workflow.function_calls import check_output, enter
+from mastra_temporal._worker.workflow.function_calls import check_output, validate
 from mastra_temporal._worker.workflow.invocation import Invocation, Resumption
 from mastra_temporal._worker.workflow.scope import Progress, Scope, milliseconds_now
 from mastra_temporal._worker.workflow.suspension import resumed
@@ -71,7 +71,7 @@ async def _enter(
 ) -> tuple[Scope | None, ErrorInfo | None]:
     state = scope.state
     if entry.plan.checks_entry and scope.validate_inputs:
-        admitted = await enter(
+        admitted = await validate(
             engine,
             ValidationCall(
                 workflow_id=entry.workflow_id,

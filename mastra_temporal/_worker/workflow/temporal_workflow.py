@@ -48,7 +48,7 @@ from mastra_temporal._worker.workflow.attempts import Attempts
 from mastra_temporal._worker.workflow.completion import Completion
 from mastra_temporal._worker.workflow.engine import Engine
 from mastra_temporal._worker.workflow.events import Events, RunStream
-from mastra_temporal._worker.workflow.function_calls import check_result, enter
+from mastra_temporal._worker.workflow.function_calls import check_result, validate
 from mastra_temporal._worker.workflow.interpreter import walk
 from mastra_temporal._worker.workflow.metrics import count_restart, count_run, measure_suspension
 from mastra_temporal._worker.workflow.reporter import Reporter
@@ -161,7 +161,7 @@ class MastraWorkflow:
             )
         completion = await walk(self._engine, scope, graph.entries)
         while completion.status == "continued_as_new":
-            if size_error(self._continuation(), "state", self._run.stored_from) is None:
+            if size_error(self._next_envelope(), "state", self._run.stored_from) is None:
                 return completion
             # The server would refuse a snapshot of this size. Go on in this execution.
             self._run.continuing_as_new, self._run.too_large_to_continue = False, True
@@ -190,7 +190,7 @@ class MastraWorkflow:
         envelope, graph = self._envelope, self._envelope.graph
         input_data, state = envelope.input_data, envelope.initial_state
         if graph is None:
-            admitted = await enter(
+            admitted = await validate(
                 self._engine,
                 ValidationCall(
                     workflow_id=self.workflow_id,
@@ -222,9 +222,9 @@ class MastraWorkflow:
 
     def _go_on_in_new_execution(self) -> NoReturn:
         """Continue as new from the current position, because the history is long. Nothing is in flight."""
-        workflow.continue_as_new(self._continuation())
+        workflow.continue_as_new(self._next_envelope())
 
-    def _continuation(self) -> StartEnvelope:
+    def _next_envelope(self) -> StartEnvelope:
         assert self._scope is not None
         # The snapshot has no list of accepted resumes. Without `take_up`, those not yet in the scopes would be lost.
         take_up(self._run, self._scope)

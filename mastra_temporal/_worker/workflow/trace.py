@@ -167,7 +167,7 @@ class RunTrace:
         if resumed and before is not None:
             self._of_segment = {"resumed": True, "resumedFromSpanId": f"{before.context.span_id:016x}"}
         suffix = " (resumed)" if resumed else " (restarted)" if self._follows is not None else ""
-        self._first = self._open_leg(scope, suffix, self._follows if before is None else before.context)
+        self._first = self._open_segment(scope, suffix, self._follows if before is None else before.context)
         self._first.input(self._input if resumed or goes_on else scope.init_data)
         return Segment(self, self._first)
 
@@ -175,7 +175,7 @@ class RunTrace:
         """Open a segment for the steps after a restart, with links to the lost attempts."""
         links = [link for attempt in lost if (link := self._lost_span(attempt)) is not None]
         if links and self._first is not None:
-            segment = self._open_leg(scope, " (restarted)", self._first.context, links)
+            segment = self._open_segment(scope, " (restarted)", self._first.context, links)
             self._restarted.append(segment)
 
     def end_restarted(self) -> list[OpenedSpan]:
@@ -189,7 +189,7 @@ class RunTrace:
             return None
         return self._tracing.remote(step.trace_id, attempt_span_id(step.span_id, lost.activity_id, lost.attempt))
 
-    def _open_leg(
+    def _open_segment(
         self, scope: Scope, suffix: str, before: SpanContext | None, links: Iterable[SpanContext] = ()
     ) -> OpenedSpan:
         options = self.options if self._is_new_call else TracingOptions()
