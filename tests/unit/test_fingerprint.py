@@ -2,12 +2,18 @@
 
 import functools
 import linecache
+import logging
 import os
+import re
 import subprocess
 import sys
+import threading
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import timedelta, timezone
+from fractions import Fraction
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -128,6 +134,34 @@ class Above:
         return value > self.limit
 
 
+class Tariff:
+    """An ordinary object with a value, and with something that is no data."""
+
+    def __init__(self, rate: int, *, lock: bool = True) -> None:
+        self.rate = rate
+        self.zones = {"near", "far"}
+        self.log = logging.getLogger(__name__)
+        self.lock = threading.Lock() if lock else None
+
+    def price(self, value: int) -> int:
+        return value * self.rate
+
+
+class CallableTariff(Tariff):
+    def __call__(self, value: int) -> int:
+        return value * self.rate
+
+
+class Slotted:
+    __slots__ = ("limit", "unset")
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+
+    def __call__(self, value: int) -> bool:
+        return value > self.limit
+
+
 class Service:
     """What has a state that differs from process to process."""
 
@@ -154,6 +188,20 @@ VALUES = [
     (Limit(1), Limit(2)),
     (lambda x: x + 1, lambda x: x + 2),  # pyright: ignore[reportUnknownLambdaType]
     (int, str),
+    (Tariff(1, lock=False), Tariff(2, lock=False)),
+    ([Tariff(1, lock=False)], [Tariff(2, lock=False)]),
+    (Slotted(1), Slotted(2)),
+    (SimpleNamespace(a=1), SimpleNamespace(a=2)),
+    (re.compile("a"), re.compile("b")),
+    (re.compile("a"), re.compile("a", re.IGNORECASE)),
+    (range(3), range(4)),
+    (deque([1]), deque([2])),
+    (deque([1], 1), deque([1], 2)),
+    (bytearray(b"a"), bytearray(b"b")),
+    (frozenset("ab"), frozenset("ac")),
+    (MappingProxyType({"a": 1}), MappingProxyType({"a": 2})),
+    (timezone.utc, timezone(timedelta(hours=1))),
+    (Fraction(1, 2), Fraction(1, 3)),
 ]
 
 
@@ -165,6 +213,18 @@ class TestCaptured:
 
     def test_other_objects_count_by_their_class(self):
         assert mark(capturing(Service())) == mark(capturing(Service())) != mark(capturing(object()))
+
+    def test_what_belongs_to_one_process_counts_by_its_class(self):
+        assert mark(capturing(Tariff(1))) == mark(capturing(Tariff(2)))
+        before, log = mark(capturing(logging.getLogger("a"))), logging.getLogger("a")
+        log.isEnabledFor(logging.INFO)  # fills a cache
+        assert mark(capturing(log)) == before != mark(capturing(logging.getLogger("b")))
+
+    def test_objects_that_lead_to_many_others(self):
+        nodes = [SimpleNamespace(number=number, others=[]) for number in range(40)]
+        for node in nodes:
+            node.others = nodes
+        assert mark(capturing((nodes[0], 1))) != mark(capturing((nodes[0], 2)))
 
     def test_what_captures_itself(self):
         def first(value: Any) -> Any:
@@ -184,6 +244,37 @@ class TestCallables:
         assert mark(Above(1)) == mark(Above(1)) != mark(Above(2))
         assert mark(Above(1).holds) == mark(Above(1).holds) != mark(Above(2).holds)
         assert mark(Above(1).holds) != mark(Above(1))
+        assert mark(Slotted(1)) == mark(Slotted(1)) != mark(Slotted(2))
+
+    def test_objects_with_a_state_that_is_partly_data(self):
+        assert mark(CallableTariff(1)) == mark(CallableTariff(1)) != mark(CallableTariff(2))
+        assert mark(Tariff(1).price) == mark(Tariff(1).price) != mark(Tariff(2).price)
+        assert mark(functools.partial(Tariff(1).price, 1)) != mark(functools.partial(Tariff(2).price, 1))
+
+    def test_wrappers_that_are_no_decorators(self):
+        def times(function: Any, factor: int) -> Any:
+            @functools.wraps(function)
+            def wrapper(value: int) -> int:
+                return function(value) * factor
+
+            return wrapper
+
+        marks = [mark(times(*given)) for given in ((len, 1), (len, 2), (sum, 1), (len, 1))]
+        assert len(set(marks)) == 3
+        assert marks[0] == marks[3]
+        assert mark(functools.wraps(len)(lambda x: len(x))) != mark(functools.wraps(len)(lambda x: len(x) + 1))  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
+
+    def test_a_single_dispatch_counts_with_its_registrations(self):
+        def dispatching(*more: tuple[type, Any]) -> Any:
+            function: Any = functools.singledispatch(lambda x: x)  # pyright: ignore[reportUnknownLambdaType]
+            for kind, each in more:
+                function.register(kind, each)
+            return function
+
+        used = dispatching((int, len), (str, sum))
+        used(1.5)  # fills a cache
+        assert mark(used) == mark(dispatching((str, sum), (int, len)))
+        assert len({mark(each) for each in (dispatching(), used, dispatching((int, sum), (str, sum)))}) == 3
 
     def test_methods(self):
         assert mark(Service().call) == mark(Service().call) != mark(Service().other)
@@ -206,7 +297,9 @@ class TestCallables:
 def test_it_is_the_same_in_every_process():
     program = (
         "from tests.unit.test_fingerprint import *\n"
-        "print([mark(capturing({'a', 'b', 'c', 'd'})), mark(Service().call), mark(made), mark(capturing(len))])"
+        "print([mark(capturing({'a', 'b', 'c', 'd'})), mark(Service().call), mark(made), mark(capturing(len)), "
+        "mark(CallableTariff(1)), mark(Tariff(1).price), mark(functools.singledispatch(made)), "
+        "[mark(capturing(value)) for pair in VALUES for value in pair]])"
     )
     printed = {
         subprocess.run(
