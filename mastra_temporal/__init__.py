@@ -44,6 +44,7 @@ from mastra_temporal._protocol.results import StepResult, WorkflowResult
 from mastra_temporal._tracing.context import TracingContext, TracingSpan
 from mastra_temporal._tracing.logs import MastraLogFilter
 from mastra_temporal._tracing.options import TracingOptions
+from mastra_temporal.connecting import ConnectSettings
 from mastra_temporal.context import (
     AbortSignal,
     CallbackInfo,
@@ -82,7 +83,7 @@ from mastra_temporal.errors import (
 )
 from mastra_temporal.mastra import Mastra
 from mastra_temporal.plugin import MastraPlugin
-from mastra_temporal.worker import run_worker
+from mastra_temporal.worker import WorkerOptions, run_worker
 from mastra_temporal.workflow import Workflow
 
 __all__ = [
@@ -92,6 +93,7 @@ __all__ = [
     "AgentOutput",
     "CallbackInfo",
     "ConfigurationError",
+    "ConnectSettings",
     "DataConversionError",
     "DefinitionError",
     "FunctionContext",
@@ -140,6 +142,7 @@ __all__ = [
     "TracingSpan",
     "TripWire",
     "Watch",
+    "WorkerOptions",
     "Workflow",
     "WorkflowEvent",
     "WorkflowNotFoundError",

@@ -8,12 +8,11 @@ from typing import Any
 
 from temporalio import activity
 from temporalio.client import Client
-from temporalio.envconfig import ClientConfig
+from temporalio.runtime import Runtime
 
 from mastra_temporal._client.records.listing import WorkflowRuns
 from mastra_temporal._client.records.reader import RunRecords
 from mastra_temporal._client.recovery.bulk import Restarting, RestartReport
-from mastra_temporal._client.rpc_errors import unreachable
 from mastra_temporal._client.schedules.schedules import Schedules
 from mastra_temporal._client.session import Session
 from mastra_temporal._client.time_travel.next_execution import NextExecutionStarter
@@ -29,6 +28,7 @@ from mastra_temporal._worker.activities.functions import Calls
 from mastra_temporal._worker.activities.runner import StepRunner
 from mastra_temporal._worker.activities.threads import Threads
 from mastra_temporal._worker.workflow.compiler import compile_workflows
+from mastra_temporal.connecting import Connect, connect_client, connect_with
 from mastra_temporal.errors import ConfigurationError, DefinitionError, WorkflowNotFoundError
 from mastra_temporal.plugin import MastraPlugin
 from mastra_temporal.workflow import Workflow
@@ -50,6 +50,7 @@ class Mastra:
         tools: Iterable[Tool | Any] | Mapping[str, Tool | Any] = (),
         task_queue: str = "mastra",
         max_lost_attempts: int | None = 10,
+        connect: Connect = connect_client,
     ) -> None:
         """Register workflows, agents and tools, each given as a list, or as a mapping whose keys are further names.
 
@@ -62,17 +63,24 @@ class Mastra:
             max_lost_attempts: How many attempts in a row of a step, condition, mapping or callback may be lost, because
                 their workers died or did not answer, before it fails. None means no limit. It holds for the workers
                 of this registry; `StepOptions` can set another limit for a step.
+            connect: An async function that returns the Temporal client. It gets the settings of the environment, see
+                `ConnectSettings`, and can add a data converter, interceptors or an API key:
+                ``return await Client.connect(**settings, data_converter=...)``. All commands of ``mastra-temporal``
+                connect with it.
 
         Raises:
             DefinitionError: A workflow is not committed, two workflows have the same id, a value is not a workflow,
                 agent or tool, or the name of the task queue is not valid.
-            ConfigurationError: ``max_lost_attempts`` is less than 1.
+            ConfigurationError: ``max_lost_attempts`` is less than 1, or ``connect`` is not a function.
         """
         if (fault := fault_of(task_queue)) is not None:
             raise DefinitionError(f"{shown(task_queue)} cannot be the name of a task queue: {fault}.")
         if max_lost_attempts is not None and max_lost_attempts < 1:
             raise ConfigurationError(f"max_lost_attempts is 1 or more, or None for no limit; got {max_lost_attempts}.")
+        if not callable(connect):
+            raise ConfigurationError(f"Mastra(connect=...) takes an async function, got {shown(connect)}.")
         self.max_lost_attempts: int | None = max_lost_attempts
+        self._connect = connect
         self._registered = Named("Workflow", workflows, _workflow_id, error=WorkflowNotFoundError)
         self._definitions = Definitions(workflow.definition for workflow in self._workflows.values())
         self._agents = Named("Agent", agents, _agent_id, error=ConfigurationError)
@@ -153,22 +161,26 @@ class Mastra:
         """Return the registered tools by key. Tools that were given as a list have their ids as keys."""
         return dict(self._tools.by_key)
 
-    async def connect(self, client: Client | None = None) -> Client:
+    async def connect(self, client: Client | None = None, *, runtime: Runtime | None = None) -> Client:
         """Connect to Temporal and return the client. Later calls without a client return the same one.
 
         Args:
             client: A client to use. If it has no `MastraPlugin` for this registry, a client with the same connection
-                and the plugin is used instead. Default: a new client with the settings of Temporal's environment
-                variables and configuration file (`temporalio.envconfig`).
+                and the plugin is used instead. Default: a new client, made by the function of ``Mastra(connect=...)``
+                with the settings of Temporal's environment variables and configuration file (`temporalio.envconfig`).
+            runtime: The SDK's runtime for a new client, for example one with metrics. It should send worker heartbeats
+                every second, as that of `heartbeating_runtime` does. Default: that runtime.
 
         Raises:
             ServerUnreachableError: No server answers at the address.
-            ConfigurationError: The settings in the environment or the configuration file cannot be read.
+            ConfigurationError: The settings in the environment or the configuration file cannot be read, or the
+                function of ``Mastra(connect=...)`` failed.
         """
         if client is not None:
             await self.session.connect(self._with_plugin(client))
         elif not self.session.is_connected:
-            await self.session.connect(await self._connect_from_environment())
+            client = await connect_with(self._connect, MastraPlugin(self), runtime)
+            await self.session.connect(self._with_plugin(client))
         return self.session.client
 
     @property
@@ -244,17 +256,6 @@ class Mastra:
             return client
         config["plugins"] = [*plugins, MastraPlugin(self)]
         return Client(**config)
-
-    async def _connect_from_environment(self) -> Client:
-        try:
-            config = ClientConfig.load_client_connect_config()
-        except Exception as error:
-            raise ConfigurationError(f"Temporal's environment configuration cannot be read: {error}") from error
-        config.setdefault("target_host", "localhost:7233")
-        try:
-            return await Client.connect(**config, plugins=[MastraPlugin(self)])
-        except RuntimeError as error:
-            raise unreachable(str(config.get("target_host"))) from error
 
 
 def _workflow_id(workflow: object) -> str:

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from collections.abc import Sequence
 
 __all__ = ["main"]
 
 
-def main() -> None:
-    """Run the command line. This is the entry point of the installed ``mastra-temporal``."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line. This is the entry point of the installed ``mastra-temporal``.
+
+    Args:
+        arguments: The arguments of the command line. Default: those of the process.
+    """
     if not all(importlib.util.find_spec(package) for package in ("rich", "typer")):
         sys.exit("error: mastra-temporal needs its command line packages: run `pip install 'mastra-temporal[cli]'`.")
     from mastra_temporal.cli.commands import application
 
-    application()
+    # The prefix gives each option an environment variable, such as MASTRA_WORKER_APP.
+    application(arguments, auto_envvar_prefix="MASTRA")

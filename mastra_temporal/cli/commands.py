@@ -12,7 +12,7 @@ from mastra_temporal.cli.restart import restart_all, restart_one
 from mastra_temporal.cli.running import run
 from mastra_temporal.cli.search_attributes import register_search_attributes
 from mastra_temporal.cli.serve import serve_api
-from mastra_temporal.cli.worker import serve
+from mastra_temporal.cli.worker import worker
 
 __all__ = ["application"]
 
@@ -23,6 +23,7 @@ application: typer.Typer = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+application.command()(worker)
 
 
 @application.command()
@@ -64,20 +65,6 @@ def serve_(
         cors_origins=cors_origin or [],
     )
     raise typer.Exit(run(command))
-
-
-@application.command()
-def worker(
-    app: Annotated[str, typer.Option(help="The Mastra object to work for, as `module:attribute`.")],
-    address: Annotated[str | None, typer.Option(help="Server's host and port (default: the environment's)")] = None,
-    namespace: Annotated[str | None, typer.Option(help="Temporal namespace (default: the environment's)")] = None,
-    task_queue: Annotated[str | None, typer.Option(help="Queue to work on (default: the Mastra object's)")] = None,
-) -> None:
-    """Run a worker. On SIGTERM or Ctrl-C it lets running steps finish and ends.
-
-    Connection settings come from Temporal's environment variables and configuration file.
-    """
-    raise typer.Exit(run(serve(app, address=address, namespace=namespace, task_queue=task_queue)))
 
 
 @application.command()

@@ -23,6 +23,7 @@ ROOMS = (
     "create",
     "shutdown_grace",
     "plugin",
+    "connecting",
     "mastra",
     "worker",
     "devserver",
