@@ -13,12 +13,13 @@ from pydantic import TypeAdapter
 
 from mastra_temporal._data.path import is_array, is_object
 
-__all__ = ["CannotWrite", "TypeWriter"]
+__all__ = ["WRAPPERS", "CannotWrite", "CoreSchema", "TypeWriter", "children", "fields_of"]
 
 _SCALARS_AS_KEYS = "Use text or numbers as keys"
 _CONTAINERS = {"tuple", "list", "set", "frozenset", "dict", "model", "dataclass", "typed-dict", "named-tuple"}
 _NO_SCHEMAS = ("metadata", "config", "default", "ref", "cls", "members")
-_WRAPPERS = {"lax-or-strict": "lax_schema", "json-or-python": "json_schema"}
+WRAPPERS = {"lax-or-strict": "lax_schema", "json-or-python": "json_schema"}
+"""The key of the schema that concerns JSON data, for each type of core schema that has several."""
 
 CoreSchema = dict[str, Any]
 _Fields = list[tuple[str, CoreSchema]]
@@ -93,7 +94,7 @@ def _losses(node: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...],
                 ),
             )
         return
-    if (fields := _fields_of(node)) is not None:
+    if (fields := fields_of(node)) is not None:
         for name, field in fields:
             if not field.get("serialization_exclude"):
                 yield from _losses(field["schema"], (*path, name))
@@ -102,7 +103,7 @@ def _losses(node: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...],
         return
     if node.get("type") == "dict" and (kind := _unreadable_key(node.get("keys_schema"))) is not None:
         yield path, f"has keys of type {kind}, which JSON writes as text that cannot be read. {_SCALARS_AS_KEYS}."
-    for child in _children(node):
+    for child in children(node):
         yield from _losses(child, path)
 
 
@@ -112,7 +113,7 @@ def _hides(serialization: Any) -> bool:
     return name.startswith("pydantic.types._serialize_secret")
 
 
-def _fields_of(node: CoreSchema) -> _Fields | None:
+def fields_of(node: CoreSchema) -> _Fields | None:
     """Return the fields of a model, dataclass or TypedDict; None for any other schema."""
     fields = node.get("fields")
     if node.get("type") in ("model-fields", "typed-dict") and is_object(fields):
@@ -126,9 +127,9 @@ def _is_required(field: CoreSchema) -> bool:
     return field["schema"].get("type") != "default" and field.get("required", True)
 
 
-def _children(node: CoreSchema) -> Iterator[Any]:
+def children(node: CoreSchema) -> Iterator[Any]:
     """Yield the schemas inside a schema that concern JSON data."""
-    wrapped = _WRAPPERS.get(cast("str", node.get("type")))
+    wrapped = WRAPPERS.get(cast("str", node.get("type")))
     if wrapped is not None:
         yield node[wrapped]
     else:
@@ -147,14 +148,14 @@ def _unreadable_key(node: Any) -> str | None:
     if kind in _CONTAINERS:
         return str(kind)
     inner = [choice for key in ("schema", "choices") for choice in _as_list(node.get(key))]
-    inner += [node[_WRAPPERS[kind]]] if kind in _WRAPPERS else []
+    inner += [node[WRAPPERS[kind]]] if kind in WRAPPERS else []
     return next((found for each in inner if (found := _unreadable_key(each)) is not None), None)
 
 
 def _has_any(node: Any) -> bool:
     if is_array(node):
         return any(map(_has_any, node))
-    return is_object(node) and (node.get("type") == "any" or any(map(_has_any, _children(node))))
+    return is_object(node) and (node.get("type") == "any" or any(map(_has_any, children(node))))
 
 
 def _needs_round_trip(node: Any, extra: str | None) -> bool:
@@ -171,9 +172,9 @@ def _needs_round_trip(node: Any, extra: str | None) -> bool:
     extra = config.get("extra_fields_behavior") if is_object(config) else extra
     if node.get("type") == "json" or (node.get("computed_fields") and extra in ("forbid", "allow")):
         return True
-    fields = _fields_of(node)
-    children = _children(node) if fields is None else (field["schema"] for _, field in fields)
-    return any(_needs_round_trip(child, extra) for child in children)
+    fields = fields_of(node)
+    inner = children(node) if fields is None else (field["schema"] for _, field in fields)
+    return any(_needs_round_trip(child, extra) for child in inner)
 
 
 def _as_list(value: Any) -> list[Any]:
@@ -187,10 +188,10 @@ def _field_groups(node: Any) -> Iterator[_Fields]:
             yield from _field_groups(item)
     if not is_object(node):
         return
-    fields = _fields_of(node)
+    fields = fields_of(node)
     if fields is not None:
         yield [(name, field) for name, field in fields if not field.get("serialization_exclude")]
-    for child in _children(node) if fields is None else (field["schema"] for _, field in fields):
+    for child in children(node) if fields is None else (field["schema"] for _, field in fields):
         yield from _field_groups(child)
 
 

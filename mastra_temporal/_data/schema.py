@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any, cast
 
@@ -16,9 +16,13 @@ from mastra_temporal._data.issues import INVALID, LenientJsonSchema, issue_messa
 from mastra_temporal._data.path import MISSING
 from mastra_temporal._data.round_trip import TypeWriter
 from mastra_temporal._data.shown import shown
+from mastra_temporal._data.unions import Change, Unions
 from mastra_temporal.errors import DefinitionError, MastraError
 
-__all__ = ["Schema", "SchemaError", "issues_text"]
+__all__ = ["UNION_REMEDY", "Schema", "SchemaError", "issues_text"]
+
+UNION_REMEDY = "Use one type, or models that a discriminator tells apart."
+"""The advice for a union whose members have the same JSON data."""
 
 
 class SchemaError(MastraError):
@@ -128,11 +132,30 @@ class Schema:
         Raises:
             DefinitionError: They cannot be read again. The message names the field and the remedy.
         """
-        for loss in self._writer.losses:
+        losses = self._writer.losses
+        if name == "output_schema":
+            losses = losses + [
+                f"a {was.__name__} in it would be read as a {becomes.__name__}. {UNION_REMEDY}"
+                for _, was, becomes in self._unions.lost()
+            ]
+        for loss in losses:
             raise DefinitionError(
                 f"{owner}: the {name} {shown(self.annotation)} cannot be read again once written: {loss}"
             )
         return self
+
+    def changed_members(self, given: Any, read: Any) -> Iterator[Change]:
+        """Yield the parts that were one member of a union and are read as another.
+
+        Args:
+            given: The value before it was dumped.
+            read: What ``validate`` made of the data.
+        """
+        return self._unions.changes(given, read)
+
+    @cached_property
+    def _unions(self) -> Unions:
+        return Unions(self.core)
 
     @cached_property
     def _writer(self) -> TypeWriter:

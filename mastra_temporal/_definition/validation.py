@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import is_dataclass
+from itertools import chain
 from typing import Any, cast
 
 from pydantic import BaseModel
 
 from mastra_temporal._data.gate import json_object, to_json
 from mastra_temporal._data.path import is_object
-from mastra_temporal._data.schema import Schema, SchemaError, issues_text
+from mastra_temporal._data.schema import UNION_REMEDY, Schema, SchemaError, issues_text
 from mastra_temporal._definition.step import Step
 from mastra_temporal._definition.workflow_definition import WorkflowDefinition
 from mastra_temporal._protocol.function_calls import ValidationCall, ValidationOutcome
@@ -26,6 +27,9 @@ __all__ = [
     "validate_step_input",
     "validated",
 ]
+
+JSON_TYPES = (str, int, float, bool, list, dict)
+"""The types of JSON data."""
 
 
 def validated(
@@ -62,27 +66,35 @@ def dumped(schema: Schema | None, value: Any, *, what: str) -> Any:
     return to_json(value, what=what) if schema is None else schema.dump(value, what=what)
 
 
-def require_same_types(given: Any, read: Any, *, what: str) -> None:
-    """Refuse a value that changes its class when it is written as JSON and read again.
+def require_same_types(
+    schema: Schema | None, given: Any, read: Any, *, what: str, is_from_caller: bool = False
+) -> None:
+    """Refuse a value that changes its type when it is written as JSON and read again.
 
-    This happens when two members of a union have the same JSON. Without this check the next step would get an instance
-    of the wrong class.
+    This happens when two members of a union have the same JSON. Without this check the next step would get a value of
+    the wrong type.
 
     Args:
+        schema: The declared type.
         given: The value that the user gave.
         read: The value that is read from its JSON data.
         what: The name of the value for the message.
+        is_from_caller: Whether a caller gave the value. Callers may give JSON data in place of any type.
 
     Raises:
-        SerializationError: A model or dataclass in the value changes its class.
+        SerializationError: A part of the value changes its type.
     """
-    other = next(_changed_types(given, read, ""), None)
+    changed = _changed_types(given, read, "")
+    if schema is not None:
+        members = schema.changed_members(given, read)
+        changed = chain(changed, (each for each in members if not (is_from_caller and each[1] in JSON_TYPES)))
+    other = next(changed, None)
     if other is not None:
         path, was, becomes = other
         where = f"`{path.removeprefix('.')}`" if path else "it"
         raise SerializationError(
             f"{what} cannot be written as JSON: {where} is a {was.__name__} and would be read as a {becomes.__name__}. "
-            "Tell the members of the union apart: give them a discriminator."
+            f"Tell the members of the union apart. {UNION_REMEDY}"
         )
 
 
@@ -121,7 +133,7 @@ def validate_start(
     code = "WORKFLOW_SCHEMA_VALIDATION_FAILED"
     _check_request_context(workflow, request_context)
     read = validated(workflow.input_schema, input_data, "Invalid input data", code, owner=owner)
-    require_same_types(given, read, what=what)
+    require_same_types(workflow.input_schema, given, read, what=what, is_from_caller=True)
     return (
         dumped(workflow.input_schema, read, what=what),
         _dumped(workflow.state_schema, state, "Invalid initial data", code, owner),

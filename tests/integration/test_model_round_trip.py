@@ -1,5 +1,9 @@
 """A model reads what it wrote, from step to step and out to the caller; what cannot come back is refused."""
 
+from datetime import date
+from decimal import Decimal
+from enum import Enum
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -132,6 +136,67 @@ async def test_a_member_of_a_union_never_becomes_another(stage: Stage):
     assert result.error
     for words in ("step `adopt` of workflow `pets`", "is a Dog and would be read as a Cat", "discriminator"):
         assert words in result.error["message"]
+
+
+class Color(Enum):
+    RED = "red"
+
+
+class Event(BaseModel):
+    when: str | date
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "words"),
+    [
+        (Event, Event(when=date(2026, 1, 2)), "`when` is a date and would be read as a str"),
+        (date | str, "2026-01-02", "it is a str and would be read as a date"),
+        (dict[str, Color | str], {"a": Color.RED}, "`a` is a Color and would be read as a str"),
+        (set[int] | list[str], set[int](), "it is a set and would be read as a list"),
+        (str | Path, Path("a"), "it is a PosixPath and would be read as a str"),
+        (int | str, 1, None),
+        (date | str, date(2026, 1, 2), None),
+        (Event, Event(when="today"), None),
+        (dict[str, Any] | Event, {"when": date(2026, 1, 2)}, None),
+    ],
+)
+async def test_a_value_of_a_union_keeps_its_type(stage: Stage, kind: Any, value: Any, words: str | None):
+    give = create_step(id="give", execute=lambda _: value, output_schema=kind)
+    workflow = create_workflow(id="unions").then(give).commit()
+    async with stage.worker(workflow):
+        result = await run(workflow)
+    if words is None:
+        assert result.status == "success", result.error
+    else:
+        assert result.error
+        assert (
+            f"The result of step `give` of workflow `unions` cannot be written as JSON: {words}."
+            in (result.error["message"])
+        )
+
+
+async def test_a_caller_gives_the_text_of_a_date(stage: Stage):
+    workflow = create_workflow(id="text", input_schema=date | str).map(lambda given: given).commit()
+    async with stage.worker(workflow):
+        assert (await run(workflow, input_data="2026-01-02")).result == "2026-01-02"
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        str | bytes,
+        bytes | str,
+        list[Any] | tuple[Any, ...],
+        set[int] | list[int],
+        str | date,
+        str | Decimal | None,
+        Color | str,
+        list[str | date],
+    ],
+)
+def test_a_union_with_a_member_that_never_comes_back_is_refused_where_it_is_defined(kind: Any):
+    with pytest.raises(DefinitionError, match=r"step `s`: the output_schema .* would be read as .* Use one type"):
+        create_step(id="s", execute=lambda value: value, output_schema=kind)
 
 
 class Login(BaseModel):

@@ -377,7 +377,7 @@ class Tagged(BaseModel):
 def test_a_member_of_a_union_that_looks_like_another_is_refused(annotation: Any, value: Any, path: str) -> None:
     schema = Schema(annotation)
     with pytest.raises(SerializationError, match="discriminator") as refusal:
-        require_same_types(value, schema.validate(schema.dump(value)), what="The result of step `a`")
+        require_same_types(schema, value, schema.validate(schema.dump(value)), what="The result of step `a`")
     assert path in str(refusal.value)
 
 
@@ -393,4 +393,4 @@ def test_a_member_of_a_union_that_looks_like_another_is_refused(annotation: Any,
 )
 def test_what_is_read_as_what_it_was(annotation: Any, value: Any) -> None:
     schema = Schema(annotation)
-    require_same_types(value, schema.validate(schema.dump(value)), what="value")
+    require_same_types(schema, value, schema.validate(schema.dump(value)), what="value")

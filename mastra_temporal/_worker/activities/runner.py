@@ -307,25 +307,26 @@ class Attempt:
                 f"Step output validation failed for step '{self.step.id}'",
                 "WORKFLOW_STEP_OUTPUT_VALIDATION_FAILED",
             )
-            require_same_types(returned, read, what=what)
+            require_same_types(self.step.output_schema, returned, read, what=what)
         return StepOutcome(output=output, **common)
 
     def _suspend_payload(self) -> Any:
-        schema = self.step.suspend_schema
-        payload = dumped(schema, self.effects.suspend_payload, what=f"The suspend payload of {self.owner}")
+        schema, what = self.step.suspend_schema, f"The suspend payload of {self.owner}"
+        payload = dumped(schema, self.effects.suspend_payload, what=what)
         if not payload or schema is None or not self.call.validate_inputs:
             return payload
         value = validated(
             schema, payload, "Step suspend data validation failed", "WORKFLOW_STEP_SUSPEND_DATA_VALIDATION_FAILED",
             carries_issues=False,
         )  # fmt: skip
-        return schema.dump(value, what=f"The suspend payload of {self.owner}")
+        require_same_types(schema, self.effects.suspend_payload, value, what=what)
+        return schema.dump(value, what=what)
 
     def _staged_state(self) -> dict[str, Any] | None:
         if not self.effects.state:
             return None
-        schema = self.step.state_schema
-        state = dumped(schema or self.workflow.state_schema, self.effects.state, what=f"The state set by {self.owner}")
+        schema, what = self.step.state_schema, f"The state set by {self.owner}"
+        state = dumped(schema or self.workflow.state_schema, self.effects.state, what=what)
         if not is_object(state):
             kind = type(self.effects.state).__name__
             raise SerializationError(
@@ -337,7 +338,8 @@ class Attempt:
             schema, state, "Step state data validation failed", "WORKFLOW_STEP_STATE_VALIDATION_FAILED",
             carries_issues=False,
         )  # fmt: skip
-        return schema.dump(value, what=f"The state set by {self.owner}")
+        require_same_types(schema, self.effects.state, value, what=what)
+        return schema.dump(value, what=what)
 
     def _request_context_change(self) -> RequestContextChange | None:
         what = f"The request context of {self.owner}"
