@@ -24,6 +24,7 @@ with a worker beside it: ``mastra-temporal dev --app greeting:mastra``.
 """
 
 from mastra_temporal._client.records.listing import WorkflowRun, WorkflowRuns
+from mastra_temporal._client.records.progress import RunProgress, StepProgress
 from mastra_temporal._client.records.state import WorkflowState
 from mastra_temporal._client.records.state_reader import (
     SuspendedStep,
@@ -118,6 +119,7 @@ __all__ = [
     "RunNotActiveError",
     "RunNotFoundError",
     "RunNotSuspendedError",
+    "RunProgress",
     "RunRefusedError",
     "ScheduleConfig",
     "ScheduleError",
@@ -129,6 +131,7 @@ __all__ = [
     "Step",
     "StepContext",
     "StepOptions",
+    "StepProgress",
     "StepResult",
     "StepTimeoutError",
     "StepWriter",

@@ -9,10 +9,13 @@ from typing import Any
 from temporalio import activity
 from temporalio.client import Client
 from temporalio.runtime import Runtime
+from typing_extensions import Unpack
 
-from mastra_temporal._client.records.listing import WorkflowRuns
+from mastra_temporal._client.records.listing import RunFilterOptions, WorkflowRuns
+from mastra_temporal._client.records.progress import RunProgress
 from mastra_temporal._client.records.reader import RunRecords
 from mastra_temporal._client.recovery.bulk import Restarting, RestartReport
+from mastra_temporal._client.run import Run
 from mastra_temporal._client.schedules.schedules import Schedules
 from mastra_temporal._client.session import Session
 from mastra_temporal._client.time_travel.next_execution import NextExecutionStarter
@@ -201,6 +204,56 @@ class Mastra:
             ServerUnreachableError: No server answers.
         """
         return await self.records.list(list(self._workflows), status=("running", "waiting"))
+
+    async def list_workflow_runs(
+        self, *, workflow_id: str | None = None, task_queue: str | None = None, **wanted: Unpack[RunFilterOptions]
+    ) -> WorkflowRuns:
+        """List the runs of the namespace, the newest first, also those of workflows that are not registered here.
+
+        Runs that Mastra's TypeScript client started are included if ``workflow_id`` names their workflow.
+
+        Args:
+            workflow_id: List only runs of this workflow.
+            task_queue: List only runs on this task queue. Default: all queues.
+            wanted: See `RunFilterOptions`: ``status``, ``resource_id``, ``from_date``, ``to_date``, ``page`` and
+                ``per_page``. Default: all runs.
+
+        Raises:
+            RunError: ``page`` or ``per_page`` is below 0, or the status is unknown.
+            ServerUnreachableError: No server answers.
+        """
+        workflow_ids = None if workflow_id is None else [workflow_id]
+        return await self.records.list_everywhere(workflow_ids, task_queue, **wanted)
+
+    async def get_run(self, run_id: str) -> Run[Any]:
+        """Return a run of any workflow by its id alone.
+
+        If its workflow is not registered here, the run has the graph that it recorded and no schemas: results are JSON
+        data, and input for a time travel is not validated before it is sent.
+
+        Args:
+            run_id: The run's id, which is also the Temporal workflow id.
+
+        Raises:
+            RunNotFoundError: Temporal has no such run.
+            RunError: It is not a run of this package.
+            ServerUnreachableError: No server answers.
+        """
+        definitions = {id: workflow.definition for id, workflow in self._workflows.items()}
+        return await self.records.find(definitions, run_id)
+
+    async def get_run_progress(self, run_id: str) -> RunProgress:
+        """Return what a run of any workflow is doing: its record, the attempts of its steps, and what they wait for.
+
+        Args:
+            run_id: The run's id.
+
+        Raises:
+            RunNotFoundError: Temporal has no such run.
+            RunError: It is not a run of this package.
+            ServerUnreachableError: No server answers.
+        """
+        return await self.records.progress(run_id)
 
     async def restart_all_active_workflow_runs(self) -> RestartReport:
         """Restart all runs of the registered workflows that lost their workers. Call it after an outage.

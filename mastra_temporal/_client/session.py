@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from datetime import datetime
 from typing import Any, Protocol
 from weakref import WeakValueDictionary
@@ -64,3 +65,9 @@ class Session:
         """Set the client and find out which search attributes the server has."""
         self._client = client
         self.has_search_attributes = await registered(client)
+
+    def on(self, task_queue: str) -> Session:
+        """Return a session with the same connection and another task queue."""
+        other = copy.copy(self)
+        other.task_queue = task_queue
+        return other

@@ -17,6 +17,7 @@ __all__ = [
     "INVALID_DATA",
     "MEMO_CONTINUED_FROM",
     "MEMO_GRAPH",
+    "MEMO_PREFIX",
     "MEMO_RESOURCE",
     "MEMO_RESUME_COUNT",
     "MEMO_STATUS",
@@ -56,6 +57,8 @@ STREAM_TOPIC = "events"
 OUTPUT_TOPIC = "output"
 """The topic of a run's stream for the chunks that steps write."""
 
+MEMO_PREFIX = "mastra"
+"""The beginning of the keys of all our entries in a memo."""
 MEMO_CONTINUED_FROM = "mastraContinuedFrom"
 """The run ID of the execution from which this one continues after a time travel."""
 MEMO_GRAPH = "mastraGraph"

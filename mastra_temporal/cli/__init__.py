@@ -19,5 +19,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit("error: mastra-temporal needs its command line packages: run `pip install 'mastra-temporal[cli]'`.")
     from mastra_temporal.cli.commands import application
 
-    # The prefix gives each option an environment variable, such as MASTRA_WORKER_APP.
-    application(arguments, auto_envvar_prefix="MASTRA")
+    # The prefix gives each option an environment variable, such as MASTRA_WORKER_APP. The shell asks for completions by
+    # the program's name, also if it was started as `python -m mastra_temporal.cli`.
+    application(arguments, prog_name="mastra-temporal", auto_envvar_prefix="MASTRA")

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
+from mastra_temporal.cli import list as list_command
+from mastra_temporal.cli import restart, resume, show, start
 from mastra_temporal.cli.dev import develop
-from mastra_temporal.cli.restart import restart_all, restart_one
 from mastra_temporal.cli.running import run
 from mastra_temporal.cli.search_attributes import register_search_attributes
 from mastra_temporal.cli.serve import serve_api
@@ -20,10 +21,12 @@ application: typer.Typer = typer.Typer(
     name="mastra-temporal",
     help="Mastra workflows for Python, executed by Temporal.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 application.command()(worker)
+
+for family in (list_command, show, start, resume, restart):
+    application.add_typer(family.commands)
 
 
 @application.command()
@@ -74,22 +77,3 @@ def search_attributes(
 ) -> None:
     """Register the search attributes for finding runs in the Temporal UI. `dev` registers them itself."""
     raise typer.Exit(run(register_search_attributes(address=address, namespace=namespace)))
-
-
-@application.command()
-def restart(
-    app: Annotated[str, typer.Option(help="The Mastra object that has the workflow, as `module:attribute`.")],
-    run_id: Annotated[str | None, typer.Argument(help="The run to restart and to wait for.")] = None,
-    all: Annotated[bool, typer.Option("--all", help="All runs that lost their worker.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Also steps whose workers are alive.")] = False,
-    timeout: Annotated[
-        float | None, typer.Option(min=0, help="Seconds to wait for the outcome; then the exit status is 124.")
-    ] = None,
-) -> None:
-    """Restart a run that lost its worker, or all such runs with --all. Finished steps do not run again."""
-    if (run_id is None) != all:
-        raise typer.BadParameter("give either a RUN_ID or --all")
-    if all and (force or timeout is not None):
-        raise typer.BadParameter("--force and --timeout are for one run")
-    command = restart_one(app, run_id, force=force, timeout=timeout) if run_id is not None else restart_all(app)
-    raise typer.Exit(run(command))

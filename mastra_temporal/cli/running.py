@@ -9,32 +9,38 @@ import sys
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from temporalio.exceptions import TemporalError
+
+from mastra_temporal.cli.exit_status import ExitStatus, NegativeAnswerError
 from mastra_temporal.errors import MastraError
 
 __all__ = ["on_stop_signal", "run"]
 
-NOT_IN_TIME = 124
-"""The exit status after a timeout, the same as that of ``timeout(1)``."""
 
+def run(command: Coroutine[Any, Any, None], asked: object = "") -> int:
+    """Run a command and return its exit status, see `ExitStatus`. Print an error as one line to standard error.
 
-def run(command: Coroutine[Any, Any, None]) -> int:
-    """Run a command and return its exit status.
-
-    Returns:
-        0 after success. 1 after an error, which is printed to standard error. 124 after a timeout. 130 after a Ctrl-C
-        before the command has installed its signal handlers.
+    Args:
+        command: The command.
+        asked: What was asked: the server, the namespace and the task queue. Its text ends every error.
     """
     try:
         asyncio.run(command)
-    except MastraError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    except NegativeAnswerError as error:
+        return _report(error, ExitStatus.NEGATIVE)
     except asyncio.TimeoutError as error:
-        print(error, file=sys.stderr)
-        return NOT_IN_TIME
+        return _report(error, ExitStatus.NOT_IN_TIME)
+    except (MastraError, TemporalError) as error:
+        return _report(f"error: {error}", ExitStatus.ERROR, asked)
     except KeyboardInterrupt:
-        return 130
-    return 0
+        return ExitStatus.INTERRUPTED
+    return ExitStatus.SUCCESS
+
+
+def _report(error: object, status: ExitStatus, asked: object = "") -> ExitStatus:
+    lines = [line.strip() for line in f"{error} {asked}".splitlines()]
+    print(" ".join(line for line in lines if line), file=sys.stderr)
+    return status
 
 
 def on_stop_signal(stop: Callable[[], object]) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from temporalio.client import Client
 
+from tests.integration.cli import Cli
 from tests.support import Effects, Stage
 from tests.tracing import SpanMemory
 
@@ -21,3 +22,9 @@ async def stage(mastra_client: Client, mastra_task_queue: str, tmp_path: Path) -
     stage = Stage(mastra_client, mastra_task_queue, Effects(tmp_path))
     yield stage
     stage.close()
+
+
+@pytest.fixture
+def cli(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    """The command line, for the stage's server."""
+    return Cli(stage, monkeypatch)

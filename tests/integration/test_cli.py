@@ -82,14 +82,16 @@ async def test_restart_brings_runs_back(ports: Ports, tmp_path: Path):
         with running(CLI, "worker", "--app", "app:mastra", folder=tmp_path, **environment) as worker:
             wait_for_worker(worker)
             every = run("-m", CLI, "restart", "--app", "app:mastra", "--all", folder=tmp_path, **environment)
-            one = run("-m", CLI, "restart", "--app", "app:mastra", run_.run_id, folder=tmp_path, **environment)
+            one = run(
+                "-m", CLI, "restart", "--app", "app:mastra", run_.run_id, "--json", folder=tmp_path, **environment
+            )
             lost = run("-m", CLI, "restart", "--app", "app:mastra", "unknown", folder=tmp_path, **environment)
         assert every.returncode == 0, every.stderr
         assert f"restarted  {run_.run_id}" in every.stdout
         assert "1 active runs: 1 restarted, 0 were well, 0 skipped, 0 failed" in every.stdout
         assert one.returncode == 0, one.stderr
         assert '"result": "finished"' in one.stdout
-        assert_mistake(lost, "Snapshot not found for run unknown")
+        assert_mistake(lost, "There is no run `unknown`")
 
 
 async def test_a_run_that_is_not_over_in_time_is_told(stage: Stage, tmp_path: Path):

@@ -11,9 +11,9 @@ from mastra_temporal._client.busy import unhurried
 from mastra_temporal._data.shown import shown
 from mastra_temporal._definition.ids import fault_of
 from mastra_temporal._protocol.names import typescript_workflow_type
-from mastra_temporal.errors import RunError
+from mastra_temporal.errors import RunError, RunNotFoundError
 
-__all__ = ["created_at", "describe", "is_no_such_run", "workflow_types"]
+__all__ = ["created_at", "describe", "is_no_such_run", "no_such_run", "workflow_types"]
 
 
 def workflow_types(workflow_id: str) -> tuple[str, str]:
@@ -45,6 +45,14 @@ def created_at(description: WorkflowExecutionDescription) -> datetime:
     if extended.HasField("original_start_time"):
         return extended.original_start_time.ToDatetime(tzinfo=timezone.utc)
     return description.start_time
+
+
+def no_such_run(run_id: str) -> RunNotFoundError:
+    """Return the error for a run id that Temporal does not know."""
+    return RunNotFoundError(
+        f"There is no run `{run_id}`: check its id and the namespace. A closed run is deleted after the namespace's "
+        "retention period."
+    )
 
 
 def is_no_such_run(error: BaseException) -> bool:

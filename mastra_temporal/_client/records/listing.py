@@ -20,7 +20,7 @@ from mastra_temporal._client.records.open_status import open_status
 from mastra_temporal._client.visibility import all_of, equals, one_of
 from mastra_temporal._data.shown import shown
 from mastra_temporal._protocol.model import CamelModel
-from mastra_temporal._protocol.names import MEMO_RESOURCE, MEMO_STATUS
+from mastra_temporal._protocol.names import MEMO_PREFIX, MEMO_RESOURCE, MEMO_STATUS
 from mastra_temporal._protocol.results import RunStatus
 from mastra_temporal.errors import RunError
 
@@ -123,17 +123,17 @@ class RunFilter:
             if date is not None and not isinstance(date, datetime):  # pyright: ignore[reportUnnecessaryIsInstance] - users may not check types
                 raise RunError(f"`{name}` is a datetime, got {shown(date)}.")
 
-    def query(self, workflow_ids: Iterable[str], task_queue: str) -> str:
+    def query(self, types: Iterable[str] | None, task_queue: str | None) -> str:
         """Return the visibility query. It has only conditions whose result cannot change while visibility lags.
 
         Args:
-            workflow_ids: The workflows whose runs are listed.
-            task_queue: The task queue of the runs.
+            types: The Temporal workflow types of the runs. None: all types.
+            task_queue: The task queue of the runs. None: all queues.
         """
         only_open = bool(self.statuses) and set(self.statuses) <= set(OPEN)
         return all_of(
-            one_of("WorkflowType", [name for each in workflow_ids for name in workflow_types(each)]),
-            equals("TaskQueue", task_queue),
+            None if types is None else one_of("WorkflowType", types),
+            None if task_queue is None else equals("TaskQueue", task_queue),
             "ExecutionStatus = 'Running'" if only_open else None,
             None if self.from_date is None else f"StartTime >= '{_utc(self.from_date).isoformat()}'",
         )
@@ -154,28 +154,34 @@ class RunFilter:
 
 
 async def list_runs(
-    client: Client, workflow_ids: Iterable[str], task_queue: str, wanted: RunFilter, deleted: Collection[str]
+    client: Client,
+    workflow_ids: Iterable[str] | None,
+    task_queue: str | None,
+    wanted: RunFilter,
+    deleted: Collection[str] = (),
 ) -> WorkflowRuns:
     """Return the runs of some workflows on a task queue.
 
     Args:
         client: The client.
-        workflow_ids: The workflows.
-        task_queue: The task queue.
+        workflow_ids: The workflows. None: all workflows of this package.
+        task_queue: The task queue. None: all queues.
         wanted: The filter and the page.
         deleted: Temporal run ids of executions to leave out: visibility still lists them for some time.
     """
-    by_type = {name: each for each in workflow_ids for name in workflow_types(each)}
+    by_type = None if workflow_ids is None else {name: each for each in workflow_ids for name in workflow_types(each)}
+    # The query may match too much: some values cannot be quoted completely, see visibility.py.
     found = [
         execution
-        async for execution in client.list_workflows(
-            wanted.query(dict.fromkeys(by_type.values()), task_queue), page_size=PAGE_SIZE
-        )
-        if execution.run_id not in deleted and execution.workflow_type in by_type and execution.task_queue == task_queue
+        async for execution in client.list_workflows(wanted.query(by_type, task_queue), page_size=PAGE_SIZE)
+        if execution.run_id not in deleted
+        and task_queue in (None, execution.task_queue)
+        and (await _is_ours(execution) if by_type is None else execution.workflow_type in by_type)
     ]
     runs: list[WorkflowRun] = []
     for execution, created in _newest(found):
-        run = await _run_of(execution, by_type[execution.workflow_type], created)
+        workflow_id = execution.workflow_type if by_type is None else by_type[execution.workflow_type]
+        run = await _run_of(execution, workflow_id, created)
         if wanted.admits(run):
             runs.append(run)
     runs.sort(key=lambda run: (run.created_at, run.run_id), reverse=True)
@@ -187,6 +193,11 @@ async def list_runs(
     shown = wanted.shown(runs)
     await _look_at_open(client, shown)
     return WorkflowRuns(runs=shown, total=len(runs))
+
+
+async def _is_ours(execution: WorkflowExecution) -> bool:
+    """Return whether a client of this package started an execution, or whether it was suspended once."""
+    return any(key.startswith(MEMO_PREFIX) for key in await execution.memo())
 
 
 def _newest(executions: list[WorkflowExecution]) -> list[tuple[WorkflowExecution, datetime]]:

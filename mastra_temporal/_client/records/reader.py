@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timezone
-from typing import Any
+from typing import Any, cast
 
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
-from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
+from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus, WorkflowHistory
 from temporalio.service import RPCError, RPCStatusCode
 from typing_extensions import Unpack
 
+from mastra_temporal._client.find import find_run
 from mastra_temporal._client.outcome import closed_result
-from mastra_temporal._client.records.description import created_at, describe, workflow_types
+from mastra_temporal._client.records.description import created_at, describe, no_such_run, workflow_types
 from mastra_temporal._client.records.listing import RunFilterOptions, WorkflowRuns, list_runs, run_filter
+from mastra_temporal._client.records.progress import RunProgress, progress_of
 from mastra_temporal._client.records.state import WorkflowState, nested_state, only, root_state, wanted_fields
 from mastra_temporal._client.replay import replay
 from mastra_temporal._client.rpc_errors import translate_rpc_errors
+from mastra_temporal._client.run import Run
 from mastra_temporal._client.session import LiveRun, Session
 from mastra_temporal._client.visibility import equals
+from mastra_temporal._definition.workflow_definition import WorkflowDefinition
 from mastra_temporal._protocol.results import WorkflowResult
 from mastra_temporal._worker.workflow.temporal_workflow import MastraWorkflow
 from mastra_temporal.errors import RunRefusedError
@@ -55,7 +59,8 @@ class RunRecords:
             run = self._session.live_runs.get((workflow_id, run_id))
             state = _unstarted(run) if run is not None and run.status in ("pending", "canceled") else None
         else:
-            state = await _recorded(self.client, workflow_id, description, nested=nested)
+            history = await _history(self.client, description)
+            state = await _recorded(self.client, workflow_id, description, history, nested=nested)
         return None if state is None else only(state, wanted)
 
     @translate_rpc_errors
@@ -63,6 +68,29 @@ class RunRecords:
         """See `Workflow.list_workflow_runs`."""
         filter = run_filter(wanted)
         return await list_runs(self.client, workflow_ids, self._session.task_queue, filter, self._deleted)
+
+    @translate_rpc_errors
+    async def list_everywhere(
+        self, workflow_ids: Sequence[str] | None, task_queue: str | None, **wanted: Unpack[RunFilterOptions]
+    ) -> WorkflowRuns:
+        """See `Mastra.list_workflow_runs`."""
+        return await list_runs(self.client, workflow_ids, task_queue, run_filter(wanted), self._deleted)
+
+    @translate_rpc_errors
+    async def find(self, workflows: Mapping[str, WorkflowDefinition], run_id: str) -> Run[Any]:
+        """See `Mastra.get_run`."""
+        return await find_run(self._session, workflows, run_id)
+
+    @translate_rpc_errors
+    async def progress(self, run_id: str) -> RunProgress:
+        """See `Mastra.get_run_progress`."""
+        description = await self._describe(run_id)
+        if description is None:
+            raise no_such_run(run_id)
+        history = await _history(self.client, description)
+        state = await _recorded(self.client, description.workflow_type, description, history, nested=True)
+        shown = only(cast("WorkflowState", state), wanted_fields(None))
+        return await progress_of(self.client, description, history.events, shown)
 
     @translate_rpc_errors
     async def delete(self, workflow_id: str, run_id: str) -> None:
@@ -84,12 +112,20 @@ class RunRecords:
         return None if description is None or description.run_id in self._deleted else description
 
 
+async def _history(client: Client, description: WorkflowExecutionDescription) -> WorkflowHistory:
+    return await client.get_workflow_handle(description.id, run_id=description.run_id).fetch_history()
+
+
 async def _recorded(
-    client: Client, workflow_id: str, description: WorkflowExecutionDescription, *, nested: bool
+    client: Client,
+    workflow_id: str,
+    description: WorkflowExecutionDescription,
+    history: WorkflowHistory,
+    *,
+    nested: bool,
 ) -> WorkflowState | None:
     """Return the record of a run, or of a workflow nested in it, by replay of its history."""
     own = description.workflow_type in workflow_types(workflow_id)
-    history = await client.get_workflow_handle(description.id, run_id=description.run_id).fetch_history()
     base = {
         "run_id": description.id,
         "workflow_name": workflow_id,
