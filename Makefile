@@ -47,6 +47,7 @@ bench: $(ENVIRONMENT)
 	$(BIN)/python -m benchmarks.recovery
 	$(BIN)/python -m benchmarks.bulk
 	$(BIN)/python -m benchmarks.suspended
+	$(BIN)/python -m benchmarks.readers
 
 fuzz: $(ENVIRONMENT)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[fuzz]'

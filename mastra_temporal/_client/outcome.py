@@ -90,7 +90,7 @@ async def wait_for_outcome(client: Client, run_id: str, resume_count: int) -> Wo
     """
     while True:
         outcome, shared = await waiting(client).share(
-            (run_id, resume_count), functools.partial(_wait_in_line, client, run_id, resume_count)
+            (client, run_id, resume_count), functools.partial(_wait_in_line, client, run_id, resume_count)
         )
         if isinstance(outcome, WorkflowResult):
             return outcome.model_copy(deep=True) if shared else outcome  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]

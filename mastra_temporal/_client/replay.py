@@ -22,7 +22,7 @@ from temporalio.worker import (
 from mastra_temporal._client.rpc_errors import unconvertible
 from mastra_temporal._compat.temporal import ReadingRunner
 from mastra_temporal._protocol.graph import WorkflowGraph
-from mastra_temporal._protocol.messages import StreamItem, StreamQuery
+from mastra_temporal._protocol.messages import StreamQuery, StreamReply
 from mastra_temporal._protocol.results import WorkflowResult
 from mastra_temporal._protocol.start import StartEnvelope
 from mastra_temporal._tracing.headers import TracingHeader
@@ -99,8 +99,8 @@ async def recorded_run(client: Client, run_id: str, execution: str | None = None
     return await replay(client, history, lambda workflow: RecordedRun.of(workflow, recorded_trace(history)))
 
 
-async def recorded_stream(client: Client, run_id: str, execution: str, query: StreamQuery) -> list[StreamItem]:
-    """Return the stream items of one execution.
+async def recorded_stream(client: Client, run_id: str, execution: str, query: StreamQuery) -> StreamReply:
+    """Return the stream items of one execution, all in one reply.
 
     Args:
         client: The client.
@@ -109,9 +109,9 @@ async def recorded_stream(client: Client, run_id: str, execution: str, query: St
         query: Which items to return.
     """
     if query.settled == 0:
-        return []  # no workflow task has completed yet, so there is nothing to replay
+        return StreamReply(end=query.offset)  # no workflow task has completed yet, so there is nothing to replay
     history = await client.get_workflow_handle(run_id, run_id=execution).fetch_history()
-    return await replay(client, history, lambda workflow: workflow.stream.read(query, limit=None).items)
+    return await replay(client, history, lambda workflow: workflow.stream.read(query, limit=None))
 
 
 async def replay(client: Client, history: WorkflowHistory, read: Callable[[MastraWorkflow], T]) -> T:

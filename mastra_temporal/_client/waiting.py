@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Callable, Coroutine, Hashable
-from typing import Any
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from temporalio.client import Client
@@ -31,6 +31,8 @@ CALLS = 20
 MESSAGES = 4
 """Maximum number of concurrent updates to one run. The server accepts ten from all clients together. When it rejects
 another one, it also aborts those in flight and their workflow task (server 1.32), and all have to be retried."""
+
+T = TypeVar("T")
 
 
 class Places:
@@ -91,10 +93,18 @@ class Waiting:
         """Limits the short calls of waiters without a place, and starts."""
         self._turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
         self._shared: dict[Hashable, tuple[asyncio.Task[Any], list[None]]] = {}
+        self._held: WeakValueDictionary[Hashable, Any] = WeakValueDictionary()
 
     def turn(self, run_id: str) -> asyncio.Semaphore:
         """Return the semaphore that limits concurrent updates to one run."""
         return self._turns.setdefault(run_id, asyncio.Semaphore(MESSAGES))
+
+    def held_together(self, key: Hashable, create: Callable[[], T]) -> T:
+        """Return the object of a key. It exists as long as someone holds it, and all get the same one meanwhile."""
+        held = self._held.get(key)
+        if held is None:
+            held = self._held[key] = create()
+        return held
 
     async def share(self, key: Hashable, wait: Callable[[], Coroutine[Any, Any, Any]]) -> tuple[Any, bool]:
         """Wait for something together with all other waiters on the same key, using one task.

@@ -52,3 +52,12 @@ def test_bulk_restarts_every_orphaned_run():
     assert restarted.startswith("30 orphaned runs restarted in one call: report after ")
     assert "(30 restarted, 0 attached, 0 skipped, 0 failed)" in restarted
     assert repeated == "each finished step ran exactly once, each killed one twice"
+
+
+@pytest.mark.timeout(90)
+def test_readers_prints_two_tables():
+    done = run("-m", "benchmarks.readers", "--readers", "1", "5", "--chunks", "20", "--turns", "10", folder=ROOT)
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0] == "delay of a chunk (20 chunks, one every 20 ms)"
+    assert [line.split()[0] for line in lines[1:]] == ["readers", "1", "5", "a", "readers", "0", "1", "5"]

@@ -10,7 +10,7 @@ from temporalio.api.common.v1 import Payload
 from temporalio.client import Client
 from temporalio.converter import PayloadCodec
 
-from mastra_temporal import DataConversionError, Mastra, Run, Workflow
+from mastra_temporal import DataConversionError, Mastra, Run, Workflow, create_workflow
 from tests.integration.suspending import asking, flow, passing, suspended_run, unchanged
 from tests.support import Stage, history, until, within
 
@@ -142,6 +142,35 @@ async def test_a_cancellation_needs_no_codec(stage: Stage):
 
 async def _is_closed(stage: Stage, run_id: str) -> bool:
     return (await stage.client.get_workflow_handle(run_id).describe()).close_time is not None
+
+
+class Opened(PayloadCodec):
+    """A codec that changes nothing, as long as its key server is up."""
+
+    down = False
+
+    async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
+        return list(payloads)
+
+    async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
+        if self.down:
+            raise ConnectionError("the key server is down")
+        return list(payloads)
+
+
+async def test_waiters_of_one_connection_do_not_share_what_one_of_their_clients_cannot_read(stage: Stage):
+    workflow, same = [create_workflow(id="flow").sleep(1500).commit() for _ in range(2)]
+    codec = Opened()
+    async with stage.worker(workflow):
+        run = await workflow.create_run()
+        await run.start_async(input_data=1)
+        await connected(stage, same, codec)
+        failing = asyncio.create_task((await same.create_run(run_id=run.run_id)).join())
+        await asyncio.sleep(0.3)
+        codec.down = True
+        assert (await within(run.join())).result == 1
+        with pytest.raises(DataConversionError):
+            await within(failing)
 
 
 READS: dict[str, Callable[[Run[Any], Workflow[Any, Any, Any]], Any]] = {

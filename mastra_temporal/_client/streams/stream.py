@@ -12,7 +12,8 @@ from pydantic import Field
 
 from mastra_temporal._client.handle import RunHandle
 from mastra_temporal._client.rpc_errors import translate_rpc_errors
-from mastra_temporal._client.streams.feed import Execution, Feed, Item, current_execution
+from mastra_temporal._client.streams.execution import Execution, current_execution
+from mastra_temporal._client.streams.feed import Feed, Item
 from mastra_temporal._protocol.model import CamelModel
 from mastra_temporal._protocol.results import NO_USAGE, RunStatus, WorkflowResult
 from mastra_temporal._worker.activities import boundary

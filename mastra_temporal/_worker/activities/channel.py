@@ -26,7 +26,7 @@ CHUNK_BYTES = 1024 * 1024
 """Maximum size of one chunk, in bytes. The server takes 2 MiB, and base64 makes the chunk larger."""
 SHORTEST_INTERVAL, LONGEST_INTERVAL = 0.2, 2.0
 """Minimum and maximum seconds between two batches. Each batch costs a history event, so tokens are collected."""
-UNHURRIED_AFTER = 50
+UNHURRIED_AFTER = 150
 """Number of batches after which the interval grows. A run accepts at most 10,000 batches."""
 
 
