@@ -13,14 +13,25 @@ from mastra_temporal._protocol.model import CamelModel
 from mastra_temporal._protocol.results import ErrorInfo, RunStatus, StepResult
 from mastra_temporal._protocol.step_calls import Checkpoint, RequestContextChange
 
-__all__ = ["CallbackCall", "FunctionCall", "FunctionOutcome", "ValidationCall", "ValidationOutcome"]
+__all__ = ["CallbackCall", "FunctionCall", "FunctionData", "FunctionOutcome", "ValidationCall", "ValidationOutcome"]
+
+
+class FunctionData(CamelModel):
+    """All data that a function may ask for."""
+
+    input_data: Any = None
+    init_data: Any = None
+    state: dict[str, Any] | None = None
+    request_context: dict[str, Any] | None = None
+    outputs: dict[str, Any] | None = None
+    """The outputs of the successful steps."""
 
 
 class FunctionCall(CamelModel):
     """The argument of the activity that evaluates conditions, mappings, a duration or a concurrency.
 
-    It contains all data that a function may ask for. The activity is local: it runs inside a workflow task, and a query
-    would wait for that task to end. If the worker does not have the function, the run schedules a normal activity.
+    The activity is local: it runs inside a workflow task, in the process that holds the run, and takes the data from
+    there. If the worker does not have the function, the run schedules a normal activity, with the data.
     """
 
     workflow_id: str
@@ -28,12 +39,10 @@ class FunctionCall(CamelModel):
     """Evaluated concurrently."""
     run_id: str
     resource_id: str | None = None
-    input_data: Any = None
-    init_data: Any = None
-    state: dict[str, Any] | None = None
-    request_context: dict[str, Any] | None = None
-    outputs: dict[str, Any] | None = None
-    """The outputs of the successful steps."""
+    held: int | None = None
+    """The number of the data in this process, for a local activity."""
+    data: FunctionData | None = None
+    """The data, for a normal activity."""
     iteration_count: int | None = None
     retry_count: int = 0
     validate_inputs: bool = True
@@ -54,7 +63,7 @@ class FunctionOutcome(CamelModel):
     non_retryable: bool | None = None
     request_context: RequestContextChange | None = None
     missing: bool | None = None
-    """Whether this worker lacks the function. Then no function of the call was evaluated, and another worker may."""
+    """Whether this worker lacks a function, or the data. Then none of the functions was evaluated."""
 
 
 class ValidationCall(CamelModel):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["ITEM", "step_id_of", "without_index", "without_iteration"]
+__all__ = ["ITEM", "index_of", "step_id_of", "without_index", "without_iteration"]
 
 ITEM = re.compile(r"\[(\d+)\]$")
 """The suffix of a key that is an item of a foreach. The group is its index."""
@@ -14,6 +14,11 @@ _ITERATION = re.compile(r"#\d+$")
 def without_index(key: str) -> str:
     """Return a key without the index of an item."""
     return ITEM.sub("", key)
+
+
+def index_of(key: str) -> int:
+    """Return the index in the key of an item."""
+    return int(key[key.rindex("[") + 1 : -1])
 
 
 def without_iteration(key: str) -> str:

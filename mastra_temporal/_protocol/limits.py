@@ -17,7 +17,19 @@ from temporalio.converter import DataConverter
 from mastra_temporal._protocol.model import CamelModel
 from mastra_temporal._protocol.results import ErrorInfo, WorkflowResult
 
-__all__ = ["ANSWER", "LIMIT", "MARGIN", "REMEDY", "compact", "is_small", "sent_size", "size_error", "stored_from"]
+__all__ = [
+    "ANSWER",
+    "LIMIT",
+    "MARGIN",
+    "REMEDY",
+    "bytes_error",
+    "compact",
+    "is_small",
+    "sent_bytes",
+    "sent_size",
+    "size_error",
+    "stored_from",
+]
 
 LIMIT = 2 * 1024 * 1024
 """Bytes of the largest payload: Temporal's default limit."""
@@ -51,26 +63,34 @@ def stored_from(converter: DataConverter) -> int | None:
     return None if converter.external_storage is None else converter.external_storage.payload_size_threshold
 
 
-def sent_size(value: CamelModel, stored_from: int | None) -> int:
-    """Return how many bytes of an envelope are sent to the server at most.
+def sent_bytes(size: int, stored_from: int | None) -> int:
+    """Return how many bytes of a payload are sent to the server at most.
 
     Args:
-        value: The envelope.
+        size: The bytes of the encoded envelope.
         stored_from: The size in bytes from which payloads go to an external storage, or None. A codec may compress a
             larger payload below this size. It is then sent, so it counts as this many bytes.
     """
-    size = size_of(value)
     return size if stored_from is None or size < stored_from else min(stored_from, LIMIT - MARGIN)
+
+
+def sent_size(value: CamelModel, stored_from: int | None) -> int:
+    """Return how many bytes of an envelope are sent to the server at most."""
+    return sent_bytes(size_of(value), stored_from)
 
 
 def size_error(value: CamelModel, what: str, stored_from: int | None) -> ErrorInfo | None:
     """Return an error if an envelope is too large for one payload, or None. Externally stored envelopes never are."""
-    if sent_size(value, stored_from) <= LIMIT - MARGIN:
+    return bytes_error(size_of(value), what, stored_from)
+
+
+def bytes_error(size: int, what: str, stored_from: int | None) -> ErrorInfo | None:
+    """Return an error if an encoded envelope is too large for one payload, or None."""
+    if sent_bytes(size, stored_from) <= LIMIT - MARGIN:
         return None
     return {
         "name": "PayloadTooLargeError",
-        "message": f"{what} has {size_of(value):,} bytes, more than the {LIMIT:,} that Temporal takes in one payload. "
-        f"{REMEDY}",
+        "message": f"{what} has {size:,} bytes, more than the {LIMIT:,} that Temporal takes in one payload. {REMEDY}",
     }
 
 

@@ -7,7 +7,6 @@ import re
 __all__ = [
     "ACTIVITY_CALLBACK",
     "ACTIVITY_FUNCTION",
-    "ACTIVITY_NOOP",
     "ACTIVITY_REQUEST_CANCEL",
     "ACTIVITY_START_NEXT_EXECUTION",
     "ACTIVITY_STILL_LOST",
@@ -48,7 +47,6 @@ ACTIVITY_CALLBACK = "mastra.callback"
 ACTIVITY_START_NEXT_EXECUTION = "mastra.depart"
 ACTIVITY_VALIDATE = "mastra.validate"
 ACTIVITY_FUNCTION = "mastra.function"
-ACTIVITY_NOOP = "mastra.noop"
 ACTIVITY_REQUEST_CANCEL = "mastra.request_cancel"
 ACTIVITY_STILL_LOST = "mastra.still_lost"
 

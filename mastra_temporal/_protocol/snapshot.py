@@ -20,10 +20,12 @@ class ProgressSnapshot(CamelModel):
 
     input_data: Any = None
     results: dict[str, StepResult] = {}
+    outputs: dict[int, Any] = {}
     children: dict[str, ScopeSnapshot] = {}
     resuming: dict[str, Any] = {}
     calls: dict[str, str] = {}
     selected: list[int] | None = None
+    started_at: int | None = None
     iteration: int = 0
     concurrency: int | None = None
     deadline: int | None = None
@@ -49,7 +51,10 @@ class ScopeSnapshot(CamelModel):
 
 
 class RunSnapshot(CamelModel):
-    """The state with which a new execution of a run begins, from the records of earlier executions."""
+    """The state with which a new execution of a run begins, from the records of earlier executions.
+
+    On the wire each value stands once, see ``shared_values.py``.
+    """
 
     scope: ScopeSnapshot
     left: list[ScopeSnapshot] = []

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic import SerializerFunctionWrapHandler, model_serializer, model_validator
 from temporalio.contrib.workflow_streams import WorkflowStreamState
 
+from mastra_temporal._data.path import is_object
 from mastra_temporal._protocol.graph import WorkflowGraph
 from mastra_temporal._protocol.model import CamelModel
+from mastra_temporal._protocol.shared_values import pack, unpack
 from mastra_temporal._protocol.snapshot import RunSnapshot
 
 __all__ = ["StartEnvelope"]
@@ -39,3 +42,18 @@ class StartEnvelope(CamelModel):
     """The size in bytes from which payloads go to the external storage of the client. None without a storage."""
     stream: WorkflowStreamState | None = None
     """The position of the run's stream at a continue-as-new."""
+
+    @model_serializer(mode="wrap")
+    def _leave_out_none(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        bare = self if self.snapshot is None else self.model_copy(update={"snapshot": None})
+        data = {key: value for key, value in handler(bare).items() if value is not None}
+        if self.snapshot is not None:
+            data["snapshot"] = pack(self.snapshot, self.input_data)
+        return data
+
+    @model_validator(mode="before")
+    @classmethod
+    def _unpack(cls, data: Any) -> Any:
+        if is_object(data) and is_object(data.get("snapshot")):
+            return {**data, "snapshot": unpack(data["snapshot"], data.get("inputData"))}
+        return data

@@ -12,6 +12,7 @@ from temporalio.service import RPCError
 
 from mastra_temporal import RunNotSuspendedError, StepContext, WorkflowEvent, create_step, create_workflow, devserver
 from mastra_temporal._protocol.names import QUERY_STATUS
+from mastra_temporal._worker.workflow import history_size
 from mastra_temporal.plugin import heartbeating_runtime
 from tests.file_storage import with_storage
 from tests.support import Effects, Stage, within
@@ -20,8 +21,8 @@ from tests.tracing import SpanMemory
 
 @pytest.fixture
 async def stage(monkeypatch: pytest.MonkeyPatch, mastra_task_queue: str, tmp_path: Path) -> AsyncGenerator[Stage]:
-    """A server that finds histories of 60 events long."""
-    monkeypatch.setitem(devserver.DYNAMIC_CONFIG, "limit.historyCount.suggestContinueAsNew", 60)
+    """A worker that finds histories of 60 events long."""
+    monkeypatch.setattr(history_size, "LONG_EVENTS", 60)
     async with devserver.start_dev_server() as server:
         client = await Client.connect(server.address, runtime=heartbeating_runtime())
         stage = Stage(client, mastra_task_queue, Effects(tmp_path))
@@ -189,7 +190,6 @@ async def test_a_run_that_an_external_storage_keeps(stage: Stage, tmp_path: Path
     assert len(await executions(stage, run.run_id)) > 1
 
 
-@pytest.mark.any_cache  # without one an update may also come with the late result, see docs/architecture.md
 async def test_a_run_that_is_asked_while_a_condition_is_evaluated(stage: Stage):
     """The SDK then tells the run of the condition in a later workflow task than a replay does."""
 

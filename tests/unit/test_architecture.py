@@ -16,6 +16,7 @@ ROOMS = (
     "_context",
     "context",
     "_definition",
+    "_worker.function_data",
     "_worker.workflow",
     "_worker.activities",
     "_client",

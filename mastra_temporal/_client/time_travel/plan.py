@@ -26,7 +26,7 @@ from mastra_temporal._protocol.graph import (
     SleepUntilEntry,
     StepEntry,
 )
-from mastra_temporal._protocol.keys import step_id_of
+from mastra_temporal._protocol.keys import index_of, step_id_of
 from mastra_temporal._protocol.results import StepResult
 from mastra_temporal._protocol.snapshot import ProgressSnapshot, RunSnapshot, ScopeSnapshot
 from mastra_temporal._worker.workflow.foreach import recorded_items
@@ -355,7 +355,7 @@ class _Level:
         progress = ProgressSnapshot(input_data=list(items))
         for name, result in kept.items():
             if name != key and result.status == "success":
-                progress.results[name] = result
+                progress.outputs[index_of(name)] = result.output
         if named:
             index = int(key[len(self.target) + 1 : -1])
             if self.arrived and self.request.input_data is not None:

@@ -26,6 +26,7 @@ from mastra_temporal._definition.workflow_definition import WorkflowDefinition
 from mastra_temporal._protocol.function_calls import (
     CallbackCall,
     FunctionCall,
+    FunctionData,
     FunctionOutcome,
     ValidationCall,
     ValidationOutcome,
@@ -35,7 +36,6 @@ from mastra_temporal._protocol.limits import stored_from
 from mastra_temporal._protocol.names import (
     ACTIVITY_CALLBACK,
     ACTIVITY_FUNCTION,
-    ACTIVITY_NOOP,
     ACTIVITY_REQUEST_CANCEL,
     ACTIVITY_VALIDATE,
 )
@@ -52,6 +52,7 @@ from mastra_temporal._worker.activities.runner import request_context_change
 from mastra_temporal._worker.activities.sizes import size_error
 from mastra_temporal._worker.activities.still_lost import still_lost
 from mastra_temporal._worker.activities.threads import Threads
+from mastra_temporal._worker.function_data import copy_of, held
 from mastra_temporal.context import CallbackInfo, FunctionContext, Registry, RequestContext
 from mastra_temporal.errors import LostAttemptsError, StepTimeoutError
 
@@ -80,7 +81,7 @@ class Calls:
     @property
     def activities(self) -> list[Callable[..., Any]]:
         """The activities to register with the worker."""
-        return [self.function, self.validate, self.callback, noop, request_cancel, still_lost, missing_step]
+        return [self.function, self.validate, self.callback, request_cancel, still_lost, missing_step]
 
     @activity.defn(name=ACTIVITY_FUNCTION)
     async def function(self, call: FunctionCall) -> list[FunctionOutcome]:
@@ -89,11 +90,12 @@ class Calls:
         If this worker lacks one of them, none is evaluated.
         """
         functions = self._functions(call)
-        if functions is None:
+        data = call.data if call.held is None else held(call.held)
+        if functions is None or data is None:
             return [FunctionOutcome(missing=True)] * len(call.functions)
 
         async def evaluate() -> list[FunctionOutcome]:
-            return await asyncio.gather(*(self._evaluate(call, name, function) for name, function in functions))
+            return await asyncio.gather(*(self._evaluate(call, data, name, function) for name, function in functions))
 
         owner = _owner(call, call.functions[0].id)
         limit = self._limit(call.max_lost_attempts)
@@ -122,18 +124,20 @@ class Calls:
             found.append((wanted.id, function))
         return found
 
-    async def _evaluate(self, call: FunctionCall, function_id: str, function: WorkflowFunction) -> FunctionOutcome:
+    async def _evaluate(
+        self, call: FunctionCall, data: FunctionData, function_id: str, function: WorkflowFunction
+    ) -> FunctionOutcome:
         # The functions run concurrently, so each one gets its own copy.
-        request_context = RequestContext(deepcopy(call.request_context))
+        request_context = RequestContext(deepcopy(data.request_context))
         owner = _owner(call, function_id)
         try:
             with user_code(owner):
-                context = self._function_context(call, function, request_context, owner)
+                context = self._function_context(call, data, function, request_context, owner)
             value = await body.call(function.body, context.input_data, context, owner=owner, executor=self.threads)
             with user_code(owner):
                 value = _as_data(function, value, what=f"The result of {owner}")
                 change = request_context_change(
-                    call.request_context or {}, request_context, what=f"The request context of {owner}"
+                    data.request_context or {}, request_context, what=f"The request context of {owner}"
                 )
                 outcome = FunctionOutcome(value=value, request_context=change)
                 error = size_error(outcome, f"The result of {owner}")
@@ -142,21 +146,28 @@ class Calls:
         return outcome if error is None else FunctionOutcome(error=error, non_retryable=True)
 
     def _function_context(
-        self, call: FunctionCall, function: WorkflowFunction, request_context: RequestContext, owner: str
+        self,
+        call: FunctionCall,
+        data: FunctionData,
+        function: WorkflowFunction,
+        request_context: RequestContext,
+        owner: str,
     ) -> FunctionContext:
-        outputs = call.outputs or {}
+        outputs = data.outputs or {}
         workflow = self.definitions.workflows[call.workflow_id]
         declared = Declared(workflow, call.validate_inputs, call.validate_outputs)
         return FunctionContext(
-            input_data=_parsed(function, call.input_data, owner),
+            input_data=_parsed(function, copy_of(data.input_data), owner),
             run_id=call.run_id,
             workflow_id=call.workflow_id,
             resource_id=call.resource_id,
-            read_state=lambda: declared.state(dict(call.state or {})),
+            read_state=lambda: declared.state(copy_of(data.state or {})),
             request_context=request_context,
             retry_count=call.retry_count,
             mastra=self.mastra,
-            lookup=lambda step_id: declared.found(step_id, call.init_data if step_id is None else outputs.get(step_id)),
+            lookup=lambda step_id: declared.found(
+                step_id, copy_of(data.init_data if step_id is None else outputs.get(step_id))
+            ),
             iteration_count=call.iteration_count,
         )
 
@@ -294,11 +305,6 @@ def _as_data(function: WorkflowFunction, value: Any, *, what: str) -> Any:
     if function.kind == "date" and isinstance(value, datetime):
         return (value if value.tzinfo else value.replace(tzinfo=timezone.utc)).isoformat()
     return to_json(value, what=what)
-
-
-@activity.defn(name=ACTIVITY_NOOP)
-async def noop() -> None:
-    """Do nothing. The workflow awaits one round trip through the worker."""
 
 
 @activity.defn(name=ACTIVITY_REQUEST_CANCEL)

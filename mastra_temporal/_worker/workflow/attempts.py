@@ -16,25 +16,29 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from temporalio import workflow
-from temporalio.common import RetryPolicy
+from temporalio.common import RawValue, RetryPolicy
 from temporalio.exceptions import CancelledError
 
-from mastra_temporal._protocol.limits import sent_size
+from mastra_temporal._protocol.limits import bytes_error, sent_bytes
 from mastra_temporal._protocol.messages import LostAttempt, RestartRequest
 from mastra_temporal._protocol.names import ACTIVITY_STILL_LOST
+from mastra_temporal._protocol.results import ErrorInfo
 from mastra_temporal._protocol.step_calls import Checkpoint
 from mastra_temporal._tracing.carrier import Carrier
 from mastra_temporal._tracing.headers import earlier_attempts, outbound
-from mastra_temporal._worker.workflow.arrivals import Arrivals
+from mastra_temporal._worker.workflow.encoded import Encoded, decode, encode
+from mastra_temporal._worker.workflow.history_size import ACTIVITY, UPDATE, HistorySize
 from mastra_temporal._worker.workflow.room import Room
 from mastra_temporal._worker.workflow.scope import RunState
 from mastra_temporal._worker.workflow.task_budget import TaskBudget
 from mastra_temporal._worker.workflow.trace import LostSpan
 
-__all__ = ["CRASH_RETRY", "ActivityPlan", "Attempts"]
+__all__ = ["CRASH_RETRY", "ActivityPlan", "Attempts", "TooLargeError"]
+
+T = TypeVar("T")
 
 CRASH_RETRY = RetryPolicy(
     initial_interval=timedelta(seconds=1),
@@ -61,6 +65,16 @@ class ActivityPlan:
     task_queue: str | None = None
     abortable: bool = True
     """Whether cancelling the run cancels this activity. False for callbacks, which run at the end."""
+    argument: str = "The argument"
+    """What the argument of the activity is, for the error if it is too large."""
+
+
+class TooLargeError(Exception):
+    """The argument of an activity does not fit into one payload."""
+
+    def __init__(self, info: ErrorInfo) -> None:
+        super().__init__(info["message"])
+        self.info = info
 
 
 @dataclass(eq=False)
@@ -92,9 +106,9 @@ class Attempts:
         self._run = run
         self._in_flight: dict[str, InFlight] = {}
         self._scheduled: dict[str, int] = {}
-        self.arrivals = Arrivals()
-        self._room = Room(self.arrivals)
-        self.budget = TaskBudget(self.arrivals)
+        self.history = HistorySize()
+        self._room = Room()
+        self.budget = TaskBudget(self.history)
         self.aborted = False
 
     @property
@@ -102,7 +116,7 @@ class Attempts:
         """Whether an activity is in flight."""
         return bool(self._in_flight)
 
-    async def perform(self, name: str, call: Any, result_type: type[Any], plan: ActivityPlan) -> Any:
+    async def perform(self, name: str, call: Any, result_type: type[T], plan: ActivityPlan) -> T:
         """Run an activity and return its result. Schedule it again each time a restart declares it lost.
 
         Args:
@@ -114,11 +128,13 @@ class Attempts:
         Raises:
             ActivityError: The activity failed, or was cancelled because the run was.
             CancelledError: The run was canceled before the activity was scheduled, or after it was lost.
+            TooLargeError: The argument does not fit into one payload.
         """
         tried, lost = 0, False
         while True:
+            argument = self._fitting(encode(call), plan)
             await self._room.enter(again=lost)
-            await self.budget.take(sent_size(call, self._run.stored_from))
+            await self.budget.take(sent_bytes(argument.size, self._run.stored_from))
             if self.aborted and plan.abortable:
                 self._room.leave()
                 raise CancelledError("The run was canceled before the step began.")
@@ -128,8 +144,8 @@ class Attempts:
             earlier_attempts.set(tried)
             handle = workflow.start_activity(
                 plan.activity_type,
-                call,
-                result_type=result_type,
+                argument.value,
+                result_type=RawValue,
                 activity_id=activity_id,
                 summary=plan.summary,
                 task_queue=plan.task_queue,
@@ -141,16 +157,14 @@ class Attempts:
                 cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
             )
             attempt = InFlight(handle, asyncio.get_running_loop().create_future(), plan.abortable, _trace_context())
-            # Callbacks run in the order in which they are added. `note` comes first: what the step schedules when it
-            # is settled must count in the workflow task that delivered the result, not in an earlier one.
-            handle.add_done_callback(lambda _: self.arrivals.note())
+            self.history.add(ACTIVITY, sent_bytes(argument.size, self._run.stored_from))
             handle.add_done_callback(lambda _, attempt=attempt: attempt.settle("done"))
             # A lost activity keeps its place until its handle is done: the server counts it as pending until then.
             handle.add_done_callback(lambda _: self._room.leave())
             self._in_flight[activity_id] = attempt
             try:
                 if await attempt.settled == "done":
-                    return await handle
+                    return self._received(await handle, result_type)
             except asyncio.CancelledError:
                 # asyncio's CancelledError would pass through the interpreter and end the run without its callbacks.
                 # Temporal's becomes the result of the step.
@@ -167,6 +181,21 @@ class Attempts:
             if attempt.request_context:
                 values: dict[str, Any] = {**(call.request_context or {}), **attempt.request_context}
                 call = call.model_copy(update={"request_context": values})
+
+    def count_update(self, size: int) -> None:
+        """Count an accepted update, which the workflow task sends back to the server."""
+        self.budget.spend(size)
+        self.history.add(UPDATE, size)
+
+    def _fitting(self, argument: Encoded, plan: ActivityPlan) -> Encoded:
+        error = bytes_error(argument.size, plan.argument, self._run.stored_from)
+        if error is not None:
+            raise TooLargeError(error)
+        return argument
+
+    def _received(self, result: RawValue, result_type: type[T]) -> T:
+        self.history.add(0, sent_bytes(len(result.payload.data), self._run.stored_from))
+        return decode(result, result_type)
 
     def abort(self) -> None:
         """Cancel every abortable activity in flight, and let no other begin."""

@@ -12,7 +12,7 @@ from typing import Any
 from temporalio import workflow
 
 from mastra_temporal._protocol.graph import Entry, NestedEntry, StepEntry
-from mastra_temporal._protocol.results import StepResult
+from mastra_temporal._protocol.results import ErrorInfo, StepResult
 from mastra_temporal._worker.workflow.attempts import Attempts
 from mastra_temporal._worker.workflow.completion import Completion
 from mastra_temporal._worker.workflow.invocation import Invocation, Resumption
@@ -47,10 +47,22 @@ class Engine:
     def should_continue_as_new(self) -> bool:
         """Return whether nothing further may start in this execution, because the run is about to continue as new."""
         # The decision is kept: steps in flight end over several workflow tasks, and all branches must stop in the same
-        # execution. It depends on `history_is_long` only, which is the same on every replay.
-        if self.attempts.arrivals.history_is_long and not self.run.aborted and not self.run.too_large_to_continue:
+        # execution. It depends on our own count of the history only, which is the same on every replay.
+        if self.attempts.history.is_long and not self.run.aborted and self.run.too_large_to_continue is None:
             self.run.continuing_as_new = True
         return self.run.continuing_as_new
+
+    def exhausted(self) -> ErrorInfo | None:
+        """Return an error if nothing further may start, because the server would terminate the run for its size."""
+        history = self.attempts.history
+        if not history.is_full:
+            return None
+        return {
+            "name": "HistoryTooLargeError",
+            "message": f"The history of run `{self.run.run_id}` has about {history.events:,} events and "
+            f"{history.bytes:,} bytes. Temporal terminates a run with 51,200 events or 50 MB. It could not go on in a "
+            f"new execution: {self.run.too_large_to_continue or 'too much was started at once'}.",
+        }
 
     async def delay_retry(self, scope: Scope, body: str) -> bool:
         """Wait before a nested workflow or a mapping is tried again.
@@ -89,7 +101,10 @@ class Engine:
             resume = _resumption(scope, progress, key, result, input_data)
             scope.active[key] = _running(result, input_data)
             with self.reporter.body(scope, progress, body, invocation, input_data, resume) as ended:
-                if isinstance(body, StepEntry):
+                exhausted = self.exhausted()
+                if exhausted is not None:
+                    result = _failed(scope.active[key], exhausted)
+                elif isinstance(body, StepEntry):
                     result = await self.step(self, scope, body, invocation, input_data, resume)
                 else:
                     result = await self.nested(self, scope, progress, body, invocation, input_data, resume)
@@ -139,6 +154,11 @@ def _running(before: StepResult | None, input_data: object) -> StepResult:
     if before is not None:  # it is resumed
         return before.model_copy(update={"status": "running"})
     return StepResult(status="running", payload=input_data, started_at=milliseconds_now())
+
+
+def _failed(running: StepResult, error: ErrorInfo) -> StepResult:
+    ended = {"status": "failed", "error": error, "ended_at": milliseconds_now(), "non_retryable": True}
+    return running.model_copy(update=ended)
 
 
 def unfinished(result: StepResult) -> bool:

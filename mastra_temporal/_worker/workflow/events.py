@@ -18,6 +18,7 @@ from temporalio.contrib.workflow_streams import PublishInput, WorkflowStream, Wo
 from mastra_temporal._protocol.messages import StreamItem, StreamQuery, StreamReply
 from mastra_temporal._protocol.names import STREAM_TOPIC
 from mastra_temporal._protocol.results import NO_USAGE, StepResult, WorkflowResult
+from mastra_temporal._worker.workflow.history_size import SIGNAL, HistorySize
 from mastra_temporal._worker.workflow.scope import Progress, RunState, Scope
 
 __all__ = ["Events", "RunStream", "StepEvents"]
@@ -38,13 +39,15 @@ class RunStream(WorkflowStream):
     retained: int | None = RETAINED
     """Bytes of events that are kept. None keeps all."""
 
-    def __init__(self, prior_state: WorkflowStreamState | None = None) -> None:
+    def __init__(self, prior_state: WorkflowStreamState | None, history: HistorySize) -> None:
         """Create the log. Call this only in the ``__init__`` of a workflow.
 
         Args:
             prior_state: The value of `carried` from before the run continued as new.
+            history: The count of this execution's history, which has the signals of the steps' chunks.
         """
         super().__init__(prior_state)
+        self._history = history
         self._tasks: list[int] = []
         """For each item of the log, the history length in the workflow task that added it."""
         self._size = 0
@@ -91,6 +94,7 @@ class RunStream(WorkflowStream):
 
     def _on_publish(self, payload: PublishInput) -> None:
         super()._on_publish(payload)
+        self._history.add(SIGNAL, sum(len(entry.data) for entry in payload.items))
         self._added()
 
     def _added(self) -> None:

@@ -1,6 +1,7 @@
 """Executes ``.foreach()``: the body runs for each item of a list, a bounded number at once.
 
-Results are kept by index. Neither a restart nor a resume runs a finished item again.
+Results are kept by index. Neither a restart nor a resume runs a finished item again. Of an item that succeeded only the
+output is kept: a list may have 100,000 items, and what a new execution begins with must fit into one payload.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Any
 
 from mastra_temporal._data.path import is_array, is_object
 from mastra_temporal._protocol.graph import ForeachEntry
+from mastra_temporal._protocol.keys import index_of
 from mastra_temporal._protocol.results import ErrorInfo, StepResult
 from mastra_temporal._worker.workflow.completion import META, Completion, completion_of, meta_of
 from mastra_temporal._worker.workflow.engine import Engine, settle_bail, unfinished
@@ -32,8 +34,10 @@ COMPLETED = ("success", "failed", "bailed")
 async def execute(engine: Engine, scope: Scope, progress: Progress, entry: ForeachEntry) -> Completion:
     """Run the body for every item. The first item that does not succeed stops the items that have not started."""
     step_id, items = entry.step.body_id, progress.input_data
+    if progress.started_at is None:
+        progress.started_at = milliseconds_now()
     prior = scope.steps.get(step_id) if progress.results else None
-    result = StepResult(status="running", payload=items, started_at=milliseconds_now())
+    result = StepResult(status="running", payload=items, started_at=progress.started_at)
     if prior is not None:
         result = resumed(prior, next(iter(progress.resuming.values()), None))
     if not is_array(items) and not isinstance(items, str):
@@ -44,25 +48,72 @@ async def execute(engine: Engine, scope: Scope, progress: Progress, entry: Forea
     here().note(concurrency=concurrency)
     events = engine.reporter.events.started(scope, progress, step_id, result, called=False)
     await _work(engine, scope, progress, entry, items, concurrency, events)
-    keys = [Invocation(index=index).key(step_id) for index in range(len(items))]
-    results = [progress.results.get(key) for key in keys]
-    progress.results = {key: item for key, item in zip(keys, results, strict=True) if item is not None}
-    if engine.run.continuing_as_new and _goes_on(results):
+    results = Results(progress, items, result.started_at)
+    if engine.run.continuing_as_new and results.only_to_go_on:
         return Completion("continued_as_new")
     scope.steps[step_id] = summary = _summary(result, results)
     if not engine.run.aborted:
-        deciding = next((item for item in results if item is not None and item.status == summary.status), summary)
+        deciding = results.first(summary.status) or summary
         only = None if deciding.status == "bailed" else TOLD_AT_THE_END
         events.ended(summary if summary.status == "success" else deciding, only=only)
     settle_bail(engine, scope, step_id)
     return completion_of(step_id, summary)
 
 
-def _goes_on(results: list[StepResult | None]) -> bool:
-    """Return whether items are left to run, and no item has failed, bailed or suspended."""
-    begun = [result for result in results if result is not None]
-    left = len(begun) < len(results) or any(unfinished(result) for result in begun)
-    return left and all(result.status == "success" or unfinished(result) for result in begun)
+class Results:
+    """The results of the items of a foreach: outputs of those that succeeded, and whole results of the others."""
+
+    def __init__(self, progress: Progress, items: list[Any] | str, started_at: int) -> None:
+        """Read the results from the progress of the entry."""
+        self._items = items
+        self._started_at = started_at
+        self.outputs = progress.outputs
+        by_index = {index_of(key): result for key, result in progress.results.items()}
+        self.others = {index: by_index[index] for index in sorted(by_index)}
+        """By index, in the order of the items."""
+
+    @property
+    def only_to_go_on(self) -> bool:
+        """Whether items are left to run, and no item has failed, bailed or suspended."""
+        finished = len(self.outputs) + sum(not unfinished(result) for result in self.others.values())
+        return finished < len(self._items) and all(
+            result.status == "success" or unfinished(result) for result in self.others.values()
+        )
+
+    @property
+    def all_begun(self) -> bool:
+        """Whether every item has a result."""
+        return len(self.outputs) + len(self.others) == len(self._items)
+
+    @property
+    def end(self) -> int:
+        """The index after the last item that has begun."""
+        return max((*self.outputs, *self.others), default=-1) + 1
+
+    def first(self, status: str) -> StepResult | None:
+        """Return the first of the whole results with a status, or None."""
+        return next((result for result in self.others.values() if result.status == status), None)
+
+    def up_to_the_last(self) -> list[StepResult | None]:
+        """Return the results of all items up to the last one that has begun."""
+        return [self._result(index) for index in range(self.end)]
+
+    def output(self, index: int) -> Any:
+        """Return the output of an item, or None if it has not begun: in a canceled foreach."""
+        if index in self.outputs:
+            return self.outputs[index]
+        return self.others[index].output if index in self.others else None
+
+    def _result(self, index: int) -> StepResult | None:
+        if index not in self.outputs:
+            return self.others.get(index)
+        return StepResult(
+            status="success",
+            payload=self._items[index],
+            output=self.outputs[index],
+            started_at=self._started_at,
+            ended_at=milliseconds_now(),
+        )
 
 
 async def _work(
@@ -75,7 +126,7 @@ async def _work(
     events: StepEvents,
 ) -> None:
     step_id = entry.step.body_id
-    completed = 0
+    completed = len(progress.outputs)
     # The workers share one iterator. Which worker takes which index depends only on the order of the results, which is
     # the same on replay.
     waiting = iter(range(len(items)))
@@ -84,6 +135,8 @@ async def _work(
     async def worker() -> None:
         nonlocal stopped, completed
         for index in waiting:
+            if index in progress.outputs:
+                continue
             invocation = Invocation(index=index, total=len(items))
             key = invocation.key(step_id)
             prior = progress.results.get(key)
@@ -95,6 +148,10 @@ async def _work(
             result = await engine.run_body(scope, progress, entry.step, items[index], invocation)
             stopped = stopped or result.status != "success"
             completed += result.status in COMPLETED
+            if result.status == "success" and result.resumed_at is None:
+                progress.outputs[index] = result.output
+                progress.results.pop(key)
+                progress.children.pop(key, None)
             _tell_progress(events, result, completed, index, len(items))
 
     await asyncio.gather(*(worker() for _ in range(min(concurrency, len(items)))))
@@ -128,28 +185,22 @@ async def _concurrency(
     return progress.concurrency, None
 
 
-def _summary(result: StepResult, results: list[StepResult | None]) -> StepResult:
+def _summary(result: StepResult, results: Results) -> StepResult:
     """Return the result of the whole foreach: the list of outputs, or the first item that did not succeed."""
     for status in ("failed", "bailed", "suspended", "canceled", "paused"):
-        index = next((i for i, result in enumerate(results) if result is not None and result.status == status), None)
-        if index is not None:
-            broken_off = results[index]
-            assert broken_off is not None
-            return _broken_off(result, broken_off, index, results)
-    outputs = [None if item is None else item.output for item in results]
-    while results[len(outputs) - 1 :] and results[len(outputs) - 1] is None:
-        outputs.pop()  # in a canceled foreach: items that never started
-    status = "success" if None not in results else "canceled"
+        for index, item in results.others.items():
+            if item.status == status:
+                return _broken_off(result, item, index, results)
+    status = "success" if results.all_begun else "canceled"
+    outputs = [results.output(index) for index in range(results.end)]
     return result.model_copy(update={"status": status, "output": outputs, "ended_at": milliseconds_now()})
 
 
-def _broken_off(whole: StepResult, item: StepResult, index: int, results: list[StepResult | None]) -> StepResult:
+def _broken_off(whole: StepResult, item: StepResult, index: int, results: Results) -> StepResult:
     """Return the result of the item that ended the foreach, with the results of all items in its metadata."""
     if item.status not in ("failed", "suspended"):
         return item
-    outputs = [None if other is None else other.model_dump(by_alias=True) for other in results]
-    while outputs and outputs[-1] is None:
-        outputs.pop()
+    outputs = [None if other is None else other.model_dump(by_alias=True) for other in results.up_to_the_last()]
     meta = {**meta_of(item), "foreachIndex": index, "foreachOutput": outputs}
     own = item.suspend_payload if is_object(item.suspend_payload) else {}
     payload = {"suspend_payload": {**own, META: meta}}

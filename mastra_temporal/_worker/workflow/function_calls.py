@@ -10,24 +10,28 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from temporalio import workflow
-from temporalio.common import RetryPolicy
+from temporalio.common import RawValue, RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError
 
 from mastra_temporal._protocol.function_calls import (
     CallbackCall,
     FunctionCall,
+    FunctionData,
     FunctionOutcome,
     ValidationCall,
     ValidationOutcome,
 )
 from mastra_temporal._protocol.graph import FunctionRef
-from mastra_temporal._protocol.limits import size_error
+from mastra_temporal._protocol.limits import sent_bytes, size_error
 from mastra_temporal._protocol.model import CamelModel
 from mastra_temporal._protocol.names import ACTIVITY_CALLBACK, ACTIVITY_FUNCTION, ACTIVITY_VALIDATE
 from mastra_temporal._protocol.results import ErrorInfo, WorkflowResult
-from mastra_temporal._worker.workflow.attempts import ActivityPlan
+from mastra_temporal._worker.function_data import hold
+from mastra_temporal._worker.workflow.attempts import ActivityPlan, TooLargeError
 from mastra_temporal._worker.workflow.completion import Completion
+from mastra_temporal._worker.workflow.encoded import decode
 from mastra_temporal._worker.workflow.engine import Engine
+from mastra_temporal._worker.workflow.history_size import LOCAL_ACTIVITY
 from mastra_temporal._worker.workflow.scope import Scope
 
 __all__ = ["call_function", "call_functions", "check_output", "check_result", "run_callback", "validate"]
@@ -52,16 +56,21 @@ async def call_functions(
     retry_count: int = 0,
 ) -> list[FunctionOutcome]:
     """Evaluate user functions concurrently in one local activity. An error that one raises is in its outcome."""
+    if (exhausted := engine.exhausted()) is not None:
+        return [FunctionOutcome(error=exhausted, non_retryable=True)] * len(functions)
+    data = FunctionData.model_construct(
+        input_data=input_data,
+        init_data=scope.init_data,
+        state=scope.state,
+        request_context=dict(engine.run.request_context),
+        outputs=scope.outputs(),
+    )
     call = FunctionCall(
         workflow_id=scope.workflow_id,
         functions=functions,
         run_id=scope.run_id,
         resource_id=engine.run.resource_id,
-        input_data=input_data,
-        init_data=scope.init_data,
-        state=scope.state,
-        request_context=engine.run.request_context,
-        outputs=scope.outputs(),
+        held=hold(data),
         iteration_count=iteration_count,
         retry_count=retry_count,
         validate_inputs=scope.validate_inputs,
@@ -74,6 +83,7 @@ async def call_functions(
         outcomes = await _call_here(engine, ACTIVITY_FUNCTION, call, list[FunctionOutcome], summary)
         if any(outcome.missing for outcome in outcomes):
             name = ".".join((*scope.path, functions[0].id))
+            call = call.model_copy(update={"held": None, "data": data})
             outcomes = await _call_anywhere(engine, name, ACTIVITY_FUNCTION, call, list[FunctionOutcome], summary)
     except FailureError as failure:
         error = _error(failure, f"function `{functions[0].id}` of workflow `{scope.workflow_id}`")
@@ -122,27 +132,31 @@ async def check_result(engine: Engine, scope: Scope, completion: Completion) -> 
 
 
 async def _call_here(engine: Engine, activity: str, call: CamelModel, result_type: type[T], summary: str) -> T:
-    # Local activities are markers, which are not delivered as events. Without the count, a run that only calls
-    # functions (a loop of mappings, for example) would not notice a continue-as-new suggestion.
-    await engine.attempts.arrivals.count_local_activity()
-    return await workflow.execute_local_activity(
-        activity, call, result_type=result_type, start_to_close_timeout=LIMIT, retry_policy=ONCE, summary=summary
+    # The result is sent to the server with all others of the workflow task, so wait until the task has room.
+    await engine.attempts.budget.take(0)
+    raw = await workflow.execute_local_activity(
+        activity, call, result_type=RawValue, start_to_close_timeout=LIMIT, retry_policy=ONCE, summary=summary
     )
+    size = sent_bytes(len(raw.payload.data), engine.run.stored_from)
+    engine.attempts.budget.spend(size)
+    engine.attempts.history.add(LOCAL_ACTIVITY, size)
+    return decode(raw, result_type)
 
 
 async def _call_anywhere(
     engine: Engine, name: str, activity: str, call: CamelModel, result_type: type[T], summary: str
 ) -> T:
-    too_large = size_error(call, f"What `{summary}` needs to know", engine.run.stored_from)
-    if too_large is not None:
-        raise ApplicationError(too_large["message"], type=too_large["name"])
     plan = ActivityPlan(
         activity_type=activity,
         summary=summary,
         start_to_close_timeout=LIMIT,
         heartbeat_timeout=timedelta(seconds=30),
+        argument=f"What `{summary}` needs to know",
     )
-    return await engine.attempts.perform(name, call, result_type, plan)
+    try:
+        return await engine.attempts.perform(name, call, result_type, plan)
+    except TooLargeError as error:
+        raise ApplicationError(str(error), type=error.info["name"]) from None
 
 
 def _error(failure: FailureError, owner: str) -> ErrorInfo:

@@ -44,6 +44,8 @@ class Progress:
     input_data: Any
     results: dict[str, StepResult] = field(default_factory=lambda: dict[str, StepResult]())
     """The results of the bodies, by step ID. In a foreach the key is ``<step id>[<index>]``."""
+    outputs: dict[int, Any] = field(default_factory=lambda: dict[int, Any]())
+    """In a foreach: the outputs of the items that succeeded, by index. They are not in ``results``."""
     children: dict[str, Scope] = field(default_factory=lambda: dict[str, Scope]())
     """The scopes of the nested workflows, by the same keys."""
     resuming: dict[str, Any] = field(default_factory=lambda: dict[str, Any]())
@@ -52,6 +54,8 @@ class Progress:
     """The call IDs of the bodies whose start event is published and whose end event is not."""
     selected: list[int] | None = None
     """The indexes of the branches whose condition was true. None before the conditions are evaluated."""
+    started_at: int | None = None
+    """In a foreach: when it started, in milliseconds since the epoch."""
     iteration: int = 0
     concurrency: int | None = None
     deadline: int | None = None
@@ -121,8 +125,8 @@ class RunState:
     """Whether the run is canceled."""
     continuing_as_new: bool = False
     """Whether the run continues as new as soon as nothing is in flight, because the history is long."""
-    too_large_to_continue: bool = False
-    """Whether the state is too large for the argument of a new execution. Then the run does not continue as new."""
+    too_large_to_continue: str | None = None
+    """Why the run cannot continue as new: its state is too large for the argument of a new execution."""
     traveling: bool = False
     """Whether the run travels in time: its next execution is being started, and nothing more may start here."""
     sleeping: int = 0

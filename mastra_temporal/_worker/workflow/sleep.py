@@ -16,6 +16,7 @@ from mastra_temporal._worker.workflow.completion import Completion
 from mastra_temporal._worker.workflow.engine import Engine
 from mastra_temporal._worker.workflow.events import told
 from mastra_temporal._worker.workflow.function_calls import call_function
+from mastra_temporal._worker.workflow.history_size import TIMER
 from mastra_temporal._worker.workflow.scope import Progress, Scope, milliseconds_now
 from mastra_temporal._worker.workflow.spans import here
 
@@ -71,6 +72,7 @@ async def _sleep(engine: Engine, entry_id: str, milliseconds: int) -> None:
     engine.run.sleeping += 1
     if milliseconds >= SHOWN_SLEEP and not engine.attempts.any_in_flight:
         engine.reporter.shown.status("waiting")
+    engine.attempts.history.add(TIMER)
     try:
         await workflow.wait_condition(
             lambda: engine.run.aborted or engine.run.continuing_as_new,
@@ -78,8 +80,7 @@ async def _sleep(engine: Engine, entry_id: str, milliseconds: int) -> None:
             timeout_summary=entry_id,
         )
     except asyncio.TimeoutError:
-        # Only the timeout is an event (the timer fired). Without it, the condition became true by another event.
-        engine.attempts.arrivals.note()
+        pass
     finally:
         engine.run.sleeping -= 1
     if not engine.run.aborted:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from pydantic_core import to_json
 from temporalio import workflow
 
 from mastra_temporal._protocol.graph import (
@@ -16,9 +17,10 @@ from mastra_temporal._protocol.keys import step_id_of
 from mastra_temporal._protocol.results import StepResult
 from mastra_temporal._protocol.snapshot import ProgressSnapshot, RunSnapshot, ScopeSnapshot
 from mastra_temporal._protocol.start import StartEnvelope
+from mastra_temporal._worker.workflow.completion import META, meta_of
 from mastra_temporal._worker.workflow.scope import Progress, RunState, Scope
 
-__all__ = ["nested_entry", "next_envelope", "restore", "take_snapshot"]
+__all__ = ["largest_parts", "nested_entry", "next_envelope", "restore", "take_snapshot"]
 
 
 def nested_entry(entries: list[Entry], key: str) -> NestedEntry | None:
@@ -36,7 +38,7 @@ def take_snapshot(scope: Scope) -> ScopeSnapshot:
         path=list(scope.path),
         init_data=scope.init_data,
         state=scope.state,
-        steps=scope.steps,
+        steps={step_id: _without_items(result) for step_id, result in scope.steps.items()},
         step_execution_path=scope.step_execution_path,
         position=scope.position,
         input_data=scope.input_data,
@@ -47,11 +49,13 @@ def take_snapshot(scope: Scope) -> ScopeSnapshot:
         if progress is None
         else ProgressSnapshot(
             input_data=progress.input_data,
-            results={key: _without_input(key, result) for key, result in progress.results.items()},
+            results=progress.results,
+            outputs=progress.outputs,
             children={key: take_snapshot(child) for key, child in progress.children.items()},
             resuming=progress.resuming,
             calls=progress.calls,
             selected=progress.selected,
+            started_at=progress.started_at,
             iteration=progress.iteration,
             concurrency=progress.concurrency,
             deadline=progress.deadline,
@@ -91,9 +95,27 @@ def next_envelope(
     )
 
 
-def _without_input(key: str, result: StepResult) -> StepResult:
-    """Return a finished item of a foreach without its input, which is in the list already. This saves space."""
-    return result.model_copy(update={"payload": None}) if key.endswith("]") and result.status == "success" else result
+def _without_items(result: StepResult) -> StepResult:
+    """Return the result of a suspended foreach without those of its items, which are in the progress already."""
+    meta = meta_of(result)
+    if result.status != "suspended" or "foreachOutput" not in meta:
+        return result
+    kept = {key: value for key, value in meta.items() if key != "foreachOutput"}
+    return result.model_copy(update={"suspend_payload": {**result.suspend_payload, META: kept}})
+
+
+def largest_parts(scope: Scope) -> str:
+    """Return which parts of a run's data are the largest, with their sizes, for an error message."""
+    parts = {"the state": scope.state, "the input": scope.init_data}
+    parts |= {f"the output of `{step_id}`": result.output for step_id, result in scope.steps.items()}
+    if scope.progress is not None:
+        entry = f"the entry after {scope.position} others"
+        parts |= {f"the input of {entry}": scope.progress.input_data}
+        parts |= {f"the outputs of the items of {entry}": list(scope.progress.outputs.values())}
+        for child in scope.progress.children.values():
+            parts |= {f"nested workflow `{child.workflow_id}`": [child.state, child.init_data, child.outputs()]}
+    sizes = sorted(((len(to_json(value)), name) for name, value in parts.items()), reverse=True)
+    return ", ".join(f"{name} ({size:,} bytes)" for size, name in sizes[:3])
 
 
 def restore(snapshot: RunSnapshot, workflow_id: str, graph: WorkflowGraph, run: RunState) -> Scope:
@@ -138,10 +160,12 @@ def _progress(snapshot: ProgressSnapshot, entries: list[Entry], validate: bool) 
     return Progress(
         input_data=snapshot.input_data,
         results=dict(snapshot.results),
+        outputs=dict(snapshot.outputs),
         children=children,
         resuming=dict(snapshot.resuming),
         calls=dict(snapshot.calls),
         selected=snapshot.selected,
+        started_at=snapshot.started_at,
         iteration=snapshot.iteration,
         concurrency=snapshot.concurrency,
         deadline=snapshot.deadline,

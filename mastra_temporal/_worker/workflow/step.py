@@ -8,11 +8,10 @@ from typing import Any
 from temporalio.exceptions import ActivityError, ApplicationError, CancelledError, TimeoutError
 
 from mastra_temporal._protocol.graph import StepEntry, StepPlan
-from mastra_temporal._protocol.limits import size_error
 from mastra_temporal._protocol.names import FAILED_STEP, step_activity
 from mastra_temporal._protocol.results import StepResult
 from mastra_temporal._protocol.step_calls import RetryPlan, StepCall, StepFailure, StepOutcome
-from mastra_temporal._worker.workflow.attempts import ActivityPlan
+from mastra_temporal._worker.workflow.attempts import ActivityPlan, TooLargeError
 from mastra_temporal._worker.workflow.engine import Engine
 from mastra_temporal._worker.workflow.invocation import Invocation, Resumption
 from mastra_temporal._worker.workflow.scope import Scope, milliseconds_now
@@ -58,13 +57,12 @@ async def execute(
         if plan.schedule_to_close_timeout
         else None,
         task_queue=plan.task_queue,
+        argument=f"The input of step `{step_id}` of workflow `{scope.workflow_id}`, with its state,",
     )
-    what = f"The input of step `{step_id}` of workflow `{scope.workflow_id}`, with its state,"
-    too_large = size_error(call, what, engine.run.stored_from)
-    if too_large is not None:
-        return result.model_copy(update={"status": "failed", "error": too_large, "ended_at": milliseconds_now()})
     try:
-        outcome: StepOutcome = await engine.attempts.perform(path, call, StepOutcome, activity)
+        outcome = await engine.attempts.perform(path, call, StepOutcome, activity)
+    except TooLargeError as error:
+        return result.model_copy(update={"status": "failed", "error": error.info, "ended_at": milliseconds_now()})
     except (ActivityError, CancelledError) as error:
         cause = error.cause if isinstance(error, ActivityError) else error
         return _failed(engine, result, cause, f"step `{step_id}` of workflow `{scope.workflow_id}`")

@@ -54,7 +54,7 @@ from mastra_temporal._worker.workflow.metrics import count_restart, count_run, m
 from mastra_temporal._worker.workflow.reporter import Reporter
 from mastra_temporal._worker.workflow.result import assemble, failure_of, run_status
 from mastra_temporal._worker.workflow.scope import Inspection, RunState, Scope, milliseconds_now, root_scope, run_state
-from mastra_temporal._worker.workflow.snapshot import next_envelope, restore
+from mastra_temporal._worker.workflow.snapshot import largest_parts, next_envelope, restore
 from mastra_temporal._worker.workflow.suspension import SuspendedStep, answer, resumable, take_up
 from mastra_temporal._worker.workflow.takeover import Takeover
 from mastra_temporal._worker.workflow.trace import RunTrace
@@ -81,12 +81,12 @@ class MastraWorkflow:
     def __init__(self, envelope: StartEnvelope) -> None:
         """Create all state here, not in the run method: an update handler can run before the run method starts."""
         self._envelope = envelope
-        self.stream = RunStream(envelope.stream)
         self._run = run_state(envelope)
         self._trace = RunTrace(self._run)
         self._shown = UiDetails(search_attributes=bool(envelope.search_attributes))
-        self._events = Events(self.stream, self._run)
         attempts = Attempts(self._run)
+        self.stream = RunStream(envelope.stream, attempts.history)
+        self._events = Events(self.stream, self._run)
         reporter = Reporter(attempts, self._trace, self._shown, self._events)
         self._engine = Engine(self._run, attempts, Takeover(), reporter, walk, step.execute, nested.execute)
         self._graph: WorkflowGraph | None = envelope.graph
@@ -104,7 +104,6 @@ class MastraWorkflow:
     async def execute(self) -> WorkflowResult[Any]:
         """Execute the run to its end. This is the run method of the generated classes."""
         self._trace.begin(self.workflow_id, self._envelope.tracing_options)
-        self._engine.attempts.arrivals.note()
         interpretation = asyncio.create_task(self._interpret())
         while not interpretation.done():
             try:
@@ -161,10 +160,12 @@ class MastraWorkflow:
             )
         completion = await walk(self._engine, scope, graph.entries)
         while completion.status == "continued_as_new":
-            if size_error(self._next_envelope(), "state", self._run.stored_from) is None:
+            too_large = size_error(self._next_envelope(), "its state", self._run.stored_from)
+            if too_large is None:
                 return completion
             # The server would refuse a snapshot of this size. Go on in this execution.
-            self._run.continuing_as_new, self._run.too_large_to_continue = False, True
+            self._run.continuing_as_new = False
+            self._run.too_large_to_continue = f"{too_large['message']} The largest parts: {largest_parts(scope)}"
             completion = await walk(self._engine, scope, graph.entries)
         completion = await check_result(self._engine, scope, completion)
         await callbacks.notify(self._engine, scope, completion)
@@ -294,6 +295,7 @@ class MastraWorkflow:
     @workflow.update(name=UPDATE_OUTCOME)
     async def outcome(self, resume_count: int) -> OutcomeReply:
         """Answer when the run has ended, or is suspended after its ``resume_count``-th resume. All waiters share it."""
+        self._engine.attempts.count_update(0)
         await workflow.wait_condition(
             lambda: (
                 self._ended
@@ -314,10 +316,9 @@ class MastraWorkflow:
     @workflow.update(name=UPDATE_RESUME)
     async def resume(self, request: ResumeRequest) -> ResumeReply:
         """Accept resume data for suspended steps. The answer does not wait until they run."""
-        self._engine.attempts.arrivals.note()
         if request.stored_from is not None:
             self._run.stored_from = request.stored_from
-        self._engine.attempts.budget.spend(sent_size(request, request.stored_from))
+        self._engine.attempts.count_update(sent_size(request, request.stored_from))
         self._resume_count += 1
         answer(self._run, self._resumable(request), request, self._resume_count)
         self._trace.adopt(request.resume_data)
@@ -344,8 +345,7 @@ class MastraWorkflow:
     @workflow.update(name=UPDATE_TIME_TRAVEL)
     async def time_travel(self, request: TimeTravelUpdate) -> None:
         """Travel in time: start nothing more here, and start the next execution, which terminates this one."""
-        self._engine.attempts.arrivals.note()
-        self._engine.attempts.budget.spend(sent_size(request, request.envelope.stored_from))
+        self._engine.attempts.count_update(sent_size(request, request.envelope.stored_from))
         self._run.traveling = True
         next_execution = time_travel.next_execution(request)
         self._starting_next = asyncio.create_task(time_travel.start_next_execution(self._engine, next_execution))
@@ -366,7 +366,7 @@ class MastraWorkflow:
     @workflow.update(name=UPDATE_RESTART)
     async def restart(self, request: RestartRequest) -> int:
         """Schedule steps again whose workers are gone, and return how many of them were still in flight."""
-        self._engine.attempts.arrivals.note()
+        self._engine.attempts.count_update(sent_size(request, None))
         self._run.request_context.update(request.request_context or {})
         self._trace.adopt()
         lost = await self._engine.attempts.restart(request)

@@ -1,0 +1,94 @@
+"""Writes snapshots with each value only once.
+
+A value of a run appears in many places: the output of a step is the input of the next one, the list of a foreach is
+also the input of its workflow. What an execution begins with must fit into one payload, so the places hold numbers, and
+the values stand in one list. Values are the same if they are the same object; reading a snapshot restores that. The
+value 0 is the input of the run, which stands beside the snapshot.
+
+The outputs of a foreach are written as lists of neighbours: ``[[0, [a, b]], [3, [d]]]`` for the items 0, 1 and 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+
+from pydantic import BaseModel
+
+__all__ = ["pack", "unpack"]
+
+VALUES = "values"
+SHARED = {"initData", "inputData", "state", "payload", "output"}
+"""The keys of scopes, progress and step results whose values are shared."""
+PARTS = {"scope", "left", "steps", "results", "children", "progress"}
+"""The keys that contain scopes, progress or step results."""
+OUTPUTS = "outputs"
+
+
+def pack(snapshot: BaseModel, run_input: Any) -> dict[str, Any]:
+    """Return a snapshot as data."""
+    values: list[Any] = [run_input]
+    numbers: dict[int, int] = {id(run_input): 0}
+
+    def number_of(value: Any) -> int:
+        number = numbers.setdefault(id(value), len(values))
+        if number == len(values):
+            values.append(value)  # keeps the object alive, so that its id stays its own
+        return number
+
+    return {**_packed(snapshot, number_of), VALUES: values[1:]}
+
+
+def _packed(part: Any, number_of: Callable[[Any], int]) -> Any:
+    if isinstance(part, list):
+        return [_packed(each, number_of) for each in cast("list[Any]", part)]
+    if isinstance(part, dict):
+        return {key: _packed(each, number_of) for key, each in cast("dict[str, Any]", part).items()}
+    found: dict[str, Any] = {}
+    for name, field in cast("BaseModel", part).__class__.model_fields.items():
+        key, value = field.alias or name, getattr(part, name)
+        if value is None or value == field.default:
+            continue
+        if key in SHARED:
+            value = number_of(value)
+        elif key in PARTS:
+            value = _packed(value, number_of)
+        elif key == OUTPUTS:
+            value = _neighbours(value)
+        found[key] = value
+    return found
+
+
+def unpack(packed: Mapping[str, Any], run_input: Any) -> dict[str, Any]:
+    """Return what `pack` wrote as nested data."""
+    values = [run_input, *packed[VALUES]]
+    return _unpacked({key: value for key, value in packed.items() if key != VALUES}, values)
+
+
+def _unpacked(part: Mapping[str, Any], values: list[Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in part.items():
+        if key in SHARED:
+            found[key] = values[value]
+        elif key in ("scope", "progress"):
+            found[key] = _unpacked(value, values)
+        elif key == "left":
+            found[key] = [_unpacked(each, values) for each in value]
+        elif key in PARTS:
+            found[key] = {name: _unpacked(each, values) for name, each in value.items()}
+        elif key == OUTPUTS:
+            found[key] = {start + offset: output for start, run in value for offset, output in enumerate(run)}
+        else:
+            found[key] = value
+    return found
+
+
+def _neighbours(outputs: dict[int, Any]) -> list[list[Any]]:
+    runs: list[list[Any]] = []
+    end = None
+    for index in sorted(outputs):
+        if index != end:
+            runs.append([index, []])
+        runs[-1][1].append(outputs[index])
+        end = index + 1
+    return runs
