@@ -6,6 +6,7 @@ import dataclasses
 import os
 import socket
 import uuid
+import warnings
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from datetime import timedelta
@@ -98,6 +99,9 @@ class MastraPlugin(SimplePlugin):
 
     def configure_worker(self, config: WorkerConfig) -> WorkerConfig:
         """See base class."""
+        # The SDK warns of a local activity that ended while it was being canceled, which happens to runs that are read
+        # by many. Where warnings are errors (`python -W error`, pytest), that warning would end the worker.
+        warnings.filterwarnings("ignore", message="Cannot find activity to cancel for token")
         config = super().configure_worker(config)
         activities = self.mastra.activities(_threads(config.get("activity_executor")))
         config["activities"] = [*(config.get("activities") or []), *activities]

@@ -204,14 +204,14 @@ async def test_a_run_that_is_asked_while_a_condition_is_evaluated(stage: Stage):
     async def asked() -> None:
         run = await flow.create_run()
         started = asyncio.create_task(run.start(input_data=0))
-        await asyncio.gather(*(ask(run.run_id, started) for _ in range(4)))
+        await asyncio.gather(*(ask(run.run_id, started) for _ in range(3)))
         assert (await started).result == 40
         events = await all_of(run.observe_stream())
         assert len([event for event in events if event.type == "workflow-step-result"]) == 40
         assert len(await executions(stage, run.run_id)) > 2
 
     async with stage.worker(flow):
-        await within(asyncio.gather(*(asked() for _ in range(4))), 50)
+        await within(asyncio.gather(*(asked() for _ in range(2))), 50)
 
 
 async def test_a_loop_without_a_step(stage: Stage):
