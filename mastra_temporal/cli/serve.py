@@ -7,12 +7,13 @@ import importlib
 import importlib.util
 import logging
 import socket
-import sys
 from collections.abc import Generator, Sequence
 from typing import Any
 
+from mastra_temporal.cli.addresses import listening
 from mastra_temporal.cli.loading import load_app
 from mastra_temporal.cli.running import on_stop_signal
+from mastra_temporal.cli.telemetry import set_up_logs
 from mastra_temporal.errors import ConfigurationError
 
 __all__ = ["has_server_packages", "serve_api"]
@@ -56,7 +57,7 @@ async def serve_api(
     from mastra_temporal.server import create_app
     from mastra_temporal.server.security import LOOPBACK_NAMES, check_address, is_loopback
 
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    set_up_logs()
     check_address(host, protected=authenticate is not None or allow_unauthenticated)
     mastra = load_app(app)
     application = create_app(
@@ -65,7 +66,7 @@ async def serve_api(
         cors_origins=cors_origins,
         allowed_hosts=LOOPBACK_NAMES if is_loopback(host) else (),
     )
-    with _listening(host, port) as listener:
+    with listening(host, port) as listener:
         _logger.info("Mastra's HTTP API for %s at http://%s:%d/api", app, host, port)
         await _run(application, listener)
     _logger.info("stopped")
@@ -77,17 +78,6 @@ def _function(name: str) -> Any:
         return getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError, ValueError) as error:
         raise ConfigurationError(f"`--authenticate {name}` cannot be found as `module:function`: {error}.") from error
-
-
-@contextlib.contextmanager
-def _listening(host: str, port: int) -> Generator[socket.socket]:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        listener = socket.create_server((host, port), family=family)
-    except OSError as error:
-        raise ConfigurationError(f"Cannot listen on {host}:{port}: {error.strerror or error}.") from error
-    with listener:
-        yield listener
 
 
 async def _run(application: Any, listener: socket.socket) -> None:

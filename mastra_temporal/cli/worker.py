@@ -5,16 +5,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import sys
+import socket
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
+from temporalio.client import Client
+from temporalio.worker import Worker
 
+from mastra_temporal.cli.addresses import host_and_port, listening
 from mastra_temporal.cli.environment import use_server
+from mastra_temporal.cli.health import WorkerHealth, require_packages, serve_health
 from mastra_temporal.cli.loading import load_app
 from mastra_temporal.cli.running import on_stop_signal, run
+from mastra_temporal.cli.telemetry import LogFormat, LogLevel, sdk_runtime, set_up_logs
 from mastra_temporal.cli.worker_options import polling, slots, threads
-from mastra_temporal.mastra import Mastra
 from mastra_temporal.worker import GRACEFUL_SHUTDOWN_TIMEOUT, WorkerOptions, create_workers, run_workers
 
 __all__ = ["worker"]
@@ -22,6 +29,7 @@ __all__ = ["worker"]
 _logger = logging.getLogger("mastra_temporal.worker")
 
 _CAPACITY = "Capacity"
+_OBSERVING = "Health, metrics and logs"
 
 
 def worker(
@@ -74,6 +82,16 @@ def worker(
     graceful_shutdown_timeout: Annotated[
         float, typer.Option(min=0, help="Seconds in which running steps may finish at the end.")
     ] = GRACEFUL_SHUTDOWN_TIMEOUT.total_seconds(),
+    health_address: Annotated[
+        str | None, typer.Option(help="Serve /livez and /readyz at this host:port.", rich_help_panel=_OBSERVING)
+    ] = None,
+    metrics_address: Annotated[
+        str | None, typer.Option(help="Serve /metrics for Prometheus at this host:port.", rich_help_panel=_OBSERVING)
+    ] = None,
+    log_format: Annotated[
+        LogFormat, typer.Option(help="JSON is one object a line.", rich_help_panel=_OBSERVING)
+    ] = LogFormat.TEXT,
+    log_level: Annotated[LogLevel, typer.Option(rich_help_panel=_OBSERVING)] = LogLevel.INFO,
 ) -> None:
     """Run a worker. On SIGTERM or Ctrl-C it lets running steps finish and ends. A second signal ends it at once.
 
@@ -95,34 +113,58 @@ def worker(
     if task_queue:
         options["task_queues"] = task_queue
     use_server(address, namespace)
-    raise typer.Exit(run(serve(app, options)))
+    observing = Observing(health_address, metrics_address, log_format, log_level)
+    raise typer.Exit(run(serve(app, options, observing)))
 
 
-async def serve(app: str, options: WorkerOptions) -> None:
+@dataclass(frozen=True)
+class Observing:
+    """How the worker can be observed."""
+
+    health_address: str | None
+    metrics_address: str | None
+    log_format: LogFormat
+    log_level: LogLevel
+
+
+async def serve(app: str, options: WorkerOptions, observing: Observing) -> None:
     """Run a worker until SIGINT or SIGTERM, with a log on standard error."""
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("temporalio").setLevel(logging.WARNING)
-    working = asyncio.create_task(_work(load_app(app), app, options))
+    set_up_logs(observing.log_level, observing.log_format)
+    mastra = load_app(app)
+    # Listen first: an address that cannot be used is found before the schedules are changed.
+    with _listener(observing.health_address) as listener:
+        client = await mastra.connect(runtime=sdk_runtime(observing.metrics_address, observing.log_format))
+        workers = await create_workers(mastra, **options)
+        health = WorkerHealth(client, workers, options.get("activity_executor"))
+        with serve_health(health, listener) if listener else contextlib.nullcontext():
+            working = asyncio.create_task(run_workers(workers))
 
-    def stop() -> None:
-        _logger.info("stopping: no new work, running steps may finish")
-        working.cancel()
+            def stop() -> None:
+                _logger.info("stopping: no new work, running steps may finish")
+                health.stopping = True
+                working.cancel()
 
-    on_stop_signal(stop)
-    with contextlib.suppress(asyncio.CancelledError):
-        await working
+            on_stop_signal(stop)
+            _logger.info("worker %s for %s at %s", client.identity, app, _place(client, workers))
+            for address, paths in (
+                (observing.health_address, "/livez and /readyz"),
+                (observing.metrics_address, "/metrics"),
+            ):
+                if address is not None:
+                    _logger.info("%s at http://%s", paths, address)
+            with contextlib.suppress(asyncio.CancelledError):
+                await working
     _logger.info("stopped")
 
 
-async def _work(mastra: Mastra, app: str, options: WorkerOptions) -> None:
-    client = await mastra.connect()
-    workers = await create_workers(mastra, **options)
-    _logger.info(
-        "worker %s for %s at %s, namespace %s, task queue %s",
-        client.identity,
-        app,
-        client.service_client.config.target_host,
-        client.namespace,
-        ", ".join(worker.task_queue for worker in workers),
-    )
-    await run_workers(workers)
+def _place(client: Client, workers: Sequence[Worker]) -> str:
+    queues = ", ".join(worker.task_queue for worker in workers)
+    return f"{client.service_client.config.target_host}, namespace {client.namespace}, task queue {queues}"
+
+
+def _listener(address: str | None) -> AbstractContextManager[socket.socket | None]:
+    if address is None:
+        return contextlib.nullcontext()
+    require_packages()
+    host, port = host_and_port(address, option="--health-address")
+    return listening(host, port)

@@ -27,7 +27,7 @@ def measure_step(workflow_id: str, step_id: str, result: StepResult) -> None:
         return
     began = result.resumed_at if result.resumed_at is not None else result.started_at
     histogram = workflow.metric_meter().create_histogram_float(
-        "mastra_step_duration", "Time from the scheduling of a step to its result", "s"
+        "mastra_step_duration", "Time from the scheduling of a step to its result", "seconds"
     )
     labels = {"workflow_id": workflow_id, "step_id": step_id, "status": result.status}
     histogram.record((ended - began) / 1000, labels)
@@ -44,6 +44,6 @@ def count_restart(workflow_id: str, steps: int) -> None:
 def measure_suspension(workflow_id: str, milliseconds: int) -> None:
     """Record how long a run was suspended."""
     histogram = workflow.metric_meter().create_histogram_float(
-        "mastra_run_suspended_time", "Time from a suspension to its resume", "s"
+        "mastra_run_suspended_time", "Time from a suspension to its resume", "seconds"
     )
     histogram.record(milliseconds / 1000, {"workflow_id": workflow_id})
