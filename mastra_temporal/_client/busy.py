@@ -1,4 +1,4 @@
-"""Retry calls that the server rejects because it is overloaded."""
+"""Recognize calls that the server rejects for a time, and retry those that it rejects because it is overloaded."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from temporalio.service import RPCError, RPCStatusCode
 
-__all__ = ["is_busy", "pauses", "unhurried"]
+__all__ = ["has_failing_task", "is_busy", "pauses", "unhurried"]
 
 T = TypeVar("T")
 
@@ -26,6 +26,11 @@ def is_busy(error: RPCError) -> bool:
         return "update was aborted" in error.message
     # A payload that is too large has the same status. Retrying it would never end.
     return error.status == RPCStatusCode.RESOURCE_EXHAUSTED and "larger than max" not in error.message
+
+
+def has_failing_task(error: RPCError) -> bool:
+    """Return whether the server rejects an update because the run's workflow task fails, for example for a codec."""
+    return "Workflow Task in failed state" in error.message
 
 
 async def pauses(number: int) -> None:

@@ -24,7 +24,7 @@ from temporalio.client import (
 from temporalio.exceptions import ApplicationError, CancelledError, TerminatedError, TimeoutError
 from temporalio.service import RPCError, RPCStatusCode
 
-from mastra_temporal._client.busy import is_busy, unhurried
+from mastra_temporal._client.busy import has_failing_task, is_busy, unhurried
 from mastra_temporal._client.records.open_status import open_status
 from mastra_temporal._client.recovery.stuck import send_until_answered
 from mastra_temporal._client.replay import recorded_result
@@ -69,8 +69,8 @@ async def outcome_of_start(
     # Do not await `reply` itself: if we are cancelled, the SDK turns that into an RPC error, and we would not stop.
     await asyncio.wait((reply,))
     if (error := reply.exception()) is not None:
-        if _is_gone(error) or (isinstance(error, RPCError) and is_busy(error)):
-            return None
+        if _is_gone(error) or (isinstance(error, RPCError) and (is_busy(error) or has_failing_task(error))):
+            return None  # `wait_for_outcome` sends the update again
         raise error
     answer = reply.result()
     handle = client.get_workflow_handle(run_id, result_type=WorkflowResult[Any])

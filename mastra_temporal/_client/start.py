@@ -13,7 +13,7 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.service import RPCError
 
 from mastra_temporal._client.arguments import StartOptions
-from mastra_temporal._client.busy import is_busy, unhurried
+from mastra_temporal._client.busy import has_failing_task, is_busy, unhurried
 from mastra_temporal._client.handle import RunHandle
 from mastra_temporal._client.outcome import outcome_of_start, wait_for_outcome
 from mastra_temporal._client.records.description import is_no_such_run
@@ -195,7 +195,7 @@ async def _start_with_update(
 
 
 def _may_be_lost(error: BaseException | None) -> bool:
-    """Return whether the server was too busy for the request or did not reply in time."""
+    """Return whether the server was too busy for the request, did not reply in time, or could not run the update."""
     if isinstance(error, WorkflowUpdateRPCTimeoutOrCancelledError):
         return True
-    return isinstance(error, RPCError) and is_busy(error)
+    return isinstance(error, RPCError) and (is_busy(error) or has_failing_task(error))

@@ -90,7 +90,8 @@ def bytes_error(size: int, what: str, stored_from: int | None) -> ErrorInfo | No
         return None
     return {
         "name": "PayloadTooLargeError",
-        "message": f"{what} has {size:,} bytes, more than the {LIMIT:,} that Temporal takes in one payload. {REMEDY}",
+        "message": f"{what} has {size:,} bytes, more than {LIMIT - MARGIN:,}: Temporal takes {LIMIT:,} in one payload, "
+        f"and {MARGIN:,} are kept for what is sent with it. {REMEDY}",
     }
 
 

@@ -212,6 +212,21 @@ async def test_a_run_cannot_be_read_without_its_key(stage: Stage, end: str, code
         assert await history(stage.client, run.run_id) == before
 
 
+async def test_a_bulk_restart_says_why_it_cannot_read_a_run(stage: Stage):
+    workflow = flow(asking())
+    locked = dataclasses.replace(stage, client=with_codec(stage.client, Locked()))
+    async with locked.worker(workflow):
+        await suspended_run(workflow)
+        other = await connected(stage, flow(asking()), None)
+
+        async def reported() -> bool:
+            return bool((await other.restart_all_active_workflow_runs()).failed)
+
+        await until(reported)
+        [run] = (await other.restart_all_active_workflow_runs()).failed
+        assert "this client cannot write or read the data" in run.why
+
+
 async def test_one_value_in_the_history_has_another_key(stage: Stage):
     """Everything before it can be read: the run cannot, and says so."""
     workflow, codec = flow(passing(), asking()), Locked()

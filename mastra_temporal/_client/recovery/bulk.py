@@ -15,6 +15,7 @@ from mastra_temporal._client.records.open_status import open_status
 from mastra_temporal._client.recovery.liveness import LivenessChecker
 from mastra_temporal._client.recovery.queues import has_pollers as is_attended
 from mastra_temporal._client.recovery.reschedule import reschedule, workers_of
+from mastra_temporal._client.rpc_errors import explain
 from mastra_temporal._client.run import Run
 from mastra_temporal._client.session import Session
 from mastra_temporal._client.visibility import all_of, equals, one_of
@@ -136,7 +137,8 @@ class Restarting:
             except ServerUnreachableError:
                 raise
             except Exception as error:
-                how, why = "failed", f"{type(error).__name__}: {error}"
+                reason = await explain(error, lambda: self._session.client, run.label)
+                how, why = "failed", f"{type(reason).__name__}: {reason}"
             result = RestartedRun(run.run_id, run.workflow_id, how, why)
             done(result)
             return result

@@ -26,7 +26,7 @@ from temporalio.api.workflowservice.v1 import (
 from temporalio.client import Client, WorkflowUpdateRPCTimeoutOrCancelledError
 from temporalio.service import RPCError
 
-from mastra_temporal._client.busy import is_busy, pauses
+from mastra_temporal._client.busy import has_failing_task, is_busy, pauses
 from mastra_temporal._client.recovery.liveness import LivenessChecker, describe
 from mastra_temporal._client.recovery.lock import locked
 
@@ -129,7 +129,7 @@ async def send_until_answered(update: Callable[[], Awaitable[T]]) -> T:
                 busy += 1
                 await pauses(busy)
                 continue
-            if "Workflow Task in failed state" not in error.message:
+            if not has_failing_task(error):
                 raise
         if not told:
             told = True
