@@ -255,6 +255,34 @@ class Mastra:
         """
         return await self.records.progress(run_id)
 
+    async def terminate_run(self, run_id: str, *, reason: str | None = None) -> bool:
+        """End a run of any workflow at once, without its callbacks. `Run.restart` can continue it.
+
+        Args:
+            run_id: The run's id.
+            reason: A text for the Temporal UI.
+
+        Returns:
+            False if the run had ended.
+
+        Raises:
+            RunNotFoundError: Temporal has no such run.
+            ServerUnreachableError: No server answers.
+        """
+        return await self.records.terminate(run_id, reason)
+
+    async def delete_run(self, run_id: str) -> None:
+        """Delete a run of any workflow and its history from Temporal. An open run is terminated.
+
+        Args:
+            run_id: The run's id.
+
+        Raises:
+            RunNotFoundError: Temporal has no such run.
+            ServerUnreachableError: No server answers.
+        """
+        await self.records.delete_any(run_id)
+
     async def restart_all_active_workflow_runs(self) -> RestartReport:
         """Restart all runs of the registered workflows that lost their workers. Call it after an outage.
 

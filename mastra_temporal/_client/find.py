@@ -15,6 +15,7 @@ from mastra_temporal._definition.functions import WorkflowFunctions
 from mastra_temporal._definition.options import WorkflowOptions
 from mastra_temporal._definition.workflow_definition import WorkflowDefinition
 from mastra_temporal._protocol.graph import WorkflowGraph
+from mastra_temporal.errors import DataConversionError
 
 __all__ = ["find_run"]
 
@@ -34,11 +35,14 @@ async def find_run(session: Session, workflows: Mapping[str, WorkflowDefinition]
 
 async def _recorded_definition(session: Session, description: WorkflowExecutionDescription) -> WorkflowDefinition:
     """Return the workflow as the run recorded it: with the graph, and without schemas and functions."""
-    recorded = await recorded_run(session.client, description.id, description.run_id)
+    try:
+        graph = (await recorded_run(session.client, description.id, description.run_id)).graph
+    except DataConversionError:
+        graph = None  # without the codec of its workers a run can still be canceled, and answered by a worker
     timeout = description.raw_description.execution_config.workflow_execution_timeout.ToTimedelta()
     return WorkflowDefinition(
         id=description.workflow_type,
-        graph=recorded.graph or WorkflowGraph(id=description.workflow_type, entries=[]),
+        graph=graph or WorkflowGraph(id=description.workflow_type, entries=[]),
         steps={},
         functions=WorkflowFunctions(),
         callbacks={},

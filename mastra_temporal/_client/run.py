@@ -321,17 +321,18 @@ class Run(Generic[OutT, InT]):
             self.status = await status_of(self.client, description)
         return self.status
 
-    async def observe_stream(self, *, from_offset: int = 0) -> AsyncGenerator[WorkflowEvent]:
+    async def observe_stream(self, *, from_offset: int = 0, follow: bool = True) -> AsyncGenerator[WorkflowEvent]:
         """Yield all events of the run from its first to its last one. Mastra's ``run.observeStream()``.
 
         Can be called at any time. A suspension does not end the stream. To continue after the last event seen, pass
         ``from_offset=event.offset + 1``. A run that was started anew or has time travelled has a new stream.
+        Without ``follow`` the stream ends after the events that exist.
 
         Raises:
             RunNotFoundError: Temporal has no such run.
             RunError: ``from_offset`` is negative.
         """
-        async for event in observe(self._handle, from_offset, self.fetch_status):
+        async for event in observe(self._handle, from_offset, self.fetch_status, follow=follow):
             yield event
 
     @translate_rpc_errors
@@ -347,8 +348,6 @@ class Run(Generic[OutT, InT]):
             A watch: ``await watch()`` stops it, after the callback has received all events that happened so far.
         """
         return Watch(self.run_id, await from_now(self.client, self.run_id), callback)
-
-    # Helpers
 
     @property
     def _handle(self) -> RunHandle:

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
+from mastra_temporal.cli import ending, events, graph, restart, resume, schedules, show, start, time_travel
 from mastra_temporal.cli import list as list_command
-from mastra_temporal.cli import restart, resume, show, start
 from mastra_temporal.cli.dev import develop
 from mastra_temporal.cli.running import run
 from mastra_temporal.cli.search_attributes import register_search_attributes
@@ -25,7 +25,7 @@ application: typer.Typer = typer.Typer(
 )
 application.command()(worker)
 
-for family in (list_command, show, start, resume, restart):
+for family in (list_command, show, events, start, resume, restart, ending, time_travel, graph, schedules):
     application.add_typer(family.commands)
 
 

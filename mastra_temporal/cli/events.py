@@ -1,73 +1,48 @@
-"""`EventPrinter`: prints the events of a run for a person."""
+"""``mastra-temporal events``: what happened in a run."""
 
 from __future__ import annotations
 
-import json
-import sys
-from typing import Any
+from typing import Annotated
 
-from mastra_temporal._client.streams.stream import WorkflowEvent
-from mastra_temporal._data.path import is_object
-from mastra_temporal.cli.output import as_json, line
-from mastra_temporal.cli.result import without_meta
+import typer
 
-__all__ = ["EventPrinter"]
+from mastra_temporal.cli.event_printer import EventPrinter, print_event
+from mastra_temporal.cli.run_ids import RunId
+from mastra_temporal.cli.running import run
+from mastra_temporal.cli.target import Address, App, AsJson, Namespace, Target
 
+__all__ = ["commands"]
 
-class EventPrinter:
-    """Prints events, one a line. Text that steps write is printed as it comes, without line breaks in between."""
-
-    def __init__(self) -> None:
-        """Create a printer that has printed nothing."""
-        self._in_text = False
-
-    def print(self, event: WorkflowEvent) -> None:
-        """Print an event."""
-        text = _text(event)
-        if text is not None:
-            sys.stdout.write(text)
-            sys.stdout.flush()
-            self._in_text = True
-            return
-        self.end()
-        line(f"{event.offset:>4}  {_words(event)}")
-
-    def end(self) -> None:
-        """End a line of text that a step has begun."""
-        if self._in_text:
-            sys.stdout.write("\n")
-        self._in_text = False
+commands = typer.Typer()
 
 
-def _text(event: WorkflowEvent) -> str | None:
-    """Return the text of a chunk of an agent, or None for all other events."""
-    chunk = _chunk(event)
-    payload = chunk.get("payload") if is_object(chunk) and chunk.get("type") == "text-delta" else None
-    text = payload.get("text") if is_object(payload) else None
-    return text if isinstance(text, str) else None
+@commands.command()
+def events(
+    run_id: RunId,
+    offset: Annotated[int, typer.Option("--from", min=0, help="Number of the first event.")] = 0,
+    kind: Annotated[list[str] | None, typer.Option("--type", help="Only this type; may be repeated.")] = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Wait for more until the run has ended.")] = False,
+    app: App = None,
+    address: Address = None,
+    namespace: Namespace = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print the events of a run, as Mastra streams them. Works with the server alone.
 
+    With --json each event is a line of JSON.
+    """
+    target = Target(app, address, namespace)
 
-def _chunk(event: WorkflowEvent) -> Any:
-    """Return what a step has written, or None for an event of the engine."""
-    payload = event.payload
-    return payload.get("output") if event.type == "workflow-step-output" and is_object(payload) else None
+    async def command() -> None:
+        found = await (await target.connect()).get_run(run_id)
+        printer = EventPrinter()
+        async for event in found.observe_stream(from_offset=offset, follow=follow):
+            if kind and event.type not in kind:
+                continue
+            if as_json:
+                print_event(event)
+            else:
+                printer.print(event)
+        printer.end()
 
-
-def _words(event: WorkflowEvent) -> str:
-    payload = event.payload if is_object(event.payload) else {}
-    what = event.type.removeprefix("workflow-")
-    if (chunk := _chunk(event)) is not None:
-        return f"{payload.get('stepName', payload.get('id', ''))} wrote {_json(chunk)}"
-    if event.data is not None:
-        return f"{what} {_json(event.data)}"
-    name = str(payload.get("stepName") or payload.get("id") or payload.get("workflowId") or "")
-    status = payload.get("workflowStatus") or payload.get("status")
-    error = payload.get("error")
-    asked = without_meta(payload.get("suspendPayload"))
-    parts = (what, name, "" if status in (None, "running") else str(status), _json(asked) if asked else "")
-    told = f": {error.get('message')}" if is_object(error) else ""
-    return " ".join(part for part in parts if part) + told
-
-
-def _json(value: Any) -> str:
-    return json.dumps(as_json(value), ensure_ascii=False)
+    raise typer.Exit(run(command(), target))

@@ -9,7 +9,7 @@ import typer
 
 from mastra_temporal.cli.target import Target
 
-__all__ = ["OptionalRunId", "RunId"]
+__all__ = ["OptionalRunId", "OptionalRunIdOption", "RunId"]
 
 NEWEST = 100
 """How many runs the shell offers."""
@@ -41,3 +41,4 @@ async def _newest(target: Target, incomplete: str) -> list[tuple[str, str]]:
 _ARGUMENT = typer.Argument(help="The run's id.", autocompletion=_complete, show_default=False)
 RunId = Annotated[str, _ARGUMENT]
 OptionalRunId = Annotated[str | None, _ARGUMENT]
+OptionalRunIdOption = Annotated[str | None, typer.Option("--run", help="A run's id.", autocompletion=_complete)]

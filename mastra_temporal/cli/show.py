@@ -1,4 +1,4 @@
-"""``mastra-temporal show`` and ``events``: what a run is doing, and what happened in it."""
+"""``mastra-temporal show``: what a run is doing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rich.text import Text
 
 from mastra_temporal._client.records.progress import RunProgress, StepProgress
 from mastra_temporal._client.run import Run
-from mastra_temporal.cli.events import EventPrinter
+from mastra_temporal.cli.event_printer import EventPrinter, print_event
 from mastra_temporal.cli.exit_status import NegativeAnswerError
 from mastra_temporal.cli.output import as_json as json_of
 from mastra_temporal.cli.output import line, print_json, print_table, styled
@@ -60,7 +60,7 @@ async def _follow(followed: Run[Any], as_json: bool) -> None:
     printer = EventPrinter()
     async for event in followed.observe_stream():
         if as_json:
-            print_json(event, indent=None)
+            print_event(event)
         else:
             printer.print(event)
     printer.end()

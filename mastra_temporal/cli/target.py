@@ -49,13 +49,22 @@ class Target:
             ServerUnreachableError: No server answers.
         """
         logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s: %(message)s")
+        mastra = self.load()
+        await mastra.connect()
+        return mastra
+
+    def load(self) -> Mastra:
+        """Return the registry, which is not connected yet. Without an app it has no workflows.
+
+        Raises:
+            ConfigurationError: The app cannot be imported.
+        """
         use_server(self.address, self.namespace)
         self._mastra = mastra = load_app(self.app) if self.app else Mastra(workflows=[])
         if self.task_queue:
             mastra.session.task_queue = self.task_queue
         elif self.app:
             self.task_queue = mastra.task_queue
-        await mastra.connect()
         return mastra
 
     def __str__(self) -> str:

@@ -93,6 +93,28 @@ class RunRecords:
         return await progress_of(self.client, description, history.events, shown)
 
     @translate_rpc_errors
+    async def terminate(self, run_id: str, reason: str | None) -> bool:
+        """See `Mastra.terminate_run`."""
+        description = await describe(self.client, run_id)
+        if description is None:
+            raise no_such_run(run_id)
+        try:
+            await self.client.get_workflow_handle(run_id, run_id=description.run_id).terminate(reason=reason)
+        except RPCError as error:
+            if error.status != RPCStatusCode.NOT_FOUND:
+                raise
+            return False  # it has ended
+        return True
+
+    @translate_rpc_errors
+    async def delete_any(self, run_id: str) -> None:
+        """See `Mastra.delete_run`."""
+        description = await describe(self.client, run_id)
+        if description is None:
+            raise no_such_run(run_id)
+        await self.delete(description.workflow_type, run_id)
+
+    @translate_rpc_errors
     async def delete(self, workflow_id: str, run_id: str) -> None:
         """See `Workflow.delete_workflow_run_by_id`."""
         description = await describe(self.client, run_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
@@ -13,7 +14,7 @@ from pydantic import Field
 from mastra_temporal._client.handle import RunHandle
 from mastra_temporal._client.rpc_errors import translate_rpc_errors
 from mastra_temporal._client.streams.execution import Execution, current_execution
-from mastra_temporal._client.streams.feed import Feed, Item
+from mastra_temporal._client.streams.feed import Feed, Item, from_now
 from mastra_temporal._protocol.model import CamelModel
 from mastra_temporal._protocol.results import NO_USAGE, RunStatus, WorkflowResult
 from mastra_temporal._worker.activities import boundary
@@ -82,7 +83,7 @@ def _mark(item: Item) -> Mark | None:
 
 
 async def observe(
-    run: RunHandle, from_offset: int, status: Callable[[], Awaitable[RunStatus]]
+    run: RunHandle, from_offset: int, status: Callable[[], Awaitable[RunStatus]], *, follow: bool = True
 ) -> AsyncGenerator[WorkflowEvent]:
     """Yield all events of a run from an offset to its end, across suspensions. See `Run.observe_stream`.
 
@@ -90,19 +91,26 @@ async def observe(
         run: The run.
         from_offset: Offset of the first event.
         status: Returns the status of the run, for the last event of a run that was closed from outside.
+        follow: Whether to wait for further events of an open run.
     """
     if from_offset < 0:
         raise RunError(f"{run.label}: from_offset counts from 0, got {from_offset}.")
     execution = await _execution(run)
     if execution is None:
         raise RunNotFoundError(f"{run.label} was not found: there is nothing to observe.")
+    end = None if follow else await _end_so_far(run)
+    if end is not None and from_offset >= end:
+        return
     # Begin one event earlier: if the caller has already seen the end, no second finish event may be added.
     feed = Feed(run.client, run.run_id, execution.first, max(0, from_offset - 1))
     last: Item | None = None
-    async for item in feed.items():
-        last = item
-        if item.offset >= from_offset:
-            yield _streamed(item, run.run_id)
+    async with contextlib.aclosing(feed.items()) as items:
+        async for item in items:
+            last = item
+            if item.offset >= from_offset:
+                yield _streamed(item, run.run_id)
+            if end is not None and item.offset >= end - 1:
+                return
     if last is not None and _mark(last) != "end":
         yield _finish(run.run_id, await status(), feed.offset)
 
@@ -110,6 +118,17 @@ async def observe(
 @translate_rpc_errors
 async def _execution(run: RunHandle) -> Execution | None:
     return await current_execution(run.client, run.run_id)
+
+
+@translate_rpc_errors
+async def _end_so_far(run: RunHandle) -> int | None:
+    """Return the offset behind the last event of an open run. None if the run is closed, and its stream ends by itself.
+
+    An open run can have several executions, so the feed of the first one cannot simply be stopped: it would leave out
+    the events of the others.
+    """
+    feed = await from_now(run.client, run.run_id)
+    return feed.offset if feed.found else None
 
 
 class WorkflowRunOutput(Generic[OutT]):
