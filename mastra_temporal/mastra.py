@@ -8,6 +8,7 @@ from typing import Any
 
 from temporalio import activity
 from temporalio.client import Client
+from temporalio.common import VersioningBehavior
 from temporalio.runtime import Runtime
 from typing_extensions import Unpack
 
@@ -297,10 +298,13 @@ class Mastra:
 
     # What the plugin registers
 
-    @property
-    def workflow_types(self) -> list[type]:
-        """The Temporal workflow types of the registered workflows."""
-        return compile_workflows(list(self._workflows), self._definitions.check_resume_data)
+    def workflow_types(self, versioning: VersioningBehavior = VersioningBehavior.UNSPECIFIED) -> list[type]:
+        """Return the Temporal workflow types of the registered workflows.
+
+        Args:
+            versioning: What open runs do under Worker Versioning. UNSPECIFIED is the default of the worker.
+        """
+        return compile_workflows(list(self._workflows), self._definitions.check_resume_data, versioning)
 
     def activities(self, threads: Executor | None = None) -> list[Callable[..., Any]]:
         """Return the activities of all steps and the activities that the interpreter calls.

@@ -13,12 +13,13 @@ from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
 
+from temporalio.common import VersioningBehavior
 from temporalio.contrib.pydantic import PydanticPayloadConverter
 from temporalio.converter import DataConverter, DefaultPayloadConverter
 from temporalio.plugin import SimplePlugin
 from temporalio.runtime import Runtime, TelemetryConfig
 from temporalio.service import ConnectConfig, ServiceClient
-from temporalio.worker import WorkerConfig
+from temporalio.worker import ReplayerConfig, WorkerConfig, WorkerDeploymentConfig
 
 from mastra_temporal._tracing.interceptor import TracingHeaders
 from mastra_temporal._tracing.setup import set_up_tracing, warn_of_others
@@ -44,9 +45,8 @@ would wait that long before another worker gets it."""
 class WorkerRegistry(Protocol):
     """The part of `Mastra` that the plugin needs."""
 
-    @property
-    def workflow_types(self) -> Sequence[type]:
-        """The Temporal workflow types to register."""
+    def workflow_types(self, versioning: VersioningBehavior = VersioningBehavior.UNSPECIFIED) -> Sequence[type]:
+        """Return the Temporal workflow types to register, with their behavior under Worker Versioning."""
         ...
 
     def activities(self, threads: Executor | None = None) -> Sequence[Callable[..., Any]]:
@@ -61,6 +61,9 @@ class MastraPlugin(SimplePlugin):
     It sets what restarts need: a worker identity that no other process has had, and heartbeats every second. It also
     makes pydantic convert the payloads. Your own codec, runtime, identity and interceptors are kept. Steps that are
     not async run in ``Worker(activity_executor=...)``, unless that is a process pool.
+
+    With Worker Versioning, the workflows of the registry are AUTO_UPGRADE: open runs continue on the newest build. They
+    can, because each run takes its graph along. ``default_versioning_behavior`` of the worker changes that.
     """
 
     def __init__(
@@ -81,7 +84,6 @@ class MastraPlugin(SimplePlugin):
         super().__init__(
             "mastra_temporal.MastraPlugin",
             data_converter=_with_pydantic,
-            workflows=lambda existing: [*(existing or []), *mastra.workflow_types],
             interceptors=[TracingHeaders(self._tracing)],
         )
         self.mastra = mastra
@@ -103,6 +105,8 @@ class MastraPlugin(SimplePlugin):
         # by many. Where warnings are errors (`python -W error`, pytest), that warning would end the worker.
         warnings.filterwarnings("ignore", message="Cannot find activity to cancel for token")
         config = super().configure_worker(config)
+        types = self.mastra.workflow_types(_versioning_of_ours(config.get("deployment_config")))
+        config["workflows"] = [*(config.get("workflows") or []), *types]
         activities = self.mastra.activities(_threads(config.get("activity_executor")))
         config["activities"] = [*(config.get("activities") or []), *activities]
         if self._tracing is not None:
@@ -121,6 +125,25 @@ class MastraPlugin(SimplePlugin):
             # They would be canceled and started again, and might never finish.
             config["max_concurrent_workflow_tasks"] = 1
         return config
+
+    def configure_replayer(self, config: ReplayerConfig) -> ReplayerConfig:
+        """See base class."""
+        config = super().configure_replayer(config)
+        config["workflows"] = [*(config.get("workflows") or []), *self.mastra.workflow_types()]
+        return config
+
+
+def _versioning_of_ours(deployment: WorkerDeploymentConfig | None) -> VersioningBehavior:
+    """Return the behavior of our workflow types, or UNSPECIFIED for that of the worker.
+
+    It is set on the types and not as the worker's default, so that the SDK still asks for the behavior of the user's
+    own workflows, which may not be able to change their build.
+    """
+    if deployment is None or not deployment.use_worker_versioning:
+        return VersioningBehavior.UNSPECIFIED
+    if deployment.default_versioning_behavior != VersioningBehavior.UNSPECIFIED:
+        return VersioningBehavior.UNSPECIFIED
+    return VersioningBehavior.AUTO_UPGRADE
 
 
 def _threads(executor: Executor | None) -> Executor | None:

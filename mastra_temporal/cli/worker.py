@@ -21,7 +21,7 @@ from mastra_temporal.cli.health import WorkerHealth, require_packages, serve_hea
 from mastra_temporal.cli.loading import load_app
 from mastra_temporal.cli.running import on_stop_signal, run
 from mastra_temporal.cli.telemetry import LogFormat, LogLevel, sdk_runtime, set_up_logs
-from mastra_temporal.cli.worker_options import polling, slots, threads
+from mastra_temporal.cli.worker_options import Versioning, polling, slots, threads, versioning
 from mastra_temporal.worker import GRACEFUL_SHUTDOWN_TIMEOUT, WorkerOptions, create_workers, run_workers
 
 __all__ = ["worker"]
@@ -29,6 +29,7 @@ __all__ = ["worker"]
 _logger = logging.getLogger("mastra_temporal.worker")
 
 _CAPACITY = "Capacity"
+_VERSIONING = "Worker Versioning"
 _OBSERVING = "Health, metrics and logs"
 
 
@@ -82,6 +83,21 @@ def worker(
     graceful_shutdown_timeout: Annotated[
         float, typer.Option(min=0, help="Seconds in which running steps may finish at the end.")
     ] = GRACEFUL_SHUTDOWN_TIMEOUT.total_seconds(),
+    deployment_name: Annotated[
+        str | None,
+        typer.Option(
+            envvar="TEMPORAL_DEPLOYMENT_NAME", help="Worker Versioning: the deployment.", rich_help_panel=_VERSIONING
+        ),
+    ] = None,
+    build_id: Annotated[
+        str | None,
+        typer.Option(
+            envvar="TEMPORAL_WORKER_BUILD_ID", help="Worker Versioning: this build.", rich_help_panel=_VERSIONING
+        ),
+    ] = None,
+    versioning_behavior: Annotated[
+        Versioning, typer.Option(help="What open runs do after a deploy.", rich_help_panel=_VERSIONING)
+    ] = Versioning.AUTO_UPGRADE,
     health_address: Annotated[
         str | None, typer.Option(help="Serve /livez and /readyz at this host:port.", rich_help_panel=_OBSERVING)
     ] = None,
@@ -109,6 +125,7 @@ def worker(
         ),
         **polling(activity_tasks=max_activity_polls, workflow_tasks=max_workflow_polls, autoscaling=autoscaling_polls),
         **threads(max_threads, graceful_shutdown_timeout),
+        **versioning(deployment_name, build_id, versioning_behavior),
     }
     if task_queue:
         options["task_queues"] = task_queue
@@ -146,6 +163,11 @@ async def serve(app: str, options: WorkerOptions, observing: Observing) -> None:
 
             on_stop_signal(stop)
             _logger.info("worker %s for %s at %s", client.identity, app, _place(client, workers))
+            if (deployment := options.get("deployment_config")) is not None:
+                _logger.info(
+                    "build %s of deployment %s gets work once it is current or ramping (`temporal worker deployment "
+                    "set-current-version`)", deployment.version.build_id, deployment.version.deployment_name,
+                )  # fmt: skip
             for address, paths in (
                 (observing.health_address, "/livez and /readyz"),
                 (observing.metrics_address, "/metrics"),

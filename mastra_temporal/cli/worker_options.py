@@ -4,17 +4,27 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from enum import Enum
 
-from temporalio.worker import PollerBehaviorAutoscaling, ResourceBasedSlotConfig, WorkerTuner
+import typer
+from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
+from temporalio.worker import PollerBehaviorAutoscaling, ResourceBasedSlotConfig, WorkerDeploymentConfig, WorkerTuner
 
 from mastra_temporal.worker import WorkerOptions
 
-__all__ = ["polling", "slots", "threads"]
+__all__ = ["Versioning", "polling", "slots", "threads", "versioning"]
 
 TARGET_USAGE = 0.8
 """The target of the resource-based tuner that is not given, if the other one is."""
 INITIAL_POLLS = 5
 """The number of polls with which autoscaling begins, as in the SDK."""
+
+
+class Versioning(str, Enum):
+    """What open runs do when a new build becomes current."""
+
+    AUTO_UPGRADE = "auto-upgrade"
+    PINNED = "pinned"
 
 
 def slots(
@@ -76,6 +86,26 @@ def threads(size: int | None, graceful_shutdown_timeout: float) -> WorkerOptions
     if size is not None:
         options["activity_executor"] = ThreadPoolExecutor(size, thread_name_prefix="mastra-step")
     return options
+
+
+def versioning(deployment_name: str | None, build_id: str | None, behavior: Versioning) -> WorkerOptions:
+    """Return the worker's version if it has one.
+
+    Raises:
+        typer.BadParameter: Only one of the two names is given.
+    """
+    if deployment_name is None and build_id is None:
+        return {}
+    if deployment_name is None or build_id is None:
+        raise typer.BadParameter("Worker Versioning needs both --deployment-name and --build-id")
+    pinned = VersioningBehavior.PINNED if behavior is Versioning.PINNED else VersioningBehavior.UNSPECIFIED
+    return {
+        "deployment_config": WorkerDeploymentConfig(
+            version=WorkerDeploymentVersion(deployment_name, build_id),
+            use_worker_versioning=True,
+            default_versioning_behavior=pinned,  # the plugin makes workflows AUTO_UPGRADE if it is unspecified
+        )
+    }
 
 
 def _autoscaling(maximum: int | None) -> PollerBehaviorAutoscaling:

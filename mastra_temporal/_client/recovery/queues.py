@@ -136,9 +136,18 @@ async def _warn(client: Client, run_id: str, what: str) -> None:
             # Check the pinned version only for workflow tasks. An activity queue may belong to another deployment.
             of_version = version if kind == TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW else None
             if not await has_pollers(client, task_queue, kind, of_version):
-                worker = "worker" if of_version is None else f"worker of version `{of_version.build_id}`"
-                _logger.warning(
-                    "%s of run `%s`: no %s polls the task queue `%s`; waiting for one (start it with "
-                    "`mastra-temporal worker --app <module>:<attribute> --task-queue %s`)",
-                    what, run_id, worker, task_queue, task_queue,
-                )  # fmt: skip
+                _logger.warning("%s of run `%s`: %s", what, run_id, _waits_for(run_id, task_queue, of_version))
+
+
+def _waits_for(run_id: str, task_queue: str, version: WorkerDeploymentVersion | None) -> str:
+    """Return what a run without a worker waits for, and the remedy."""
+    start = f"`mastra-temporal worker --app <module>:<attribute> --task-queue {task_queue}"
+    if version is None:
+        return f"no worker polls the task queue `{task_queue}`; waiting for one (start it with {start}`)"
+    build = f"--deployment-name {version.deployment_name} --build-id {version.build_id}`"
+    return (
+        f"the run is pinned to build `{version.build_id}` of deployment `{version.deployment_name}`, and no worker of "
+        f"this build polls the task queue `{task_queue}`; waiting for one (start it with {start} {build}, or let the "
+        f"run take the current build with `temporal workflow update-options --workflow-id {run_id} "
+        "--versioning-override-behavior auto_upgrade`)"
+    )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from temporalio import workflow
+from temporalio.common import VersioningBehavior
 
 from mastra_temporal._protocol.names import typescript_workflow_type
 from mastra_temporal._protocol.results import WorkflowResult
@@ -17,7 +18,11 @@ from mastra_temporal._worker.workflow.temporal_workflow import MastraWorkflow, R
 __all__ = ["compile_workflow", "compile_workflows"]
 
 
-def compile_workflows(workflow_ids: list[str], check_resume_data: ResumeCheck) -> list[type]:
+def compile_workflows(
+    workflow_ids: list[str],
+    check_resume_data: ResumeCheck,
+    versioning: VersioningBehavior = VersioningBehavior.UNSPECIFIED,
+) -> list[type]:
     """Return the workflow types of a registry: for each ID one of that name, and one that TypeScript clients start."""
 
     class OfRegistry(MastraWorkflow):
@@ -27,10 +32,15 @@ def compile_workflows(workflow_ids: list[str], check_resume_data: ResumeCheck) -
     types_by_name = {workflow_id: workflow_id for workflow_id in workflow_ids}
     for workflow_id in workflow_ids:
         types_by_name.setdefault(typescript_workflow_type(workflow_id), workflow_id)
-    return [compile_workflow(workflow_id, name, OfRegistry) for name, workflow_id in types_by_name.items()]
+    return [compile_workflow(workflow_id, name, OfRegistry, versioning) for name, workflow_id in types_by_name.items()]
 
 
-def compile_workflow(workflow_id: str, name: str, base: type[MastraWorkflow] = MastraWorkflow) -> type:
+def compile_workflow(
+    workflow_id: str,
+    name: str,
+    base: type[MastraWorkflow] = MastraWorkflow,
+    versioning: VersioningBehavior = VersioningBehavior.UNSPECIFIED,
+) -> type:
     """Return a Temporal workflow type called ``name`` that executes the definition ``workflow_id``."""
     first = typescript_workflow_type(workflow_id)
 
@@ -48,4 +58,4 @@ def compile_workflow(workflow_id: str, name: str, base: type[MastraWorkflow] = M
     # qualified name contains "<locals>".
     Generated.run.__qualname__ = f"{Generated.__name__}.run"
     Generated.run = workflow.run(Generated.run)
-    return workflow.defn(name=name, sandboxed=False)(Generated)
+    return workflow.defn(name=name, sandboxed=False, versioning_behavior=versioning)(Generated)
