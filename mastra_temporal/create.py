@@ -10,7 +10,7 @@ from typing_extensions import Unpack
 from mastra_temporal._data.gate import json_metadata, text_description
 from mastra_temporal._data.options import parse_options
 from mastra_temporal._data.schema import Schema
-from mastra_temporal._data.suggest import did_you_mean
+from mastra_temporal._data.suggest import did_you_mean, names_arguments
 from mastra_temporal._definition.ids import check_id
 from mastra_temporal._definition.options import RetryConfig, StepOptions, WorkflowOptions
 from mastra_temporal._definition.schedule import ScheduleInput, parse_schedules
@@ -110,6 +110,7 @@ def create_workflow(
     )
 
 
+@names_arguments
 def clone_workflow(original: Workflow[InT, OutT, CurrentT], *, id: str) -> Workflow[InT, OutT, CurrentT]:
     """Return a copy of a workflow under another id, without its schedules. Mastra's ``cloneWorkflow``.
 

@@ -21,6 +21,7 @@ from mastra_temporal._client.schedules.schedules import Schedules
 from mastra_temporal._client.session import Session
 from mastra_temporal._client.time_travel.next_execution import NextExecutionStarter
 from mastra_temporal._data.shown import shown
+from mastra_temporal._data.suggest import names_arguments
 from mastra_temporal._definition.component import Agent, Tool, agent_of, tool_of
 from mastra_temporal._definition.ids import fault_of
 from mastra_temporal._definition.named import Named
@@ -46,6 +47,7 @@ class Mastra:
     Mastra's ``Mastra`` class: https://mastra.ai/reference/core/mastra-class
     """
 
+    @names_arguments
     def __init__(
         self,
         *,

@@ -21,6 +21,7 @@ from temporalio.runtime import Runtime, TelemetryConfig
 from temporalio.service import ConnectConfig, ServiceClient
 from temporalio.worker import ReplayerConfig, WorkerConfig, WorkerDeploymentConfig
 
+from mastra_temporal._data.suggest import names_arguments
 from mastra_temporal._tracing.interceptor import TracingHeaders
 from mastra_temporal._tracing.setup import set_up_tracing, warn_of_others
 from mastra_temporal.errors import ConfigurationError
@@ -66,6 +67,7 @@ class MastraPlugin(SimplePlugin):
     can, because each run takes its graph along. ``default_versioning_behavior`` of the worker changes that.
     """
 
+    @names_arguments
     def __init__(
         self, mastra: WorkerRegistry, *, tracing: bool | TracerProvider | ReplaySafeTracerProvider | None = None
     ) -> None:

@@ -19,6 +19,7 @@ from mastra_temporal._client.run import Run
 from mastra_temporal._client.session import Session
 from mastra_temporal._data.schema import Schema
 from mastra_temporal._data.shown import shown
+from mastra_temporal._data.suggest import names_arguments
 from mastra_temporal._definition.builder import AnyStep, Condition, EntryDisplay, GraphBuilder
 from mastra_temporal._definition.component import registered_agent, registered_tool
 from mastra_temporal._definition.lists import pairs_of, steps_of
@@ -283,6 +284,7 @@ class Workflow(Generic[InT, OutT, CurrentT]):
 
     # Runs
 
+    @names_arguments
     async def create_run(self, *, run_id: str | None = None, resource_id: str | None = None) -> Run[OutT, InT]:
         """Create a run object. Nothing is written to Temporal until the run is started.
 

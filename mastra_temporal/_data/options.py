@@ -37,6 +37,8 @@ class Options(BaseModel):
         except PydanticValidationError as error:
             problem = error.errors()[0]
         name = ".".join(str(part) for part in problem["loc"])
+        if not name:
+            raise DefinitionError(f"{cls.__name__}: {problem['msg'].splitlines()[0].rstrip('.')}.")
         if problem["type"] == "extra_forbidden":
             hint = did_you_mean(name, cls.model_fields)
             raise DefinitionError(f"Unknown option `{name}` in {cls.__name__}.{hint}")

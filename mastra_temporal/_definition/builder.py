@@ -135,7 +135,7 @@ class GraphBuilder:
 
     def foreach(self, step: AnyStep, concurrency: int | Callable[..., Any], **display: Unpack[EntryDisplay]) -> None:
         """Add a foreach."""
-        display = self._display(".foreach()", display)
+        display = self._display(".foreach()", display, "concurrency")
         body = self._body(step)
         if callable(concurrency):
             named = display.get("id") is not None
@@ -296,11 +296,11 @@ class GraphBuilder:
         owner = f"{self.owner}, function `{function_id}`"
         return self.functions.add(kind, function_id, function, named=named, offered=self._output_schema, owner=owner)
 
-    def _display(self, method: str, display: EntryDisplay) -> EntryDisplay:
-        """Check the optional arguments of an entry and return them as JSON data."""
+    def _display(self, method: str, display: EntryDisplay, *others: str) -> EntryDisplay:
+        """Check the optional arguments of an entry and return them as JSON data. Its other arguments are ``others``."""
         for name in display:
             if name not in EntryDisplay.__annotations__:
-                hint = did_you_mean(name, EntryDisplay.__annotations__)
+                hint = did_you_mean(name, [*others, *EntryDisplay.__annotations__])
                 raise DefinitionError(f"{self.owner}: {method} has no argument `{name}`.{hint}")
         entry_id = display.get("id")
         if entry_id is not None and (fault := fault_of(entry_id)) is not None:

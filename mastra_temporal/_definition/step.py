@@ -11,7 +11,7 @@ from mastra_temporal._data.gate import json_metadata, text_description
 from mastra_temporal._data.options import parse_options
 from mastra_temporal._data.schema import Schema
 from mastra_temporal._data.shown import shown
-from mastra_temporal._data.suggest import did_you_mean
+from mastra_temporal._data.suggest import did_you_mean, names_arguments
 from mastra_temporal._definition.component import Component, component_of, tool_of
 from mastra_temporal._definition.function import UserFunction
 from mastra_temporal._definition.ids import check_id
@@ -213,6 +213,7 @@ def _step(
     )
 
 
+@names_arguments
 def clone_step(original: Step[InT, OutT], *, id: str) -> Step[InT, OutT]:
     """Return a copy of a step under another id, for a second use in one workflow. Mastra's ``cloneStep``."""
     return replace(original, id=check_id(id, kind="step"))

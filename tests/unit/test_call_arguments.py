@@ -4,12 +4,32 @@ from typing import Any
 
 import pytest
 
-from mastra_temporal import DefinitionError, Mastra, create_workflow, step
+from mastra_temporal import DefinitionError, Mastra, MastraPlugin, clone_step, clone_workflow, create_workflow, step
 
 
 @step
 async def nothing(value: Any) -> Any:
     return value
+
+
+FLOW = create_workflow(id="flow").then(nothing).commit()
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments", "given", "meant"),
+    [
+        (Mastra, (), "workflow", "workflows"),
+        (Mastra, (), "taskqueue", "task_queue"),
+        (MastraPlugin, (Mastra(workflows=[FLOW]),), "tracin", "tracing"),
+        (clone_step, (nothing,), "idd", "id"),
+        (clone_workflow, (FLOW,), "idd", "id"),
+        (FLOW.create_run, (), "runid", "run_id"),
+        (create_workflow(id="new").foreach, (nothing,), "concurency", "concurrency"),
+    ],
+)
+def test_a_misspelled_argument_of_a_definition(function: Any, arguments: Any, given: str, meant: str):
+    with pytest.raises(DefinitionError, match=f"has no argument `{given}`. Did you mean `{meant}`"):
+        function(*arguments, **{given: "a"})
 
 
 @pytest.mark.parametrize(
