@@ -18,6 +18,7 @@ from mastra_temporal._client.handle import RunHandle
 from mastra_temporal._client.outcome import outcome_of_start, wait_for_outcome
 from mastra_temporal._client.records.description import is_no_such_run
 from mastra_temporal._client.waiting import waiting
+from mastra_temporal._compat.temporal import started_workflow
 from mastra_temporal._definition.validation import validate_start
 from mastra_temporal._protocol.limits import stored_from
 from mastra_temporal._protocol.messages import OutcomeReply
@@ -154,9 +155,9 @@ async def _start_with_update(
 ) -> WorkflowResult[Any] | None:
     """Start a run and wait for its outcome in one request. Return None if the caller has to wait further.
 
-    The SDK reports on two futures: ``handle`` (the run was started) and ``answer`` (the update completed). If
-    something fails before the request is sent, such as encoding the input, only ``answer`` gets the error, so we wait
-    for whichever comes first.
+    The SDK reports in two ways: ``handle`` (the run was started) and ``answer`` (the update completed). If something
+    fails before the request is sent, such as encoding the input, only ``answer`` gets the error, so we wait for
+    whichever comes first.
     """
     operation = WithStartWorkflowOperation[Any, Any](
         run.workflow.id, envelope, **run.start_options(envelope), **FIRST_START
@@ -169,7 +170,10 @@ async def _start_with_update(
         id=f"{outcome_update_id(0)}-{uuid.uuid4()}",
         result_type=OutcomeReply,
     )
-    answer, handle = asyncio.ensure_future(update), asyncio.ensure_future(operation.workflow_handle())
+    answer, handle = asyncio.ensure_future(update), started_workflow(operation)
+    for future in (answer, handle):
+        # Retrieve the error, also if we are cancelled twice. asyncio would log that it was never retrieved.
+        future.add_done_callback(lambda done: done.cancelled() or done.exception())
     try:
         await asyncio.wait((handle, answer), return_when=asyncio.FIRST_COMPLETED)
         if handle.done() and handle.exception() is None:
@@ -178,12 +182,10 @@ async def _start_with_update(
         await asyncio.wait((answer,))
         error = answer.exception()
     finally:
-        # Let `answer` end before `handle` is cancelled: the SDK still completes the handle's future while `answer` ends
-        # and would raise InvalidStateError if that future was already cancelled.
+        # Let the request end before we return, so that it does not outlive its caller. Do not cancel `handle`: the SDK
+        # completes it while `answer` ends, and raises InvalidStateError if it is cancelled.
         answer.cancel()
         await asyncio.wait((answer,))
-        handle.cancel()
-        await asyncio.gather(answer, handle, return_exceptions=True)
     if _may_be_lost(error):
         # Start again without the update. If the first request did arrive, this raises WorkflowAlreadyStartedError and
         # our caller joins the run. Without this retry, a busy server would make the start fail.

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, Generic, TypeVar, cast
 
 from temporalio.bridge.proto.workflow_activation import WorkflowActivation
 from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
+from temporalio.client import WithStartWorkflowOperation
 from temporalio.worker import UnsandboxedWorkflowRunner, WorkflowInstance, WorkflowInstanceDetails
 
-__all__ = ["ReadingRunner"]
+__all__ = ["ReadingRunner", "started_workflow"]
 
 T = TypeVar("T")
 
@@ -51,3 +53,12 @@ class ReadingRunner(UnsandboxedWorkflowRunner, Generic[T]):
 
         cast(Any, instance).activate = reading
         return instance
+
+
+def started_workflow(operation: WithStartWorkflowOperation[Any, Any]) -> asyncio.Future[Any]:
+    """Return the future that the SDK completes once it has started the workflow of an update-with-start.
+
+    ``operation.workflow_handle()`` is public, but a coroutine. Cancelling a task that awaits it cancels this future,
+    and the SDK raises InvalidStateError when it completes a cancelled one.
+    """
+    return cast(Any, operation)._workflow_handle

@@ -1,6 +1,7 @@
 """Any number of callers wait in one process: each gets its answer, and the server's limits are left alone."""
 
 import asyncio
+import gc
 from typing import Any
 
 import pytest
@@ -111,6 +112,32 @@ async def test_many_starts_that_are_given_up(stage: Stage):
     async with stage.worker(workflow):
         rest = await within(asyncio.gather(*starts[20:]), 60)
     assert {result.status for result in rest} == {"suspended"}
+    assert errors == []
+
+
+@pytest.mark.parametrize("inner", [False, True], ids=["the callers", "all tasks, as at the end of a program"])
+async def test_starts_that_are_canceled_twice(stage: Stage, monkeypatch: pytest.MonkeyPatch, inner: bool):
+    """The second time while the first cancellation is under way, as timeouts and task groups may do."""
+    monkeypatch.setattr(waiting, "PLACES", 200)
+    workflow = flow(asking())
+    await Mastra(workflows=[workflow], task_queue=stage.task_queue).connect(stage.client)
+    errors: list[dict[str, Any]] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: errors.append(context))
+    runs = [await workflow.create_run() for _ in range(100)]
+    before = asyncio.all_tasks()
+    starts = [asyncio.create_task(run.start(input_data=1)) for run in runs]
+    await asyncio.sleep(0.5)
+    for canceled in list(asyncio.all_tasks() - before if inner else starts):
+        canceled.cancel()
+        for milliseconds in range(0, 20, 2):  # one of them while `start()` cleans up
+            loop.call_later(milliseconds / 1000, canceled.cancel)
+    del canceled
+    assert {type(each) for each in await asyncio.gather(*starts, return_exceptions=True)} == {asyncio.CancelledError}
+    await until(lambda: asyncio.all_tasks() <= before)
+    await asyncio.sleep(0.1)
+    starts.clear()
+    gc.collect()  # asyncio reports an exception that was not retrieved when its task is collected
     assert errors == []
 
 
