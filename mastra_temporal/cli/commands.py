@@ -37,11 +37,26 @@ def dev(
     db: Annotated[Path, typer.Option(help="File that keeps the runs.", dir_okay=False)] = Path("mastra-temporal.db"),
     namespace: Annotated[str, typer.Option(help="Temporal namespace, made if missing.")] = "default",
     api_port: Annotated[int, typer.Option(min=1, max=65535, help="Port of Mastra's HTTP API, beside a worker.")] = 4111,
+    metrics_port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Port of the worker's metrics (default: a free one)")
+    ] = None,
     cors_origin: Annotated[list[str] | None, typer.Option(help="A site that may call the API, e.g. Studio's.")] = None,
 ) -> None:
-    """Start a Temporal development server with its UI. Ctrl-C stops it; the runs are kept."""
-    ports = {"port": port, "ui_port": ui_port, "api_port": api_port}
-    command = develop(app, **ports, database=db, namespace=namespace, cors_origins=cors_origin or [])
+    """Start a Temporal development server with its UI. Ctrl-C stops it; the runs are kept.
+
+    With --app, a worker and Mastra's HTTP API run beside it. Both start again when a Python file changes or when they
+    end by themselves.
+    """
+    command = develop(
+        app,
+        port=port,
+        ui_port=ui_port,
+        api_port=api_port,
+        metrics_port=metrics_port,
+        database=db,
+        namespace=namespace,
+        cors_origins=cors_origin or [],
+    )
     raise typer.Exit(run(command))
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import sys
-from asyncio.subprocess import Process
-from collections.abc import AsyncGenerator, Sequence
+import socket
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -15,9 +14,14 @@ from rich.console import Console
 from mastra_temporal.cli.loading import load_app
 from mastra_temporal.cli.running import on_stop_signal
 from mastra_temporal.cli.serve import has_server_packages
+from mastra_temporal.cli.supervised import Changes, supervised
 from mastra_temporal.devserver import DevServer, start_dev_server
 
 __all__ = ["develop"]
+
+GRACE_SECONDS = 2
+"""How long running steps may take to finish when a file changes or the server stops, in seconds. They run again."""
+_HOST = "127.0.0.1"
 
 _console = Console(highlight=False, soft_wrap=True)
 
@@ -28,6 +32,7 @@ async def develop(
     port: int,
     ui_port: int,
     api_port: int,
+    metrics_port: int | None,
     database: Path,
     namespace: str,
     cors_origins: Sequence[str] = (),
@@ -38,49 +43,52 @@ async def develop(
     stopped = asyncio.Event()
     on_stop_signal(stopped.set)
     async with start_dev_server(port=port, ui=True, ui_port=ui_port, database=database, namespace=namespace) as server:
-        _describe(server, database)
+        _say("Temporal server", f"{server.address}  (namespace {server.namespace}, {server.binary.origin})")
+        _say("Temporal UI", str(server.ui_url))
+        _say("Database", str(database))
         async with contextlib.AsyncExitStack() as beside:
             if app:
-                await beside.enter_async_context(_beside(server, "worker", "worker", "--app", app))
-                if has_server_packages():
-                    origins = [part for origin in cors_origins for part in ("--cors-origin", origin)]
-                    api = ("serve", "--app", app, "--port", str(api_port), *origins)
-                    await beside.enter_async_context(_beside(server, "HTTP API", *api))
+                commands = _commands(app, api_port, metrics_port or _free_port(), cors_origins)
+                changes = Changes(Path.cwd())
+                if changes.can_be_seen:
+                    beside.push_async_callback(_cancelled, asyncio.create_task(changes.watch()))
+                    _say("Reload", f"on changes of Python files in {Path.cwd()}")
                 else:
-                    _console.print("HTTP API         none: pip install 'mastra-temporal\\[server]'")
+                    _say("Reload", "none: pip install 'mastra-temporal\\[dev-server]'")
+                for title, command in commands.items():
+                    await beside.enter_async_context(
+                        supervised(title, command, environment=_environment(server), changes=changes, console=_console)
+                    )
             await stopped.wait()
             _console.print("Stopping")
 
 
-def _describe(server: DevServer, database: Path) -> None:
-    _console.print(f"Temporal server  {server.address}  (namespace {server.namespace}, {server.binary.origin})")
-    _console.print(f"Temporal UI      {server.ui_url}")
-    _console.print(f"Database         {database}")
+def _commands(app: str, api_port: int, metrics_port: int, cors_origins: Sequence[str]) -> dict[str, list[str]]:
+    """Return the commands that run beside the server, and say where they can be reached."""
+    metrics = f"{_HOST}:{metrics_port}"
+    _say("Metrics", f"http://{metrics}/metrics")
+    worker = ["worker", "--app", app, "--metrics-address", metrics]
+    commands = {"Worker": [*worker, "--graceful-shutdown-timeout", str(GRACE_SECONDS)]}
+    if not has_server_packages():
+        _say("HTTP API", "none: pip install 'mastra-temporal\\[server]'")
+        return commands
+    _say("HTTP API", f"http://{_HOST}:{api_port}/api")
+    origins = [part for origin in cors_origins for part in ("--cors-origin", origin)]
+    return {**commands, "HTTP API": ["serve", "--app", app, "--port", str(api_port), *origins]}
 
 
-@contextlib.asynccontextmanager
-async def _beside(server: DevServer, title: str, *command: str) -> AsyncGenerator[None]:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "mastra_temporal.cli", *command),
-        env=_environment(server),
-        # With a session of its own the child gets no Ctrl-C from the terminal. We stop it before the server; otherwise
-        # a worker would lose its server while its steps finish.
-        start_new_session=True,
-    )
-    _console.print(f"{title[0].upper() + title[1:]:<16} process {process.pid} for {' '.join(command[1:])}")
-    watching = asyncio.create_task(_tell_end(process, title, command))
-    try:
-        yield
-    finally:
-        watching.cancel()
-        if process.returncode is None:
-            process.terminate()
-        await process.wait()
+def _say(what: str, where: str) -> None:
+    _console.print(f"{what:<16} {where}")
 
 
-async def _tell_end(process: Process, title: str, command: tuple[str, ...]) -> None:
-    status = await process.wait()
-    _console.print(f"The {title} ended with status {status}; start another: mastra-temporal {' '.join(command)}")
+def _free_port() -> int:
+    with socket.create_server((_HOST, 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 def _environment(server: DevServer) -> dict[str, str]:

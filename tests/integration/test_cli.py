@@ -13,8 +13,8 @@ from temporalio.client import Client
 
 from mastra_temporal import Mastra
 from mastra_temporal.testing import worker_for
-from tests.integration.commands import CLI, Command, assert_mistake, run, running, wait_until, write_app
-from tests.support import Stage
+from tests.integration.commands import APP, CLI, Command, assert_mistake, run, running, wait_until, write_app
+from tests.support import Stage, until
 
 pytestmark = pytest.mark.any_cache
 
@@ -122,17 +122,31 @@ def test_ctrl_c_in_the_terminal_reaches_all_and_ends_cleanly(ports: Ports, tmp_p
         assert "Traceback" not in dev.output
 
 
-def test_the_server_outlives_a_killed_worker(ports: Ports, tmp_path: Path):
-    write_app(tmp_path)
+def worker_of(dev: Command) -> int:
+    """The process id of the newest worker."""
+    lines = [line for line in dev.output.splitlines() if line.startswith("Worker ") and "process" in line]
+    return int(lines[-1].split()[2])
+
+
+async def test_a_worker_that_died_and_one_whose_file_changed_are_started_again(ports: Ports, tmp_path: Path):
+    mastra = write_app(tmp_path)
     with running(CLI, "dev", "--app", "app:mastra", *ports.arguments, folder=tmp_path) as dev:
         wait_for_worker(dev)
-        (line,) = [line for line in dev.output.splitlines() if line.startswith("Worker ")]
-        os.kill(int(line.split()[2]), signal.SIGKILL)
-        dev.wait_for_output("mastra-temporal worker --app app:mastra")
-        with running(CLI, "worker", "--app", "app:mastra", "--address", ports.address, folder=tmp_path) as worker:
-            wait_for_worker(worker)
-            assert worker.stop() == 0
-        assert dev.stop() == 0
+        os.kill(worker_of(dev), signal.SIGKILL)
+        await until(lambda: "Worker ended with status -9; starting again" in dev.output)
+        await greet(mastra, ports)
+        (tmp_path / "app.py").write_text(APP.replace("Hello", "Good day"))
+        await until(lambda: "Worker: a file has changed" in dev.output)
+        await mastra.connect(await Client.connect(ports.address))
+
+        async def new_words() -> bool:
+            result = await (await mastra.get_workflow("greeting").create_run()).start(input_data="Ada")
+            return result.result == "Good day Ada"
+
+        await until(new_words)
+        (metrics,) = [line.split()[1] for line in dev.output.splitlines() if line.startswith("Metrics ")]
+        assert "mastra_runs_total" in await asyncio.to_thread(lambda: urllib.request.urlopen(metrics).read().decode())
+        assert await asyncio.to_thread(dev.stop) == 0
 
 
 def test_the_worker_ignores_the_settings_of_another_server(ports: Ports, tmp_path: Path):
