@@ -3,21 +3,27 @@
 A value of a run appears in many places: the output of a step is the input of the next one, the list of a foreach is
 also the input of its workflow. What an execution begins with must fit into one payload, so the places hold numbers, and
 the values stand in one list. Values are the same if they are the same object; reading a snapshot restores that. The
-value 0 is the input of the run, which stands beside the snapshot.
+value 0 is the input of the run, which stands beside the snapshot. A long list is compressed.
 
 The outputs of a foreach are written as lists of neighbours: ``[[0, [a, b]], [3, [d]]]`` for the items 0, 1 and 3.
 """
 
 from __future__ import annotations
 
+import base64
+import zlib
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from pydantic import BaseModel
+from pydantic_core import from_json, to_json
 
 __all__ = ["pack", "unpack"]
 
 VALUES = "values"
+COMPRESSED = "compressedValues"
+COMPRESSED_FROM = 32 * 1024
+"""Bytes from which the list of values is compressed. Below, a person can read it in the Temporal UI."""
 SHARED = {"initData", "inputData", "state", "payload", "output"}
 """The keys of scopes, progress and step results whose values are shared."""
 PARTS = {"scope", "left", "steps", "results", "children", "progress"}
@@ -25,8 +31,8 @@ PARTS = {"scope", "left", "steps", "results", "children", "progress"}
 OUTPUTS = "outputs"
 
 
-def pack(snapshot: BaseModel, run_input: Any) -> dict[str, Any]:
-    """Return a snapshot as data."""
+def pack(snapshot: BaseModel, run_input: Any) -> tuple[dict[str, Any], Any]:
+    """Return a snapshot as data, and the input that stands beside it: None if it is among the compressed values."""
     values: list[Any] = [run_input]
     numbers: dict[int, int] = {id(run_input): 0}
 
@@ -36,7 +42,12 @@ def pack(snapshot: BaseModel, run_input: Any) -> dict[str, Any]:
             values.append(value)  # keeps the object alive, so that its id stays its own
         return number
 
-    return {**_packed(snapshot, number_of), VALUES: values[1:]}
+    data = _packed(snapshot, number_of)
+    encoded = to_json(values)
+    data["size"] = len(encoded)
+    if len(encoded) < COMPRESSED_FROM:
+        return {**data, VALUES: values[1:]}, run_input
+    return {**data, COMPRESSED: base64.b64encode(zlib.compress(encoded, level=1)).decode()}, None
 
 
 def _packed(part: Any, number_of: Callable[[Any], int]) -> Any:
@@ -59,10 +70,16 @@ def _packed(part: Any, number_of: Callable[[Any], int]) -> Any:
     return found
 
 
-def unpack(packed: Mapping[str, Any], run_input: Any) -> dict[str, Any]:
-    """Return what `pack` wrote as nested data."""
-    values = [run_input, *packed[VALUES]]
-    return _unpacked({key: value for key, value in packed.items() if key != VALUES}, values)
+def unpack(packed: Mapping[str, Any], run_input: Any) -> tuple[dict[str, Any], Any]:
+    """Return what `pack` wrote as nested data, and the input of the run."""
+    compressed = packed.get(COMPRESSED)
+    values: list[Any]
+    if compressed is None:
+        values = [run_input, *packed[VALUES]]
+    else:
+        values = from_json(zlib.decompress(base64.b64decode(compressed)))
+    data = {key: value for key, value in packed.items() if key not in (VALUES, COMPRESSED)}
+    return _unpacked(data, values), values[0]
 
 
 def _unpacked(part: Mapping[str, Any], values: list[Any]) -> dict[str, Any]:

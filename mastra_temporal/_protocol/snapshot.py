@@ -67,6 +67,8 @@ class RunSnapshot(CamelModel):
     """The resume count with which the run began after a time travel. Callers that wait for a lower one are answered."""
     claims: list[ResumeClaim] = []
     """The latest resumes."""
+    size: int = 0
+    """Bytes of the values, before they are compressed. Set when the snapshot is written."""
 
 
 ProgressSnapshot.model_rebuild()

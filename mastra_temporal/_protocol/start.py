@@ -48,12 +48,13 @@ class StartEnvelope(CamelModel):
         bare = self if self.snapshot is None else self.model_copy(update={"snapshot": None})
         data = {key: value for key, value in handler(bare).items() if value is not None}
         if self.snapshot is not None:
-            data["snapshot"] = pack(self.snapshot, self.input_data)
+            data["snapshot"], data["inputData"] = pack(self.snapshot, self.input_data)
         return data
 
     @model_validator(mode="before")
     @classmethod
     def _unpack(cls, data: Any) -> Any:
         if is_object(data) and is_object(data.get("snapshot")):
-            return {**data, "snapshot": unpack(data["snapshot"], data.get("inputData"))}
+            snapshot, run_input = unpack(data["snapshot"], data.get("inputData"))
+            return {**data, "snapshot": snapshot, "inputData": run_input}
         return data

@@ -13,6 +13,11 @@ __all__ = ["ACTIVITY", "LOCAL_ACTIVITY", "SIGNAL", "TIMER", "UPDATE", "HistorySi
 
 LONG_EVENTS = 4_096
 """Events after which a run continues as new: the number at which the server suggests it by default."""
+LARGE_START = 128 * 1024
+"""Bytes of a snapshot that is large: each execution begins with it, so a run that has one continues as new less often.
+"""
+LONG_EVENTS_AFTER_LARGE_START = 9_000
+"""Events after which a run that began with a large snapshot continues as new."""
 LONG_BYTES = 4 * 1024 * 1024
 """Bytes after which a run continues as new: the number at which the server suggests it by default."""
 LONG_UPDATES = 1_500
@@ -43,6 +48,12 @@ class HistorySize:
         self.events = TASK
         self.bytes = 0
         self.updates = 0
+        self._long_events = LONG_EVENTS
+
+    def begin_with(self, snapshot_size: int) -> None:
+        """Continue as new less often if each execution begins with a large snapshot."""
+        if snapshot_size >= LARGE_START:
+            self._long_events = LONG_EVENTS_AFTER_LARGE_START
 
     def add(self, events: int, size: int = 0) -> None:
         """Count events, and the bytes of their payloads."""
@@ -53,7 +64,7 @@ class HistorySize:
     @property
     def is_long(self) -> bool:
         """Whether the run should continue as new."""
-        return self.events >= LONG_EVENTS or self.bytes >= LONG_BYTES or self.updates >= LONG_UPDATES
+        return self.events >= self._long_events or self.bytes >= LONG_BYTES or self.updates >= LONG_UPDATES
 
     @property
     def is_full(self) -> bool:

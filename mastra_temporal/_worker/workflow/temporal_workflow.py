@@ -96,6 +96,7 @@ class MastraWorkflow:
         if (before := envelope.snapshot) is not None:
             self._resume_count, self._first_resume_count = before.resume_count, before.first_resume_count
             self._run.claims = list(before.claims)
+            attempts.history.begin_with(before.size)
         self._result: WorkflowResult[Any] | None = None
         self._ended = False
         self._continued_as_new = False
