@@ -15,7 +15,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
-from mastra_temporal._protocol.model import CamelModel
+from mastra_temporal._protocol.model import CamelModel, LeanModel
 
 __all__ = [
     "Body",
@@ -51,6 +51,12 @@ class GraphModel(CamelModel):
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
 
+class LeanGraphModel(LeanModel):
+    """A `GraphModel` whose defaults are not written."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
+
+
 class Display(GraphModel):
     """The description and metadata of an entry. They have no effect on the execution."""
 
@@ -72,7 +78,7 @@ class BaseEntry(Display):
         return [body.body_id for body in self.bodies]
 
 
-class StepPlan(GraphModel):
+class StepPlan(LeanGraphModel):
     """The execution options of a step. Times are in milliseconds, and None means the default."""
 
     retries: int | None = None
@@ -120,7 +126,7 @@ class StepEntry(GraphModel):
         return [self.body_id]
 
 
-class WorkflowPlan(GraphModel):
+class WorkflowPlan(LeanGraphModel):
     """The execution options of a workflow. Times are in milliseconds."""
 
     retries: int = 0

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
 from pydantic.alias_generators import to_camel
 
-__all__ = ["CamelModel"]
+__all__ = ["CamelModel", "LeanModel"]
 
 
 class CamelModel(BaseModel):
@@ -21,3 +21,16 @@ class CamelModel(BaseModel):
     @model_serializer(mode="wrap")
     def _leave_out_none(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         return {key: value for key, value in handler(self).items() if value is not None}
+
+
+class LeanModel(CamelModel):
+    """A `CamelModel` whose defaults are not written either. Readers fill them in."""
+
+    @model_serializer(mode="wrap")
+    def _leave_out_none(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        defaults = {(field.alias or name): (name, field.default) for name, field in type(self).model_fields.items()}
+        return {
+            key: value
+            for key, value in handler(self).items()
+            if value is not None and (key not in defaults or getattr(self, defaults[key][0]) != defaults[key][1])
+        }

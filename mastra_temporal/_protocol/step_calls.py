@@ -8,10 +8,19 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from mastra_temporal._protocol.model import CamelModel
+from mastra_temporal._protocol.keys import without_iteration
+from mastra_temporal._protocol.model import CamelModel, LeanModel
 from mastra_temporal._protocol.results import ErrorInfo
 
-__all__ = ["Checkpoint", "RequestContextChange", "RetryPlan", "StepCall", "StepFailure", "StepOutcome"]
+__all__ = [
+    "Checkpoint",
+    "RequestContextChange",
+    "RetryPlan",
+    "StepCall",
+    "StepFailure",
+    "StepOutcome",
+    "idempotency_key",
+]
 
 
 class RequestContextChange(CamelModel):
@@ -21,7 +30,7 @@ class RequestContextChange(CamelModel):
     deleted: list[str] | None = None
 
 
-class RetryPlan(CamelModel):
+class RetryPlan(LeanModel):
     """The retry options for a step's own failures. Crashes are not failures and are not counted."""
 
     retries: int = 0
@@ -31,12 +40,14 @@ class RetryPlan(CamelModel):
     non_retryable_error_types: list[str] | None = None
 
 
-class StepCall(CamelModel):
-    """The argument of a step's activity."""
+class StepCall(LeanModel):
+    """The argument of a step's activity. Its type names the workflow and the step.
 
-    run_id: str
-    workflow_id: str
-    step_id: str
+    A person reads it in the Temporal UI as the input of the step, so it has only what is not said elsewhere.
+    """
+
+    run_id: str | None = None
+    """The ID of the run, if it is not the ID of the Temporal workflow: inside a foreach."""
     scope: list[str] | None = None
     """The path of nested workflows from the root to the step's workflow, for the `lookup` query."""
     resource_id: str | None = None
@@ -46,10 +57,13 @@ class StepCall(CamelModel):
     resumed: bool | None = None
     resume_data: Any = None
     suspend_data: Any = None
-    idempotency_key: str
-    retry: RetryPlan
-    timeout_ms: int
-    cancel_grace_ms: int
+    idempotency_key: str | None = None
+    """The key, if it is not the ID of the Temporal workflow with that of the activity: inside a loop."""
+    retry: RetryPlan = RetryPlan()
+    timeout_ms: int = 3_600_000
+    """The start-to-close timeout in milliseconds."""
+    cancel_grace_ms: int = 30_000
+    """How long a canceled step may take to end, in milliseconds."""
     validate_inputs: bool = True
     validate_outputs: bool = True
     carried: Checkpoint | None = None
@@ -58,6 +72,16 @@ class StepCall(CamelModel):
     """Whether the step was already in flight in an earlier execution, which Temporal closed."""
     max_lost_attempts: int | None = None
     """How many attempts in a row may be lost. None for the worker's own limit, 0 for any number."""
+
+    def key(self, workflow_id: str, activity_id: str) -> str:
+        """Return the idempotency key of the step in an activity of a Temporal workflow."""
+        # A restart gives the activity a number: all its attempts have the same key.
+        return self.idempotency_key or idempotency_key(workflow_id, without_iteration(activity_id))
+
+
+def idempotency_key(workflow_id: str, path: str) -> str:
+    """Return the idempotency key of the step with a path."""
+    return f"{workflow_id}/{path}"
 
 
 class Checkpoint(CamelModel):

@@ -48,10 +48,11 @@ def observed(call: Any) -> Generator[Report]:
         call: The argument of the activity.
     """
     came = inbound.get()
+    workflow_id, step_id = _names(call)
     fields = LogFields(
-        run_id=getattr(call, "run_id", ""),
-        workflow_id=getattr(call, "workflow_id", ""),
-        step_id=getattr(call, "step_id", ""),
+        run_id=_run_id(call),
+        workflow_id=workflow_id,
+        step_id=step_id,
         trace_id=trace_id_of(came.context),
     )
     token = log_fields.set(fields)
@@ -69,13 +70,26 @@ def observed(call: Any) -> Generator[Report]:
         log_fields.reset(token)
 
 
+def _run_id(call: Any) -> str:
+    return getattr(call, "run_id", None) or activity.info().workflow_id or ""
+
+
+def _names(call: Any) -> tuple[str, str]:
+    """Return the IDs of the workflow and of the step, which may be empty."""
+    if isinstance(call, StepCall):
+        workflow_id, _, step_id = activity.info().activity_type.partition(".")  # IDs have no dots
+        return workflow_id, step_id
+    return getattr(call, "workflow_id", ""), ""
+
+
 @contextlib.contextmanager
 def _attempt(tracing: Tracing, came: Inbound, parent: SpanContext, call: StepCall) -> Generator[Report]:
     info = activity.info()
     options = came.header.parsed_options() or TracingOptions()
     attempt = info.attempt + (came.header.earlier_attempts or 0)
-    metadata = run_metadata(options, call.run_id, call.resource_id, call.request_context or {})
-    names = {"span.type": ATTEMPT, "step.id": call.step_id, "workflow.id": call.workflow_id, "attempt": attempt}
+    metadata = run_metadata(options, _run_id(call), call.resource_id, call.request_context or {})
+    workflow_id, step_id = _names(call)
+    names = {"span.type": ATTEMPT, "step.id": step_id, "workflow.id": workflow_id, "attempt": attempt}
     span = tracing.start(
         f"attempt {attempt}",
         parent=parent,

@@ -117,7 +117,7 @@ class RunHistory:
     An attempt that had been given up may complete later: that is nobody's result.
     """
 
-    async def add(self, client: Client, execution: int, events: Sequence[HistoryEvent]) -> None:
+    async def add(self, client: Client, run_id: str, execution: int, events: Sequence[HistoryEvent]) -> None:
         given_up = {
             event.activity_task_cancel_requested_event_attributes.scheduled_event_id: event.event_id
             for event in events
@@ -128,7 +128,7 @@ class RunHistory:
                 scheduled = event.activity_task_scheduled_event_attributes
                 if not scheduled.activity_type.name.startswith("mastra."):
                     [call] = await client.data_converter.decode(scheduled.input.payloads, [StepCall])
-                    self.keys[execution, event.event_id] = call.idempotency_key
+                    self.keys[execution, event.event_id] = call.key(run_id, scheduled.activity_id)
             elif event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED:
                 completed = event.activity_task_completed_event_attributes
                 of = execution, completed.scheduled_event_id
@@ -153,5 +153,5 @@ async def recorded(client: Client, run_id: str) -> RunHistory:
             break
     history = RunHistory()
     for number, events in enumerate(executions):
-        await history.add(client, number, events)
+        await history.add(client, run_id, number, events)
     return history

@@ -15,7 +15,6 @@ from typing_extensions import Self
 from mastra_temporal._data.gate import to_json
 from mastra_temporal._protocol.messages import LookupQuery, LookupReply
 from mastra_temporal._protocol.names import OUTPUT_TOPIC, QUERY_LOOKUP
-from mastra_temporal._protocol.step_calls import StepCall
 from mastra_temporal.errors import PayloadTooLargeError
 
 __all__ = ["RunChannel"]
@@ -36,9 +35,15 @@ class RunChannel:
     Close it before the step reports its result: the run may close right after that, and unsent chunks would be lost.
     """
 
-    def __init__(self, call: StepCall) -> None:
-        """Create the channel. It sends nothing until the step looks something up or writes."""
-        self._call = call
+    def __init__(self, scope: list[str] | None, owner: str) -> None:
+        """Create the channel. It sends nothing until the step looks something up or writes.
+
+        Args:
+            scope: The path of nested workflows to the workflow of the step.
+            owner: The step, for messages.
+        """
+        self._scope = scope
+        self._owner = owner
         self._outputs: dict[str | None, Any] = {}
         self._stream: WorkflowStreamClient | None = None
         self._sender: asyncio.Task[None] | None = None
@@ -67,7 +72,7 @@ class RunChannel:
             assert info.workflow_id is not None
             # Without the run ID, an attempt that outlived its execution would query the next one.
             handle = activity.client().get_workflow_handle(info.workflow_id, run_id=info.workflow_run_id)
-            query = LookupQuery(scope=self._call.scope, step_id=step_id)
+            query = LookupQuery(scope=self._scope, step_id=step_id)
             reply = await handle.query(QUERY_LOOKUP, query, result_type=LookupReply)
             self._outputs[step_id] = reply.value
         return self._outputs[step_id]
@@ -79,7 +84,7 @@ class RunChannel:
             SerializationError: The event cannot be written as JSON.
             PayloadTooLargeError: The event is too large.
         """
-        owner = f"What step `{self._call.step_id}` of workflow `{self._call.workflow_id}` wrote"
+        owner = f"What {self._owner} wrote"
         event = to_json(event, what=owner)
         size = len(pydantic_core.to_json(event))
         if size > CHUNK_BYTES:

@@ -115,10 +115,10 @@ class Attempt:
         self.mastra = runner.mastra
         self.step = step = runner.step
         self.call = call
-        self.owner = f"step `{step.id}` of workflow `{call.workflow_id}`"
+        self.owner = f"step `{step.id}` of workflow `{runner.workflow.id}`"
         self.workflow = runner.workflow
         self.declared = Declared(runner.workflow, call.validate_inputs, call.validate_outputs)
-        self.channel = RunChannel(call)
+        self.channel = RunChannel(call.scope, self.owner)
         self.heartbeat = Heartbeat(self.owner, lost)
         self.effects = StepEffects()
         # A copy: the change is computed by comparison with the original.
@@ -166,7 +166,7 @@ class Attempt:
             # The count must be recorded before the failure is reported. The next attempt may run on another worker and
             # would otherwise start at zero, and `retries` would have no effect.
             self.heartbeat.count_failure()
-            labels = {"workflow_id": self.call.workflow_id, "step_id": self.step.id}
+            labels = {"workflow_id": self.workflow.id, "step_id": self.step.id}
             activity.metric_meter().create_counter("mastra_step_retries", "Failures that are retried").add(1, labels)
         details = self._details(error)
         failure = ApplicationError(
@@ -240,12 +240,13 @@ class Attempt:
         return self.declared.found(step_id, await self.channel.lookup(step_id))
 
     def _context(self, input_data: Any) -> BaseStepContext:
-        call = self.call
+        call, info = self.call, activity.info()
+        workflow_id = info.workflow_id or ""
         kind = StepContext if self.step.body.is_async else SyncStepContext
         return kind(
             input_data=input_data,
-            run_id=call.run_id,
-            workflow_id=call.workflow_id,
+            run_id=call.run_id or workflow_id,
+            workflow_id=self.workflow.id,
             step_id=self.step.id,
             resource_id=call.resource_id,
             read_state=lambda: self.declared.state_in_step(self.step, dict(call.state or {})),
@@ -254,7 +255,7 @@ class Attempt:
             mastra=self.mastra,
             resume_data=self._resume_data(),
             read_suspend_data=lambda: self.declared.suspend_data(self.step, call.suspend_data),
-            idempotency_key=call.idempotency_key,
+            idempotency_key=call.key(workflow_id, info.activity_id),
             last_checkpoint=self.heartbeat.recorded.value,
             restart=self.heartbeat.lost.is_restart or bool(self.call.restarted),
             abort_signal=self.heartbeat.abort_signal,

@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, CancelledError, TimeoutError
 
 from mastra_temporal._protocol.graph import StepEntry, StepPlan
 from mastra_temporal._protocol.names import FAILED_STEP, step_activity
 from mastra_temporal._protocol.results import StepResult
-from mastra_temporal._protocol.step_calls import RetryPlan, StepCall, StepFailure, StepOutcome
+from mastra_temporal._protocol.step_calls import RetryPlan, StepCall, StepFailure, StepOutcome, idempotency_key
 from mastra_temporal._worker.workflow.attempts import ActivityPlan, TooLargeError
 from mastra_temporal._worker.workflow.engine import Engine
 from mastra_temporal._worker.workflow.invocation import Invocation, Resumption
@@ -79,17 +80,17 @@ def _call(
     engine: Engine, scope: Scope, step_id: str, plan: StepPlan, invocation: Invocation, input_data: Any
 ) -> StepCall:
     run = engine.run
-    path = ".".join((*scope.path, invocation.path(step_id)))
+    temporal_id = workflow.info().workflow_id
+    key = idempotency_key(run.run_id, ".".join((*scope.path, invocation.path(step_id))))
+    derived = idempotency_key(temporal_id, ".".join((*scope.path, invocation.key(step_id))))
     return StepCall(
-        run_id=scope.run_id,
-        workflow_id=scope.workflow_id,
-        step_id=step_id,
+        run_id=None if scope.run_id == temporal_id else scope.run_id,
         scope=list(scope.path) or None,
         resource_id=run.resource_id,
         input_data=input_data,
         state=scope.state or None,
         request_context=run.request_context or None,
-        idempotency_key=f"{run.run_id}/{path}",
+        idempotency_key=None if key == derived else key,
         retry=RetryPlan(
             retries=scope.plan.retries if plan.retries is None else plan.retries,
             delay_ms=scope.plan.retry_delay,
