@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Awaitable, Callable, Sequence
 
 from temporalio.client import Client, Plugin
@@ -19,6 +20,9 @@ DEFAULT_ADDRESS = "localhost:7233"
 """The address of the server if the environment names none."""
 CONNECT_FAILED = "Failed client connect"
 """The beginning of the SDK's message when no connection can be made. It raises a plain `RuntimeError`."""
+
+AFTER_CONNECTION = "call error after connection"
+"""Part of the SDK's message if the server was reached, and then did not answer the first call."""
 
 
 class ConnectSettings(ClientConnectConfig, total=False):
@@ -53,7 +57,8 @@ async def connect_with(connect: Connect, plugin: Plugin, runtime: Runtime | None
 
     Raises:
         ServerUnreachableError: No server answers at the address.
-        ConfigurationError: The environment's settings cannot be read, the function failed, or it returned no client.
+        ConfigurationError: The environment's settings cannot be read, the server refuses the connection, the function
+            failed, or it returned no client.
     """
     settings = _settings(plugin, runtime)
     try:
@@ -63,13 +68,39 @@ async def connect_with(connect: Connect, plugin: Plugin, runtime: Runtime | None
         raise
     except Exception as error:  # the user's function may raise anything
         if isinstance(error, RuntimeError) and str(error).startswith(CONNECT_FAILED):
-            raise unreachable(settings.get("target_host", DEFAULT_ADDRESS)) from error
+            raise _not_connected(settings.get("target_host", DEFAULT_ADDRESS), str(error)) from error
         raise ConfigurationError(f"Mastra(connect=...) failed: {type(error).__name__}: {error}") from error
     if not isinstance(client, Client):
         raise ConfigurationError(
             f"Mastra(connect=...) returned {shown(client)}. It is an async function that returns a temporalio Client."
         )
     return client
+
+
+def _not_connected(address: str, message: str) -> MastraError:
+    """Return the error for a failed connection. The SDK reports it as the text of an error of its core.
+
+    Args:
+        address: The address of the server.
+        message: The text.
+    """
+    if (certificate := re.search(r"InvalidCertificate\((.*?)\)", message)) is not None:
+        return ConfigurationError(
+            f"The TLS certificate of the server at {address} is not accepted ({certificate[1]}): "
+            "check TEMPORAL_TLS_SERVER_CA_CERT_PATH and TEMPORAL_TLS_SERVER_NAME."
+        )
+    if AFTER_CONNECTION not in message:
+        return unreachable(address)
+    if "transport error" in message:
+        return ConfigurationError(
+            f"The server at {address} closes the connection: it may want TLS (TEMPORAL_TLS=true), or a client "
+            "certificate that it knows (TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH)."
+        )
+    refusal = re.search(r'code: .*?, message: "(.*?)"', message)
+    return ConfigurationError(
+        f"The server at {address} refuses the first call ({refusal[1] if refusal else message}): "
+        "check TEMPORAL_API_KEY and the server's log."
+    )
 
 
 def _settings(plugin: Plugin, runtime: Runtime | None) -> ConnectSettings:

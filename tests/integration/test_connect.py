@@ -65,7 +65,7 @@ async def test_commands_and_programs_use_the_codec_of_the_app(mastra_server: Dev
     environment = {"TEMPORAL_ADDRESS": mastra_server.address}
     with running(CLI, "worker", "--app", "app:mastra", folder=tmp_path, **environment):
         started = await asyncio.to_thread(run, "start.py", folder=tmp_path, **environment)
-        command = ("-m", CLI, "restart", "--app", "app:mastra", "secret-run")
+        command = ("-m", CLI, "restart", "--app", "app:mastra", "--json", "secret-run")
         again = await asyncio.to_thread(run, *command, folder=tmp_path, **environment)
     assert started.stdout == "Hello Ada\n", started.stderr
     assert json.loads(again.stdout)["result"] == "Hello Ada"
