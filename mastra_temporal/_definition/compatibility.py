@@ -15,6 +15,7 @@ from mastra_temporal._protocol.graph import (
     ConditionalEntry,
     Entry,
     ForeachEntry,
+    LoopEntry,
     MappingEntry,
     ParallelEntry,
     SleepEntry,
@@ -78,12 +79,12 @@ def check_flow(
         for step_id in (body.body_id for body in entry.bodies):
             offered = _item(given, step_id, owner) if isinstance(entry, ForeachEntry) else given
             _check(offered, steps[step_id].input_schema, f"the input of `{step_id}`", owner)
-        given = _after(entry, steps, given)
+        given = _after(entry, steps, given, owner)
     _check(given, gives, "the workflow's output", owner)
 
 
-def _after(entry: Entry, steps: Mapping[str, Any], before: Given) -> Given:
-    """Return the input of the entry that follows."""
+def _after(entry: Entry, steps: Mapping[str, Any], before: Given, owner: str) -> Given:
+    """Return the input of the entry that follows. For a loop, that is also its own."""
     if isinstance(entry, (SleepEntry, SleepUntilEntry)):
         return before
     if isinstance(entry, (ParallelEntry, ConditionalEntry)):
@@ -94,6 +95,8 @@ def _after(entry: Entry, steps: Mapping[str, Any], before: Given) -> Given:
     [body] = entry.bodies
     step_id = body.body_id
     output = _given(f"the output of `{step_id}`", steps[step_id].output_schema)
+    if isinstance(entry, LoopEntry):
+        _check(output, steps[step_id].input_schema, f"the input of `{step_id}` in the next round of the loop", owner)
     if isinstance(entry, ForeachEntry):
         return Given({"type": "list", "items_schema": output.schema}, f"the output of `.foreach({step_id})` (a list)")
     return output

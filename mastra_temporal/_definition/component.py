@@ -109,22 +109,27 @@ def component_of(value: Any, *, output_schema: Any, agent_options: dict[str, Any
     """
     if isinstance(value, type):
         raise _neither(value)
-    if callable(getattr(value, "execute", None)):
+    if callable(_member(value, "execute")):
         return tool_of(value)
-    if callable(getattr(value, "generate", None)) or callable(getattr(value, "run", None)):
+    if callable(_member(value, "generate")) or callable(_member(value, "run")):
         return agent_of(value, output_schema=output_schema, agent_options=agent_options)
     raise _neither(value)
 
 
 def agent_of(value: Any, *, output_schema: Any, agent_options: dict[str, Any] | None) -> Component:
-    """Return the settings of the step for an agent."""
-    own = getattr(value, "output_type", None)
+    """Return the settings of the step for an agent.
+
+    Raises:
+        DefinitionError: The value is not an agent, or it cannot be called as one.
+    """
+    _check_agent(value, agent_options or {})
+    own = _member(value, "output_type")
     if output_schema is None and own not in (None, str):
         output_schema = own if isinstance(own, type) else Any
     return Component(
         kind="AGENT",
         id=_id_of(value),
-        description=_text(getattr(value, "description", None)),
+        description=_text(_member(value, "description")),
         input_schema=AgentInput,
         output_schema=output_schema or AgentOutput,
         execute=_agent_body(lambda _: value, agent_options or {}, has_text=output_schema is None),
@@ -175,15 +180,15 @@ def tool_of(value: Any) -> Component:
     Raises:
         DefinitionError: The value is not a tool, or it is a tool without schemas.
     """
-    if isinstance(value, type) or not callable(getattr(value, "execute", None)):
+    if isinstance(value, type) or not callable(_member(value, "execute")):
         raise DefinitionError(f"A tool is an object with `id`, `execute` and schemas, got {shown(value)}.")
-    input_schema, output_schema = getattr(value, "input_schema", None), getattr(value, "output_schema", None)
+    input_schema, output_schema = _member(value, "input_schema"), _member(value, "output_schema")
     if input_schema is None or output_schema is None:
         raise DefinitionError(f"Tool must have input and output schemas defined: `{_id_of(value) or value}` has not.")
     return Component(
         kind="TOOL",
         id=_id_of(value),
-        description=_text(getattr(value, "description", None)),
+        description=_text(_member(value, "description")),
         input_schema=input_schema,
         output_schema=output_schema,
         execute=value.execute,
@@ -236,7 +241,41 @@ def _streamed_text(event: Any) -> str | None:
 
 
 def _id_of(value: Any) -> Any:
-    return getattr(value, "id", None) or getattr(value, "name", None)
+    return _member(value, "id") or _member(value, "name")
+
+
+def _member(value: Any, name: str) -> Any:
+    """Return a member of an agent or tool, or None if there is none.
+
+    Raises:
+        DefinitionError: It is a property that raises.
+    """
+    try:
+        return getattr(value, name, None)
+    except Exception as error:
+        raise DefinitionError(
+            f"The agent or tool {shown(value)} cannot be used: its `{name}` raised {type(error).__name__}: {error}"
+        ) from error
+
+
+def _check_agent(agent: Any, options: dict[str, Any]) -> None:
+    """Refuse an agent that the step could not call."""
+    name = next((name for name in ("generate", "run") if callable(_member(agent, name))), None)
+    if name is None:
+        raise DefinitionError(f"An agent is an object with an id and `generate` or `run`, got {shown(agent)}.")
+    call, arguments = getattr(agent, name), {**options, **({"write": None} if name == "generate" else {})}
+    wanted = f"async def {name}(self, prompt, {'*, write, ' if name == 'generate' else ''}**options)"
+    fault = None
+    try:
+        inspect.signature(call).bind("prompt", **arguments)
+    except (TypeError, ValueError) as error:
+        fault = str(error)
+    if inspect.isbuiltin(call):
+        fault = "it is a builtin"
+    elif inspect.isasyncgenfunction(call):
+        fault = "it is an async generator"
+    if fault is not None:
+        raise DefinitionError(f"The agent {shown(agent)} needs `{wanted}`, which returns the answer: {fault}.")
 
 
 def _text(value: Any) -> str | None:

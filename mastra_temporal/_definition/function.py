@@ -49,6 +49,11 @@ class UserFunction:
             function = cast("Callable[..., Any]", function.__func__)
         if not callable(function):
             raise DefinitionError(f"{owner}: expected a function, got {shown(function)}.")
+        if _is(inspect.isasyncgenfunction, inspect.unwrap(function)):
+            raise DefinitionError(
+                f"{owner}: this is an async generator, which has no result. Return a list; to give values while the "
+                "step runs, write them to the run's stream: await ctx.writer.write(...)."
+            )
         parameters = _parameters(function)
         hints = _hints(function)
         contexts = [item for item in parameters if _is_context(item, hints.get(item.name))]
@@ -150,11 +155,14 @@ def _wrong_parameters(parameters: list[Parameter]) -> str:
 
 
 def _is_async(function: Callable[..., Any]) -> bool:
+    return _is(inspect.iscoroutinefunction, function)
+
+
+def _is(kind: Callable[[object], bool], function: Callable[..., Any]) -> bool:
+    """Return whether a function, or the ``__call__`` of an object, is of a kind."""
     while isinstance(function, functools.partial):
         function = function.func
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
-        getattr(function, "__call__", None)  # noqa: B004 - an object with an async __call__
-    )
+    return kind(function) or kind(getattr(function, "__call__", None))  # noqa: B004
 
 
 def _hints(function: Callable[..., Any]) -> dict[str, Any]:

@@ -144,14 +144,20 @@ def create_step(component: Any = None, /, *, id: str | None = None, **settings: 
 
 def component_step(component: Component, *, id: str | None, **settings: Any) -> Step[Any, Any]:
     """Create the step for an agent or tool."""
-    owner = f"step `{component.id if id is None else id}`"
+    id = component.id if id is None else id
+    if id is None:
+        kind = component.kind.lower()
+        raise DefinitionError(
+            f"A step needs an id, and this {kind} has none: give it an `id`, or use create_step({kind}, id=...)."
+        )
+    owner = f"step `{id}`"
     foreign = [name for name in settings if name in _settings_of(_step) and name not in COMPONENT_SETTINGS]
     if foreign:
         raise DefinitionError(f"{owner}: an agent or tool as a step takes no `{foreign[0]}`.")
     _check_settings(settings, COMPONENT_SETTINGS, owner=owner)
     settings["description"] = settings.get("description") or component.description
     step = _step(
-        id=component.id if id is None else id,
+        id=id,
         execute=component.execute,
         input_schema=component.input_schema,
         output_schema=component.output_schema,

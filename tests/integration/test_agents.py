@@ -1,6 +1,7 @@
 """Agents and tools as steps."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -50,6 +51,52 @@ async def test_an_agent_is_a_step(stage: Stage):
     assert result.result == {"text": "A kettle sang, gaily"}
     assert refused.error is not None
     assert "Step input validation failed: \n- prompt:" in refused.error["message"]
+
+
+class Raising:
+    id = "raising"
+
+    @property
+    def generate(self) -> Any:
+        raise RuntimeError("no key")
+
+
+class Builtin:
+    id = "builtin"
+    run = print
+
+
+class Nameless:
+    async def generate(self, prompt: str, **_: Any) -> str: ...
+
+
+class WithoutWrite:
+    id = "silent"
+
+    async def generate(self, prompt: str) -> str: ...
+
+
+class Generator:
+    id = "generator"
+
+    async def generate(self, prompt: str, **_: Any) -> Any:
+        yield prompt
+
+
+@pytest.mark.parametrize(
+    ("agent", "words"),
+    [
+        (Raising(), "its `generate` raised RuntimeError: no key"),
+        (Builtin(), "it is a builtin"),
+        (Nameless(), "an id"),
+        (WithoutWrite(), "got an unexpected keyword argument 'write'"),
+        (Generator(), "it is an async generator"),
+    ],
+)
+def test_an_agent_that_cannot_be_called_is_refused_where_it_is_defined(agent: Any, words: str):
+    for define in (create_step, create_workflow(id="w").agent, lambda one: Mastra(workflows=[], agents=[one])):
+        with pytest.raises(DefinitionError, match=re.escape(words)):
+            define(agent)
 
 
 async def test_the_call_of_an_agent_may_be_a_plain_function(stage: Stage):

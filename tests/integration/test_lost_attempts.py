@@ -13,7 +13,7 @@ from pydantic import BaseModel, model_validator
 
 from mastra_temporal import StepContext, SyncStepContext, create_step, create_workflow
 from mastra_temporal.errors import DefinitionError
-from tests.support import Effects, Stage, WorkerProcess, until, within
+from tests.support import Effects, Stage, WorkerProcess, run, until, within
 
 TIMEOUT = timedelta(seconds=1)
 
@@ -34,6 +34,17 @@ def exits_later(effects: Effects) -> Any:
     [workflow] = exits(effects)
     step = workflow.steps["exit"]
     return [create_workflow(id="exits-later", step_options=options).then(step).commit()]
+
+
+def cancels_tasks(effects: Effects) -> Any:
+    async def greedy(value: Any) -> None:
+        for task in asyncio.all_tasks():
+            if "greedy" in task.get_name() and task is not asyncio.current_task():
+                task.cancel()
+        await asyncio.sleep(0.1)
+
+    step = create_step(id="greedy", execute=greedy, options={"max_lost_attempts": 1})
+    return [create_workflow(id="cancels").then(step).commit()]
 
 
 class Fleet:
@@ -92,6 +103,15 @@ async def test_attempts_that_restart_gave_up_count(stage: Stage):
     assert ended.error["name"] == "LostAttemptsError"
     assert "given up by restart()" in ended.error["message"]
     assert stage.effects.counts() == {"restart False": 1, "restart True": 2}
+
+
+async def test_a_step_that_cancels_the_tasks_of_others_is_told_so(stage: Stage):
+    [workflow] = cancels_tasks(stage.effects)
+    async with stage.worker(workflow):
+        result = await run(workflow)
+    assert result.error is not None
+    assert result.error["name"] == "LostAttemptsError"
+    assert "its task was canceled by code of the worker's process" in result.error["message"]
 
 
 def holds_the_lock(effects: Effects) -> Any:

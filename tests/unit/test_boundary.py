@@ -95,6 +95,22 @@ async def test_only_the_callers_cancellation_is_one():
         assert outcome == "cleaned up" if raised is None else isinstance(outcome, raised)
 
 
+async def test_an_awaitable_whose_result_is_itself():
+    class Again:
+        def __await__(self) -> Any:
+            yield
+            return self
+
+    def future() -> Any:
+        made = asyncio.get_running_loop().create_future()
+        made.set_result(made)
+        return made
+
+    for made in (future, Again):
+        with pytest.raises(TypeError, match="step `a` returned an awaitable whose result is an awaitable"):
+            await on_loop(made)
+
+
 async def test_ordinary_exceptions_pass_as_they_are():
     """A timeout, for example, is an answer that a step's author wants to see."""
     error = asyncio.TimeoutError()

@@ -129,6 +129,12 @@ class TestEntries:
         refused(flow(int).then(inner).then(one("a", int)), "the output of `inner` (str)", "`a` (int)")
         refused(flow(int).dountil(one("again", int, int), bool).then(one("a", str)), "`again`", "`a` (str)")
 
+    def test_the_output_of_a_loop_is_its_next_input(self):
+        words = "the output of `split` (list[str])", "the input of `split` in the next round of the loop (str)"
+        refused(flow(str).dowhile(one("split", str, list[str]), bool), *words)
+        refused(flow(str).dountil(one("split", str, list[str]), bool), *words)
+        assert flow(str).dountil(one("split", str | list[str], list[str]), bool).commit().committed
+
     def test_mappings(self):
         refused(flow().map({"a": {"value": 1}}, id="m").then(one("a", int)), "`m`", "`a` (int)")
         assert flow(int, str).map(lambda value: str(value)).commit().committed

@@ -158,6 +158,18 @@ class TestRefused:
         for make in (create_step, create_workflow(id="w").agent):
             refused(lambda make=make: make(Poet(), **settings), "step `poet`", "Did you mean `retries`?")
 
+    def test_an_async_generator(self):
+        async def words(text: str) -> Any:
+            yield text
+
+        class Words:
+            async def __call__(self, text: str) -> Any:
+                yield text
+
+        for function in (words, functools.partial(words), functools.wraps(words)(lambda text: words(text)), Words()):
+            refused(lambda f=function: create_step(id="a", execute=f), "step `a`", "async generator", "ctx.writer")
+        refused(lambda: create_workflow(id="w").map(words), "workflow `w`", "async generator")
+
     def test_a_step_without_a_body(self):
         misspelled: Any = {"execut": print}
         nothing: Any = {}

@@ -25,6 +25,8 @@ __all__ = ["UserCodeError", "call", "user_code"]
 
 MESSAGE_BYTES = 2000
 """Maximum size of the original message in a `UserCodeError`, in bytes."""
+MAX_AWAITS = 100
+"""Maximum number of awaitables that are the result of each other. The result of a future may be the future itself."""
 
 
 class UserCodeError(Exception):
@@ -85,13 +87,14 @@ async def call(function: Callable[[], Any], *, owner: str, executor: concurrent.
         # fields.
         context = contextvars.copy_context()
         value = await _outcome(loop.run_in_executor(executor, lambda: context.run(_in_thread, function, owner)), owner)
-    while True:
+    for _ in range(MAX_AWAITS):
         # Even the question whether a value can be awaited runs user code: its `__class__` may raise.
         with user_code(owner):
             future = _future_of(value)
         if future is None:
             return value
         value = await _outcome(future, owner)
+    raise TypeError(f"{owner} returned an awaitable whose result is an awaitable again, {MAX_AWAITS} times")
 
 
 def _future_of(value: Any) -> asyncio.Future[Any] | None:

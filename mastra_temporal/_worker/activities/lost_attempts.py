@@ -110,11 +110,17 @@ def died_unrecorded(pending: PendingActivityInfo) -> Checkpoint:
 
 async def _timed_out(info: activity.Info) -> PendingActivityInfo | None:
     """Return the pending activity if the attempt before this one timed out, and None otherwise."""
+    last = await _last_failed(info)
+    return last if last is not None and last.last_failure.HasField("timeout_failure_info") else None
+
+
+async def _last_failed(info: activity.Info) -> PendingActivityInfo | None:
+    """Return the pending activity if the server recorded how the attempt before this one ended, and None otherwise."""
     try:
         pending = await pending_activity(activity.client(), info)
     except RPCError:
         return None
-    return pending if pending is not None and pending.last_failure.HasField("timeout_failure_info") else None
+    return pending if pending is not None and pending.HasField("last_failure") else None
 
 
 def _was_alive_to_the_end(last: PendingActivityInfo) -> bool:
@@ -134,9 +140,14 @@ def _timeout_of(last: PendingActivityInfo) -> TimeoutType.ValueType:
 
 async def _last_end(info: activity.Info) -> str:
     """Describe how the last attempt ended, for the message."""
-    last = await _timed_out(info)
+    last = await _last_failed(info)
     if last is None:
         return "given up by restart()."
+    if not last.last_failure.HasField("timeout_failure_info"):
+        return (
+            "its task was canceled by code of the worker's process. Cancel only tasks that your own code has started, "
+            "not those of `asyncio.all_tasks()`."
+        )
     kind = "heartbeat" if _timeout_of(last) == TimeoutType.TIMEOUT_TYPE_HEARTBEAT else "start-to-close"
     return (
         f"{kind} timeout. The process ended (os._exit, a segmentation fault, out of memory), or the code held "
