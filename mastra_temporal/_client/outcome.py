@@ -50,7 +50,7 @@ LOOK_SECONDS = 10
 """Maximum seconds that a waiter without a place waits for an outcome that exists."""
 CLOSE_EVENT = WorkflowHistoryEventFilterType.CLOSE_EVENT
 
-__all__ = ["closed_result", "outcome_of_start", "present", "status_of", "wait_for_outcome"]
+__all__ = ["closed_result", "ending", "outcome_of_start", "present", "status_of", "wait_for_outcome"]
 
 
 async def outcome_of_start(
@@ -184,21 +184,38 @@ async def closed_result(client: Client, handle: WorkflowHandle[Any, Any]) -> Wor
     Raises:
         RunRefusedError: ``on_start`` raised.
     """
+    ended = await ending(handle)
+    if isinstance(ended, WorkflowResult):
+        return await _with_steps(client, handle, ended)  # pyright: ignore[reportUnknownArgumentType]
+    return (await recorded_result(client, handle.id)).model_copy(update=ended)
+
+
+async def ending(handle: WorkflowHandle[Any, Any]) -> WorkflowResult[Any] | dict[str, Any]:
+    """Wait until the execution is closed and tell how it ended, without a replay.
+
+    Args:
+        handle: The run, with `WorkflowResult` as its result type.
+
+    Returns:
+        The result, maybe without its steps. For a run that Temporal closed: its ``status`` and ``error``.
+
+    Raises:
+        RunRefusedError: ``on_start`` raised.
+    """
     try:
-        return await _with_steps(client, handle, await unhurried(handle.result))
+        return await unhurried(handle.result)
     except WorkflowFailureError as failure:
         cause = failure.cause
     # A reset terminates the execution, and the run continues in a new one. Without this, waiters would get a failure.
     if isinstance(cause, TerminatedError) and await _is_replaced(handle):
-        return await closed_result(client, handle)
+        return await ending(handle)
     if isinstance(cause, ApplicationError) and cause.type == FAILED_RUN:
-        return await _with_steps(client, handle, WorkflowResult[Any].model_validate(cause.details[0]))
+        return WorkflowResult[Any].model_validate(cause.details[0])
     if isinstance(cause, ApplicationError) and cause.type == REFUSED_RUN:
         raise RunRefusedError(cause.details[0].get("message") or cause.message)
-    result = await recorded_result(client, handle.id)
     if isinstance(cause, CancelledError):
-        return result.model_copy(update={"status": "canceled"})
-    return result.model_copy(update={"status": "failed", "error": await _error(handle, cause)})
+        return {"status": "canceled"}
+    return {"status": "failed", "error": await _error(handle, cause)}
 
 
 async def _with_steps(
@@ -248,7 +265,8 @@ async def status_of(client: Client, description: WorkflowExecutionDescription) -
     if description.status == WorkflowExecutionStatus.RUNNING:
         return await open_status(description)
     handle = client.get_workflow_handle(description.id, result_type=WorkflowResult[Any])
-    return (await closed_result(client, handle)).status
+    ended = await ending(handle)
+    return ended.status if isinstance(ended, WorkflowResult) else ended["status"]
 
 
 def present(result: WorkflowResult[Any], schema: Schema | None, options: OutputOptions) -> WorkflowResult[Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import timezone
+from datetime import datetime, timezone
 from typing import Any, cast
 
 from temporalio.api.common.v1 import WorkflowExecution
@@ -13,8 +13,9 @@ from temporalio.service import RPCError, RPCStatusCode
 from typing_extensions import Unpack
 
 from mastra_temporal._client.find import find_run
-from mastra_temporal._client.outcome import closed_result
+from mastra_temporal._client.outcome import ending
 from mastra_temporal._client.records.description import created_at, describe, no_such_run, workflow_types
+from mastra_temporal._client.records.ended import state_from_result
 from mastra_temporal._client.records.listing import RunFilterOptions, WorkflowRuns, list_runs, run_filter
 from mastra_temporal._client.records.progress import RunProgress, progress_of
 from mastra_temporal._client.records.state import WorkflowState, nested_state, only, root_state, wanted_fields
@@ -59,8 +60,13 @@ class RunRecords:
             run = self._session.live_runs.get((workflow_id, run_id))
             state = _unstarted(run) if run is not None and run.status in ("pending", "canceled") else None
         else:
-            history = await _history(self.client, description)
-            state = await _recorded(self.client, workflow_id, description, history, nested=nested)
+            state = None
+            if description.workflow_type in workflow_types(workflow_id):
+                base = _base(workflow_id, description, description.close_time)
+                state = await state_from_result(self.client, description, base, wanted, nested=nested)
+            if state is None:
+                history = await _history(self.client, description)
+                state = await _recorded(self.client, workflow_id, description, history, nested=nested)
         return None if state is None else only(state, wanted)
 
     @translate_rpc_errors
@@ -138,6 +144,16 @@ async def _history(client: Client, description: WorkflowExecutionDescription) ->
     return await client.get_workflow_handle(description.id, run_id=description.run_id).fetch_history()
 
 
+def _base(workflow_id: str, description: WorkflowExecutionDescription, updated_at: datetime | None) -> dict[str, Any]:
+    """Return the fields of a record that do not come from the workflow."""
+    return {
+        "run_id": description.id,
+        "workflow_name": workflow_id,
+        "created_at": created_at(description),
+        "updated_at": updated_at,
+    }
+
+
 async def _recorded(
     client: Client,
     workflow_id: str,
@@ -148,12 +164,7 @@ async def _recorded(
 ) -> WorkflowState | None:
     """Return the record of a run, or of a workflow nested in it, by replay of its history."""
     own = description.workflow_type in workflow_types(workflow_id)
-    base = {
-        "run_id": description.id,
-        "workflow_name": workflow_id,
-        "created_at": created_at(description),
-        "updated_at": history.events[-1].event_time.ToDatetime(tzinfo=timezone.utc),
-    }
+    base = _base(workflow_id, description, history.events[-1].event_time.ToDatetime(tzinfo=timezone.utc))
 
     def read(workflow: MastraWorkflow) -> WorkflowState | None:
         if own:
@@ -193,11 +204,14 @@ async def _settle(client: Client, state: WorkflowState, description: WorkflowExe
     elif state.status in ("running", "waiting", "suspended", "pending"):
         handle = client.get_workflow_handle(description.id, run_id=description.run_id, result_type=WorkflowResult[Any])
         try:
-            result = await closed_result(client, handle)
+            ended = await ending(handle)
         except RunRefusedError as error:
             state.status, state.error = "failed", {"name": type(error).__name__, "message": str(error)}
         else:
-            state.status, state.error, state.result = result.status, result.error, result.result
+            if isinstance(ended, WorkflowResult):
+                state.status, state.error, state.result = ended.status, ended.error, ended.result
+            else:
+                state.status, state.error, state.result = ended["status"], ended.get("error"), None
 
 
 async def _delete_execution(client: Client, run_id: str, execution: str) -> None:

@@ -20,7 +20,7 @@ from mastra_temporal._protocol.results import ErrorInfo, RunStatus, StepResult
 from mastra_temporal._worker.workflow.scope import Inspection, RunState, Scope
 from mastra_temporal.errors import RunError
 
-__all__ = ["WorkflowState", "nested_state", "only", "root_state", "wanted_fields"]
+__all__ = ["WorkflowState", "nested_state", "only", "root_state", "wanted_fields", "with_graph", "with_steps"]
 
 
 class WorkflowState(CamelModel):
@@ -160,15 +160,27 @@ def _filled(
     state: WorkflowState, run: RunState, scope: Scope | None, graph: WorkflowGraph | None, nested: bool
 ) -> WorkflowState:
     """Fill in the graph, the steps and the data of a scope."""
-    state.steps, state.active_steps_path, state.suspended_paths, state.waiting_paths = {}, {}, {}, {}
     if graph is not None:
-        state.serialized_step_graph = public_graph(graph)
+        with_graph(state, graph)
     if scope is None or graph is None:
-        return state
-    results, places = _all_results(scope), dict(_places(graph.entries))
+        return with_steps(state, {}, None)
     state.initial_state = scope.state or None
     state.payload = scope.init_data
-    state.steps = _with_nested(run, scope) if nested else results
+    with_steps(state, _all_results(scope), graph)
+    if nested:
+        state.steps = _with_nested(run, scope)
+    return state
+
+
+def with_graph(state: WorkflowState, graph: WorkflowGraph) -> None:
+    """Fill in the graph."""
+    state.serialized_step_graph = public_graph(graph)
+
+
+def with_steps(state: WorkflowState, results: dict[str, StepResult], graph: WorkflowGraph | None) -> WorkflowState:
+    """Fill in the workflow's own steps, and which of them are active or suspended."""
+    places = {} if graph is None else dict(_places(graph.entries))
+    state.steps, state.active_steps_path, state.suspended_paths, state.waiting_paths = results, {}, {}, {}
     for step_id, result in results.items():
         if result.status in ("running", "waiting"):
             state.active_steps_path[step_id] = places.get(step_id, [])
