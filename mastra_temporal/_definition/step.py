@@ -148,7 +148,7 @@ def component_step(component: Component, *, id: str | None, **settings: Any) -> 
     if id is None:
         kind = component.kind.lower()
         raise DefinitionError(
-            f"A step needs an id, and this {kind} has none: give it an `id`, or use create_step({kind}, id=...)."
+            f"A step needs an id, and this {kind} has no id: give it one, or use create_step({kind}, id=...)."
         )
     owner = f"step `{id}`"
     foreign = [name for name in settings if name in _settings_of(_step) and name not in COMPONENT_SETTINGS]

@@ -88,7 +88,7 @@ class Generator:
     [
         (Raising(), "its `generate` raised RuntimeError: no key"),
         (Builtin(), "it is a builtin"),
-        (Nameless(), "an id"),
+        (Nameless(), "has no id"),
         (WithoutWrite(), "got an unexpected keyword argument 'write'"),
         (Generator(), "it is an async generator"),
     ],
