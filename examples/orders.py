@@ -1,6 +1,6 @@
 """An order workflow: validate, reserve and charge in parallel, price every line, pack (express or standard), ship.
 
-Run a worker for it with ``python -m workers.main --app examples.orders:mastra``.
+Run a worker for it with ``mastra-temporal worker --app examples.orders:mastra`` in a checkout of the repository.
 
 Instead of calling a stock system or a bank, the steps write their effects to the file in ``ORDERS_EFFECTS``.
 ``ORDERS_PRICING_SECONDS`` is the time for pricing a line.

@@ -10,6 +10,7 @@ import typer
 from mastra_temporal.cli import ending, events, graph, restart, resume, schedules, show, start, time_travel
 from mastra_temporal.cli import list as list_command
 from mastra_temporal.cli.dev import develop
+from mastra_temporal.cli.init import init
 from mastra_temporal.cli.running import run
 from mastra_temporal.cli.search_attributes import register_search_attributes
 from mastra_temporal.cli.serve import serve_api
@@ -23,6 +24,7 @@ application: typer.Typer = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+application.command()(init)
 application.command()(worker)
 
 for family in (list_command, show, events, start, resume, restart, ending, time_travel, graph, schedules):

@@ -70,4 +70,6 @@ def test_a_workflow_runs_from_the_wheel(wheel: Path, mastra_server: DevServer, t
     origin, greeting = check_output(python, "program.py", mastra_server.address, folder=tmp_path).splitlines()
     assert Path(origin).is_relative_to(environment)
     assert greeting == "Hello Ada"
-    assert "dev" in check_output(environment / "bin" / "mastra-temporal", "--help", folder=tmp_path)
+    assert "worker" in check_output(environment / "bin" / "mastra-temporal", "--help", folder=tmp_path)
+    check_output(environment / "bin" / "mastra-temporal", "init", "shop", folder=tmp_path)
+    assert {"orders.py", "test_orders.py", "compose.yaml"} <= {file.name for file in (tmp_path / "shop").iterdir()}
