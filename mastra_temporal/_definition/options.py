@@ -11,6 +11,7 @@ from pydantic import Field, field_validator
 from mastra_temporal._data.options import Duration, Options, milliseconds
 from mastra_temporal._definition.ids import fault_of
 from mastra_temporal._protocol.graph import StepPlan
+from mastra_temporal.errors import DefinitionError
 
 __all__ = ["OutputOptions", "RetryConfig", "StepOptions", "WorkflowOptions"]
 
@@ -41,6 +42,12 @@ class StepOptions(Options):
     """How long an attempt may go without a heartbeat before the step runs on another worker. Default: 30 seconds."""
     task_queue: str | None = None
     """The task queue whose workers run this step. Default: the task queue of the run."""
+    local: bool | None = None
+    """Whether the step is a local activity of Temporal: it runs in the process that holds the run, within its workflow
+    task. That is several times faster, and meant for steps of less than a second. A local step has the results, retries
+    and time limits of any other, but no heartbeat: it cannot stream or save checkpoints, the Temporal UI does not show
+    its attempts, a cancellation reaches it after up to 8 seconds, and if its worker dies, the local steps since the
+    last workflow task run again. Default: False."""
     backoff_coefficient: float | None = Field(default=None, ge=1)
     """The factor by which the delay grows with each retry. Default: 1, Mastra's fixed delay."""
     maximum_interval: Duration | None = None
@@ -65,6 +72,19 @@ class StepOptions(Options):
             return self
         return StepOptions(**{**defaults._given(), **self._given()})
 
+    def check_local(self, *, owner: str) -> None:
+        """Refuse options that a local step cannot have.
+
+        Raises:
+            DefinitionError: The step is local, and has an option of heartbeats or of a task queue.
+        """
+        given = [name for name in ("task_queue", "heartbeat_timeout") if getattr(self, name) is not None]
+        if self.local and given:
+            raise DefinitionError(
+                f"{owner}: a local step runs in the process that holds the run, so it has no `{given[0]}`. "
+                f"Leave out `{given[0]}` or local=True."
+            )
+
     def _given(self) -> dict[str, Any]:
         """Return the options that are set. For ``max_lost_attempts`` an explicit None counts as set."""
         given = self.model_dump(exclude_none=True)
@@ -81,6 +101,7 @@ class StepOptions(Options):
             schedule_to_close_timeout=_optional_milliseconds(self.schedule_to_close_timeout),
             heartbeat_timeout=_optional_milliseconds(self.heartbeat_timeout),
             task_queue=self.task_queue,
+            local=self.local or None,
             backoff_coefficient=self.backoff_coefficient,
             maximum_interval=_optional_milliseconds(self.maximum_interval),
             non_retryable_error_types=None

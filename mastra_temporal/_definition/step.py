@@ -22,7 +22,7 @@ from mastra_temporal.errors import DefinitionError
 
 __all__ = ["Step", "clone_step", "component_step", "create_step", "step", "with_tool"]
 
-COMPONENT_SETTINGS = ("description", "metadata", "output_schema", "agent_options", "retries", "options")
+COMPONENT_SETTINGS = ("description", "metadata", "output_schema", "agent_options", "retries", "local", "options")
 """The arguments that `create_step` takes besides an agent or tool and the id."""
 
 InT = TypeVar("InT")
@@ -59,6 +59,8 @@ class Step(Generic[StepInT, StepOutT]):
     def entry(self, defaults: StepOptions | None) -> StepEntry:
         """Return the graph entry of the step. Options that are not set are taken from the workflow's ``defaults``."""
         can_suspend = self.suspend_schema is not None or self.resume_schema is not None
+        options = self.options.merged_over(defaults)
+        options.check_local(owner=f"step `{self.id}`")
         return StepEntry(
             step=StepInfo(
                 id=self.id,
@@ -68,7 +70,7 @@ class Step(Generic[StepInT, StepOutT]):
                 component=self.component,
                 component_id=self.component_id,
             ),
-            plan=self.options.merged_over(defaults).plan(self.retries),
+            plan=options.plan(self.retries),
         )
 
 
@@ -86,6 +88,7 @@ def create_step(
     state_schema: Any = None,
     request_context_schema: Any = None,
     retries: int | None = None,
+    local: bool | None = None,
     options: StepOptions | dict[str, Any] | None = None,
 ) -> Step[Any, Any]: ...
 @overload
@@ -99,6 +102,7 @@ def create_step(
     output_schema: Any = None,
     agent_options: dict[str, Any] | None = None,
     retries: int | None = None,
+    local: bool | None = None,
     options: StepOptions | dict[str, Any] | None = None,
 ) -> Step[Any, Any]: ...
 def create_step(component: Any = None, /, *, id: str | None = None, **settings: Any) -> Step[Any, Any]:
@@ -125,6 +129,7 @@ def create_step(component: Any = None, /, *, id: str | None = None, **settings: 
         request_context_schema: Validates the request context before the body runs.
         retries: How often a failed attempt is repeated. Default: as in the workflow's ``retry_config``.
         agent_options: Further keyword arguments for the agent's call.
+        local: Whether the step is a local activity, see `StepOptions.local`.
         options: Timeouts, backoff, task queue and more, see `StepOptions`.
 
     Raises:
@@ -191,6 +196,7 @@ def _step(
     state_schema: Any = None,
     request_context_schema: Any = None,
     retries: int | None = None,
+    local: bool | None = None,
     options: StepOptions | dict[str, Any] | None = None,
 ) -> Step[Any, Any]:
     id = check_id(id, kind="step")
@@ -198,6 +204,10 @@ def _step(
     if retries is not None and (type(retries) is not int or retries < 0):
         raise DefinitionError(f"{owner}: retries must be a whole number from 0 up, got {shown(retries)}.")
     body = UserFunction.of(execute, owner=owner)
+    parsed = parse_options(StepOptions, options, owner=owner)
+    if local is not None:
+        parsed = parse_options(StepOptions, {"local": local}, owner=owner).merged_over(parsed)
+    parsed.check_local(owner=owner)
 
     def of_data(name: str, annotation: Any) -> Schema | None:
         schema = annotation if isinstance(annotation, Schema) else Schema.of(annotation, owner=owner)
@@ -215,7 +225,7 @@ def _step(
         state_schema=of_data("state_schema", state_schema),
         request_context_schema=Schema.of(request_context_schema, owner=owner),
         retries=retries,
-        options=parse_options(StepOptions, options, owner=owner),
+        options=parsed,
     )
 
 
@@ -267,6 +277,7 @@ def step(
     state_schema: Any = None,
     request_context_schema: Any = None,
     retries: int | None = None,
+    local: bool | None = None,
     options: StepOptions | dict[str, Any] | None = None,
 ) -> StepDecorator: ...
 def step(function: Callable[..., Any] | None = None, /, *, id: str | None = None, **settings: Any) -> Any:

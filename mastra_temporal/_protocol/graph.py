@@ -86,6 +86,8 @@ class StepPlan(LeanGraphModel):
     schedule_to_close_timeout: int | None = None
     heartbeat_timeout: int | None = None
     task_queue: str | None = None
+    local: bool | None = None
+    """Whether the step is a local activity."""
     backoff_coefficient: float | None = None
     maximum_interval: int | None = None
     non_retryable_error_types: list[str] | None = None

@@ -31,6 +31,7 @@ __all__ = [
     "SEARCH_RESOURCE",
     "SEARCH_STATUS",
     "SEARCH_WORKFLOW",
+    "STEP_NOT_REGISTERED",
     "STREAM_TOPIC",
     "TIME_TRAVEL_REFUSED",
     "UPDATE_OUTCOME",
@@ -81,6 +82,8 @@ UPDATE_TIME_TRAVEL = "mastra_travel"
 
 FAILED_STEP = "MastraStepFailed"
 """Type of the ``ApplicationError`` of a failed step. Its detail is a `StepFailure`."""
+STEP_NOT_REGISTERED = "StepNotRegistered"
+"""The type of the error of a step that the worker does not have."""
 FAILED_RUN = "MastraRunFailed"
 """Type of the ``ApplicationError`` of a failed run. Its details are a `WorkflowResult` and a `FailedStep`."""
 NOT_SUSPENDED = "This workflow run was not suspended"

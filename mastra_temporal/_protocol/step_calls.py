@@ -68,6 +68,10 @@ class StepCall(LeanModel):
     validate_outputs: bool = True
     carried: Checkpoint | None = None
     """The checkpoint of the lost attempt, if ``restart()`` scheduled this one."""
+    held: int | None = None
+    """For a local step: the number of what it may look up, in the process that holds the run."""
+    taken_over: bool | None = None
+    """For a local step: as in `FunctionCall`."""
     restarted: bool | None = None
     """Whether the step was already in flight in an earlier execution, which Temporal closed."""
     max_lost_attempts: int | None = None

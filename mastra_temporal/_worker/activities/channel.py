@@ -15,7 +15,9 @@ from typing_extensions import Self
 from mastra_temporal._data.gate import to_json
 from mastra_temporal._protocol.messages import LookupQuery, LookupReply
 from mastra_temporal._protocol.names import OUTPUT_TOPIC, QUERY_LOOKUP
-from mastra_temporal.errors import PayloadTooLargeError
+from mastra_temporal._worker.activities.heartbeat import AttemptLost
+from mastra_temporal._worker.function_data import copy_of, held
+from mastra_temporal.errors import ConfigurationError, PayloadTooLargeError
 
 __all__ = ["RunChannel"]
 
@@ -35,13 +37,15 @@ class RunChannel:
     Close it before the step reports its result: the run may close right after that, and unsent chunks would be lost.
     """
 
-    def __init__(self, scope: list[str] | None, owner: str) -> None:
+    def __init__(self, scope: list[str] | None, owner: str, held: int | None) -> None:
         """Create the channel. It sends nothing until the step looks something up or writes.
 
         Args:
             scope: The path of nested workflows to the workflow of the step.
             owner: The step, for messages.
+            held: For a local step, the number of what it may look up.
         """
+        self._held = held
         self._scope = scope
         self._owner = owner
         self._outputs: dict[str | None, Any] = {}
@@ -67,6 +71,8 @@ class RunChannel:
 
     async def lookup(self, step_id: str | None) -> Any:
         """Return the output of a step of the same workflow, or its input for None. The first answer is cached."""
+        if self._held is not None:
+            return self._look_up_here(self._held, step_id)
         if step_id not in self._outputs:
             info = activity.info()
             assert info.workflow_id is not None
@@ -77,6 +83,18 @@ class RunChannel:
             self._outputs[step_id] = reply.value
         return self._outputs[step_id]
 
+    def refuse_local(self, what: str) -> None:
+        """Raise a `ConfigurationError` if the step is local."""
+        if self._held is not None:
+            raise ConfigurationError(f"{self._owner} is local, so it cannot {what}. Define it without local=True.")
+
+    def _look_up_here(self, number: int, step_id: str | None) -> Any:
+        # A local step runs within a workflow task, and a query would wait for that task to end.
+        data = held(number)
+        if data is None:
+            raise AttemptLost(f"{self._owner}: its run has left this worker", "Evicted")
+        return copy_of(data.init_data if step_id is None else (data.outputs or {}).get(step_id))
+
     async def write(self, event: dict[str, Any]) -> None:
         """Add an event to the run's stream. The next batch sends it.
 
@@ -84,6 +102,7 @@ class RunChannel:
             SerializationError: The event cannot be written as JSON.
             PayloadTooLargeError: The event is too large.
         """
+        self.refuse_local("stream")
         owner = f"What {self._owner} wrote"
         event = to_json(event, what=owner)
         size = len(pydantic_core.to_json(event))

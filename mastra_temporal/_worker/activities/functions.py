@@ -38,6 +38,7 @@ from mastra_temporal._protocol.names import (
     ACTIVITY_FUNCTION,
     ACTIVITY_REQUEST_CANCEL,
     ACTIVITY_VALIDATE,
+    STEP_NOT_REGISTERED,
 )
 from mastra_temporal._worker.activities import body
 from mastra_temporal._worker.activities.body import AttemptGivenUp
@@ -318,7 +319,12 @@ async def request_cancel() -> None:
 @activity.defn(dynamic=True)
 async def missing_step(_: Sequence[RawValue]) -> Any:
     """Fail for any step that this worker lacks. Temporal retries until a worker has the step."""
-    raise _not_registered(f"The step `{activity.info().activity_type}`", "StepNotRegistered")
+    raise _not_registered(
+        f"The step `{activity.info().activity_type}`",
+        STEP_NOT_REGISTERED,
+        # A local activity would be retried on this worker only. The run schedules a normal one instead.
+        non_retryable=activity.info().is_local,
+    )
 
 
 def _function_not_registered(workflow_id: str, wanted: FunctionRef) -> ApplicationError:
@@ -335,10 +341,11 @@ def _workflow_not_registered(workflow_id: str) -> ApplicationError:
     return _not_registered(f"The workflow `{workflow_id}`", "WorkflowNotRegistered")
 
 
-def _not_registered(what: str, kind: str, remedy: str = "") -> ApplicationError:
+def _not_registered(what: str, kind: str, remedy: str = "", *, non_retryable: bool = False) -> ApplicationError:
     return ApplicationError(
         f"{what} is not registered on this worker: the run was started on another version of its workflow. "
         f"Deploy a worker that has it; the run goes on by itself.{remedy}",
         type=kind,
+        non_retryable=non_retryable,
         next_retry_delay=timedelta(seconds=5),
     )

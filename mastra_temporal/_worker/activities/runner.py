@@ -45,7 +45,9 @@ from mastra_temporal._worker.activities.failure import (
     wanted_delay,
 )
 from mastra_temporal._worker.activities.heartbeat import AttemptLost, Heartbeat
+from mastra_temporal._worker.activities.local_heartbeat import LocalHeartbeat
 from mastra_temporal._worker.activities.lost_attempts import LostAttempts, effective_limit
+from mastra_temporal._worker.activities.lost_tasks import check_workflow_task
 from mastra_temporal._worker.activities.sizes import size_error
 from mastra_temporal.context import (
     BaseStepContext,
@@ -80,15 +82,14 @@ class StepRunner:
         self.workflow = workflow
         self.step = step
         self.threads = threads
+        self.owner = f"step `{step.id}` of workflow `{workflow.id}`"
 
     async def run(self, call: StepCall) -> StepOutcome:
         """Execute the activity."""
-        limit = effective_limit(call.max_lost_attempts, self.mastra.max_lost_attempts)
-        lost = await LostAttempts.before_this_one(call.carried, limit=limit)
-        attempt = Attempt(self, call, lost)
+        attempt = Attempt(self, call, await self._heartbeat(call))
         try:
             # The code of the last attempt blocked the event loop, so that attempt could not report its own timeout.
-            if lost.was_overdue:
+            if attempt.heartbeat.lost.was_overdue:
                 raise body.overdue(attempt.owner, call.timeout_ms)
             # The channel is closed first, while heartbeats continue: sending the remaining chunks may take long.
             async with attempt.heartbeat, attempt.channel:
@@ -100,26 +101,32 @@ class StepRunner:
         # Raise outside the handler: the user's error, whose methods may raise, must not become the context of ours.
         raise failure
 
+    async def _heartbeat(self, call: StepCall) -> Heartbeat:
+        limit = effective_limit(call.max_lost_attempts, self.mastra.max_lost_attempts)
+        if activity.info().is_local:
+            return LocalHeartbeat(self.owner, limit)
+        return Heartbeat(self.owner, await LostAttempts.before_this_one(call.carried, limit=limit))
+
 
 class Attempt:
     """One attempt of a step."""
 
-    def __init__(self, runner: StepRunner, call: StepCall, lost: LostAttempts) -> None:
+    def __init__(self, runner: StepRunner, call: StepCall, heartbeat: Heartbeat) -> None:
         """Prepare an attempt.
 
         Args:
             runner: The runner of the step.
             call: The argument of the activity.
-            lost: What is known of the attempts before this one.
+            heartbeat: The heartbeat of the activity.
         """
         self.mastra = runner.mastra
-        self.step = step = runner.step
+        self.step = runner.step
         self.call = call
-        self.owner = f"step `{step.id}` of workflow `{runner.workflow.id}`"
+        self.owner = runner.owner
         self.workflow = runner.workflow
         self.declared = Declared(runner.workflow, call.validate_inputs, call.validate_outputs)
-        self.channel = RunChannel(call.scope, self.owner)
-        self.heartbeat = Heartbeat(self.owner, lost)
+        self.channel = RunChannel(call.scope, self.owner, call.held)
+        self.heartbeat = heartbeat
         self.effects = StepEffects()
         # A copy: the change is computed by comparison with the original.
         self.request_context = RequestContext(deepcopy(call.request_context))
@@ -128,6 +135,9 @@ class Attempt:
 
     async def run(self, threads: Executor) -> StepOutcome:
         """Validate the input, run the body, and return its outcome."""
+        if self.call.taken_over:
+            # Another worker may have died of this step. Without the check it would kill one worker after the other.
+            await check_workflow_task(self.owner, self.heartbeat.lost.limit)
         with user_code(self.owner):
             context = self._context(self._input())
         calling = body.call(
@@ -257,7 +267,7 @@ class Attempt:
             read_suspend_data=lambda: self.declared.suspend_data(self.step, call.suspend_data),
             idempotency_key=call.key(workflow_id, info.activity_id),
             last_checkpoint=self.heartbeat.recorded.value,
-            restart=self.heartbeat.lost.is_restart or bool(self.call.restarted),
+            restart=self.heartbeat.lost.is_restart or bool(call.restarted or call.taken_over),
             abort_signal=self.heartbeat.abort_signal,
             tracing_context=TracingContext(current_span()),
             effects=self.effects,
@@ -270,6 +280,7 @@ class Attempt:
         )
 
     def _checkpoint(self, value: Any) -> None:
+        self.channel.refuse_local("save checkpoints")
         what = f"The checkpoint of {self.owner}"
         checkpoint = Checkpoint(value=to_json(value, what=what))
         too_large = size_error(checkpoint, what)

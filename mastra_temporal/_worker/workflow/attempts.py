@@ -24,13 +24,14 @@ from temporalio.exceptions import CancelledError
 
 from mastra_temporal._protocol.limits import bytes_error, sent_bytes
 from mastra_temporal._protocol.messages import LostAttempt, RestartRequest
+from mastra_temporal._protocol.model import CamelModel
 from mastra_temporal._protocol.names import ACTIVITY_STILL_LOST
 from mastra_temporal._protocol.results import ErrorInfo
 from mastra_temporal._protocol.step_calls import Checkpoint
 from mastra_temporal._tracing.carrier import Carrier
 from mastra_temporal._tracing.headers import earlier_attempts, outbound
 from mastra_temporal._worker.workflow.encoded import Encoded, decode, encode
-from mastra_temporal._worker.workflow.history_size import ACTIVITY, UPDATE, HistorySize
+from mastra_temporal._worker.workflow.history_size import ACTIVITY, LOCAL_ACTIVITY, UPDATE, HistorySize
 from mastra_temporal._worker.workflow.room import Room
 from mastra_temporal._worker.workflow.scope import RunState
 from mastra_temporal._worker.workflow.task_budget import TaskBudget
@@ -181,6 +182,44 @@ class Attempts:
             if attempt.request_context:
                 values: dict[str, Any] = {**(call.request_context or {}), **attempt.request_context}
                 call = call.model_copy(update={"request_context": values})
+
+    async def perform_locally(self, name: str, call: CamelModel, result_type: type[T], plan: ActivityPlan) -> T:
+        """Run a local activity and return its result. If the worker dies, the next one runs it again.
+
+        Raises:
+            ApplicationError: The activity failed.
+            CancelledError: The run was canceled.
+            TooLargeError: The argument does not fit into one payload.
+        """
+        argument = self._fitting(encode(call), plan)
+        await self.budget.take(0)
+        if self.aborted:
+            raise CancelledError("The run was canceled before the step began.")
+        activity_id = self._next_id(name)
+        handle = workflow.start_local_activity(
+            plan.activity_type,
+            argument.value,
+            result_type=RawValue,
+            activity_id=activity_id,
+            summary=plan.summary,
+            start_to_close_timeout=plan.start_to_close_timeout,
+            schedule_to_close_timeout=plan.schedule_to_close_timeout,
+            retry_policy=CRASH_RETRY,
+            cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+        )
+        self.history.add(LOCAL_ACTIVITY)
+        settled = asyncio.get_running_loop().create_future()
+        self._in_flight[activity_id] = InFlight(handle, settled, plan.abortable, _trace_context())
+        try:
+            result = await handle
+        except asyncio.CancelledError:
+            if not self.aborted:
+                raise
+            raise CancelledError("The step ended while it was canceled.") from None
+        finally:
+            del self._in_flight[activity_id]
+        self.budget.spend(sent_bytes(len(result.payload.data), self._run.stored_from))
+        return self._received(result, result_type)
 
     def count_update(self, size: int) -> None:
         """Count an accepted update, which the workflow task sends back to the server."""

@@ -6,12 +6,14 @@ from datetime import timedelta
 from typing import Any
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError, CancelledError, TimeoutError
+from temporalio.exceptions import ActivityError, ApplicationError, CancelledError, FailureError, TimeoutError
 
+from mastra_temporal._protocol.function_calls import FunctionData
 from mastra_temporal._protocol.graph import StepEntry, StepPlan
-from mastra_temporal._protocol.names import FAILED_STEP, step_activity
+from mastra_temporal._protocol.names import FAILED_STEP, STEP_NOT_REGISTERED, step_activity
 from mastra_temporal._protocol.results import StepResult
 from mastra_temporal._protocol.step_calls import RetryPlan, StepCall, StepFailure, StepOutcome, idempotency_key
+from mastra_temporal._worker.function_data import hold
 from mastra_temporal._worker.workflow.attempts import ActivityPlan, TooLargeError
 from mastra_temporal._worker.workflow.engine import Engine
 from mastra_temporal._worker.workflow.invocation import Invocation, Resumption
@@ -61,13 +63,30 @@ async def execute(
         argument=f"The input of step `{step_id}` of workflow `{scope.workflow_id}`, with its state,",
     )
     try:
-        outcome = await engine.attempts.perform(path, call, StepOutcome, activity)
+        if plan.local:
+            outcome = await _locally(engine, scope, path, call, activity)
+        else:
+            outcome = await engine.attempts.perform(path, call, StepOutcome, activity)
     except TooLargeError as error:
         return result.model_copy(update={"status": "failed", "error": error.info, "ended_at": milliseconds_now()})
-    except (ActivityError, CancelledError) as error:
+    except FailureError as error:
+        # The failure of a local activity is not wrapped in an ActivityError.
         cause = error.cause if isinstance(error, ActivityError) else error
         return _failed(engine, result, cause, f"step `{step_id}` of workflow `{scope.workflow_id}`")
     return _ended(engine, scope, result, outcome)
+
+
+async def _locally(engine: Engine, scope: Scope, path: str, call: StepCall, plan: ActivityPlan) -> StepOutcome:
+    """Run a step as a local activity, or as a normal one if this worker does not have it."""
+    # Kept in this frame: the step looks these up while it runs.
+    data = FunctionData.model_construct(init_data=scope.init_data, outputs=scope.outputs())
+    local = call.model_copy(update={"held": hold(data), "taken_over": engine.takeover.ask() or None})
+    try:
+        return await engine.attempts.perform_locally(path, local, StepOutcome, plan)
+    except ApplicationError as error:
+        if error.type != STEP_NOT_REGISTERED:
+            raise
+    return await engine.attempts.perform(path, call, StepOutcome, plan)
 
 
 def _summary(scope: Scope, entry: StepEntry, invocation: Invocation) -> str | None:
