@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, WorkflowHistory
+from temporalio.converter import DataConverter
 from temporalio.worker import (
     Replayer,
 )
@@ -33,7 +34,7 @@ from mastra_temporal._worker.workflow.suspension import take_up
 from mastra_temporal._worker.workflow.temporal_workflow import MastraWorkflow
 from mastra_temporal.errors import MastraError, RunError
 
-__all__ = ["RecordedRun", "recorded_result", "recorded_run", "recorded_stream", "replay"]
+__all__ = ["RecordedRun", "recorded_result", "recorded_run", "recorded_stream", "replay", "replay_with"]
 
 T = TypeVar("T")
 
@@ -129,6 +130,11 @@ async def replay(client: Client, history: WorkflowHistory, read: Callable[[Mastr
         DataConversionError: The client cannot read the recorded data.
         RunError: The replay failed for another reason.
     """
+    return await replay_with(client.data_converter, history, read)
+
+
+async def replay_with(converter: DataConverter, history: WorkflowHistory, read: Callable[[MastraWorkflow], T]) -> T:
+    """Do the same without a client, with the data converter that decodes the history."""
     seen: list[MastraWorkflow] = []
 
     class Observed(MastraWorkflow):
@@ -143,7 +149,7 @@ async def replay(client: Client, history: WorkflowHistory, read: Callable[[Mastr
     reading = ReadingRunner(lambda: read(seen[0]))
     replayer = Replayer(
         workflows=[compile_workflow(name, name, base=Observed)],
-        data_converter=client.data_converter,
+        data_converter=converter,
         unsandboxed_workflow_runner=reading,
     )
     replayed = await replayer.replay_workflow(

@@ -26,6 +26,7 @@ ROOMS = (
     "plugin",
     "connecting",
     "mastra",
+    "replaying",
     "worker",
     "devserver",
     "testing",
