@@ -54,14 +54,14 @@ async def check_history(
         plugins=[MastraPlugin(mastra)],
         workflow_runner=UnsandboxedWorkflowRunner(),
         runtime=_quiet_runtime(),
-        **({} if converter is None else {"data_converter": converter}),
+        data_converter=converter or DataConverter.default,
     )
     replayed = await replayer.replay_workflow(history, raise_on_replay_failure=False)
     if replayed.replay_failure is not None:
         found.problem = _reason(str(replayed.replay_failure))
     elif history.events[-1].event_type not in CLOSED:
         settings = replayer.config(active_config=True)
-        found.problem = await _lacking(mastra, history, settings["data_converter"])
+        found.problem = await _lacking(mastra, history, settings.get("data_converter") or DataConverter.default)
     return found
 
 

@@ -7,7 +7,19 @@ from typing import Annotated
 
 import typer
 
-from mastra_temporal.cli import ending, events, graph, replay, restart, resume, schedules, show, start, time_travel
+from mastra_temporal.cli import (
+    doctor,
+    ending,
+    events,
+    graph,
+    replay,
+    restart,
+    resume,
+    schedules,
+    show,
+    start,
+    time_travel,
+)
 from mastra_temporal.cli import list as list_command
 from mastra_temporal.cli.dev import develop
 from mastra_temporal.cli.init import init
@@ -27,7 +39,20 @@ application: typer.Typer = typer.Typer(
 application.command()(init)
 application.command()(worker)
 
-for family in (list_command, show, events, start, resume, restart, ending, time_travel, graph, schedules, replay):
+for family in (
+    list_command,
+    show,
+    events,
+    start,
+    resume,
+    restart,
+    ending,
+    time_travel,
+    graph,
+    schedules,
+    replay,
+    doctor,
+):
     application.add_typer(family.commands)
 
 

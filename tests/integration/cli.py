@@ -41,8 +41,6 @@ class Cli:
     """The command line for one test's server, with an app if the test has one."""
 
     def __init__(self, stage: Stage, monkeypatch: Any) -> None:
-        monkeypatch.setenv("TEMPORAL_ADDRESS", stage.address)
-        monkeypatch.setenv("TEMPORAL_NAMESPACE", stage.client.namespace)
         monkeypatch.setenv("TEMPORAL_CONFIG_FILE", os.devnull)
         self._stage, self._monkeypatch = stage, monkeypatch
 
@@ -55,6 +53,9 @@ class Cli:
         self._monkeypatch.setattr("mastra_temporal.cli.target.load_app", load)
 
     async def __call__(self, *arguments: str, stdin: str | None = None) -> Done:
+        # Each command sets its options for the whole process.
+        self._monkeypatch.setenv("TEMPORAL_ADDRESS", self._stage.address)
+        self._monkeypatch.setenv("TEMPORAL_NAMESPACE", self._stage.client.namespace)
         found = await asyncio.to_thread(CliRunner().invoke, application, arguments, input=stdin)
         if found.exception is not None and not isinstance(found.exception, SystemExit):
             raise found.exception
