@@ -23,7 +23,7 @@ from mastra_temporal import (
 )
 from mastra_temporal._client.resume import _send
 from mastra_temporal._protocol.messages import ResumeRequest
-from tests.integration.suspending import flow, suspended_run
+from tests.integration.suspending import asking, flow, suspended_run
 from tests.support import Effects, Stage, count_events, history, pending, until, within
 
 BEHIND_THE_GATE = 0.3
@@ -257,6 +257,25 @@ async def test_resume_data_are_used_or_refused(stage: Stage, step: str):
         with pytest.raises(TimeTravelError, match="Nothing is suspended at step"):
             await within(run.time_travel(step=step, resume_data="dropped"))
         assert await history(stage.client, run.run_id) == before
+
+
+@pytest.mark.parametrize(
+    ("add", "refused", "used"),
+    [
+        (lambda flow: flow.then(create_workflow(id="inner").then(asking()).commit()), "inner", "inner.ask"),
+        (lambda flow: flow.foreach(asking()), "ask", "ask[0]"),
+    ],
+    ids=["nested workflow", "foreach"],
+)
+async def test_so_are_those_for_what_begins_anew(stage: Stage, add: Any, refused: str, used: str):
+    """A nested workflow and the items of a foreach begin anew, so their steps would not get the data."""
+    workflow = add(create_workflow(id="anew").map(lambda _: [1], id="first")).commit()
+    async with stage.worker(workflow):
+        run, _ = await suspended_run(workflow, 1)
+        for step in ("first", refused):
+            with pytest.raises(TimeTravelError, match="Nothing is suspended at step"):
+                await within(run.time_travel(step=step, resume_data="dropped"))
+        assert "used" in str((await within(run.time_travel(step=used, resume_data="used"))).result)
 
 
 async def test_a_restart_of_a_suspended_run_says_what_to_do(stage: Stage):

@@ -264,10 +264,19 @@ class _Level:
 
     def _suspended_after(self, position: int) -> StepContexts:
         """Return the suspended steps after the target, which get the resume data when they are reached."""
-        if self.request.resume_data is None:
-            return {}
-        names = (name for entry in self.entries[position + 1 :] for name in entry.result_ids)
-        return {name: self.results[name] for name in names if _is(self.results.get(name), "suspended")}
+        # The items of a foreach begin anew.
+        after = (entry for entry in self.entries[position + 1 :] if not isinstance(entry, ForeachEntry))
+        names = (name for entry in after for name in entry.result_ids)
+        return {name: self.results[name] for name in names if self._is_answered(name)}
+
+    def _is_answered(self, key: str) -> bool:
+        """Return whether a step is suspended and can get the resume data.
+
+        A nested workflow cannot: it begins anew, and its suspended step would not get them.
+        """
+        if self.request.resume_data is None or nested_entry(self.entries, key) is not None:
+            return False
+        return _is(self.results.get(step_id_of(key)), "suspended")
 
     # The target's entry
 
@@ -290,7 +299,7 @@ class _Level:
             progress.results[key] = StepResult(status="running", payload=input_data, started_at=started_at)
             if self.request.resume_data is not None and _is(recorded, "suspended"):
                 progress.resuming[key] = self.request.resume_data
-        elif self.request.resume_data is not None and recorded is not None and recorded.status == "suspended":
+        elif recorded is not None and self._is_answered(key):
             progress.results[key] = recorded.model_copy(update={"payload": input_data})
             progress.resuming[key] = self.request.resume_data
 
