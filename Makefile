@@ -48,6 +48,7 @@ bench: $(ENVIRONMENT)
 	$(BIN)/python -m benchmarks.bulk
 	$(BIN)/python -m benchmarks.suspended
 	$(BIN)/python -m benchmarks.readers
+	$(BIN)/python -m benchmarks.workloads
 
 fuzz: $(ENVIRONMENT)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[fuzz]'

@@ -61,3 +61,14 @@ def test_readers_prints_two_tables():
     lines = done.stdout.splitlines()
     assert lines[0] == "delay of a chunk (20 chunks, one every 20 ms)"
     assert [line.split()[0] for line in lines[1:]] == ["readers", "1", "5", "a", "readers", "0", "1", "5"]
+
+
+@pytest.mark.timeout(90)
+def test_workloads_prints_a_table_for_each():
+    workloads = ["branch of 3", "suspend and resume"]
+    done = run("-m", "benchmarks.workloads", "--pairs", "1", "--runs", "4", "--only", *workloads, folder=ROOT)
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = done.stdout.splitlines()
+    assert [line for line in lines if line[:20].strip() in workloads] == lines[::6]
+    rows = ["latency, ms", "runs/s", "worker CPU, ms", "events", "bytes"]
+    assert [line[:20].strip() for line in lines[1:6]] == [line[:20].strip() for line in lines[7:]] == rows
