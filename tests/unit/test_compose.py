@@ -10,6 +10,7 @@ import yaml
 
 from mastra_temporal.cli.loading import load_app
 from mastra_temporal.devserver import DYNAMIC_CONFIG
+from mastra_temporal.worker import GRACEFUL_SHUTDOWN_TIMEOUT
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = Path(__file__).with_name("compose-spec.json")
@@ -69,7 +70,34 @@ def test_the_worker_serves_an_app_that_exists(services: dict[str, Any]):
 
 
 def test_the_worker_has_time_to_finish_its_steps(services: dict[str, Any]):
-    assert services["worker"]["stop_grace_period"] == "20s"  # run_worker gives running steps 10 s
+    seconds = int(services["worker"]["stop_grace_period"].removesuffix("s"))
+    assert seconds > GRACEFUL_SHUTDOWN_TIMEOUT.total_seconds()
+
+
+def test_a_worker_may_stop_while_another_works(services: dict[str, Any]):
+    assert services["worker"]["deploy"]["replicas"] == 2
+
+
+def test_no_password_is_in_the_file(services: dict[str, Any]):
+    secrets = [
+        str(value)
+        for service in services.values()
+        for name, value in service.get("environment", {}).items()
+        if name.endswith(("PASSWORD", "PWD"))
+    ]
+    assert len(secrets) == 3
+    assert all(value.startswith("${POSTGRES_PASSWORD") for value in secrets)
+
+
+def test_everything_that_stays_up_has_a_health_check(services: dict[str, Any]):
+    for name, service in services.items():
+        if service.get("restart", "").startswith("on-failure"):
+            continue  # it does its work and exits
+        if "build" in service:
+            containerfile = ROOT / service["build"]["context"] / service["build"]["dockerfile"]
+            assert "HEALTHCHECK" in containerfile.read_text()
+        else:
+            assert "healthcheck" in service, name
 
 
 def test_the_server_is_as_fast_as_the_development_server(services: dict[str, Any]):
