@@ -65,6 +65,7 @@ async def test_what_a_foreach_begins_with_is_its_list_once_and_outputs(stage: St
     assert max(sizes) < sizes[0] * 1.3
 
 
+@pytest.mark.any_cache  # without one, each workflow task reads outputs of several megabytes again
 @pytest.mark.parametrize("kind", ["loop", "foreach", "steps", "nested"])
 async def test_a_run_that_cannot_go_on_in_a_new_execution_fails_by_itself(stage: Stage, kind: str):
     plus = counting(stage)
