@@ -16,7 +16,7 @@ from pydantic_core import PydanticSerializationError, SchemaError, SchemaValidat
 from mastra_temporal._data.path import MISSING, is_array, is_object
 from mastra_temporal._data.round_trip import WRAPPERS, CoreSchema, children, fields_of
 
-__all__ = ["Change", "Unions"]
+__all__ = ["JSON_TYPES", "Change", "Unions"]
 
 Change = tuple[str, type, type]
 """The path of a value, its type, and the type that it would be read as."""
@@ -40,6 +40,8 @@ COLLECTIONS: dict[str, Callable[[Iterable[Any]], Any]] = {
     "set": set,
     "frozenset": frozenset,
 }
+JSON_TYPES = (str, int, float, bool, list, dict)
+"""The types of JSON data."""
 JSON_KINDS = ("str", "int", "float", "bool", "none", "literal", "list", "dict")
 """The core schemas of values that JSON has."""
 
@@ -87,10 +89,13 @@ class Unions:
         if "serialization" in node:
             return
         if (fields := fields_of(node)) is not None:
+            # JSON data in place of a model has texts for dates.
+            is_data = is_object(given) and kind != "typed-dict"
             for name, field in fields:
                 one, other = (_field(value, name, field) for value in (given, read))
                 if one is not MISSING and other is not MISSING:
-                    yield from self._changes(field["schema"], one, other, f"{path}.{name}")
+                    changes = self._changes(field["schema"], one, other, f"{path}.{name}")
+                    yield from (each for each in changes if not (is_data and each[1] in JSON_TYPES))
         elif kind == "union":
             yield from self._union_changes(node, given, read, path)
         elif kind == "tagged-union":

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from mastra_temporal._data.gate import json_object, to_json
 from mastra_temporal._data.path import is_object
 from mastra_temporal._data.schema import UNION_REMEDY, Schema, SchemaError, issues_text
+from mastra_temporal._data.unions import JSON_TYPES
 from mastra_temporal._definition.step import Step
 from mastra_temporal._definition.workflow_definition import WorkflowDefinition
 from mastra_temporal._protocol.function_calls import ValidationCall, ValidationOutcome
@@ -27,9 +28,6 @@ __all__ = [
     "validate_step_input",
     "validated",
 ]
-
-JSON_TYPES = (str, int, float, bool, list, dict)
-"""The types of JSON data."""
 
 
 def validated(

@@ -144,6 +144,7 @@ class Color(Enum):
 
 class Event(BaseModel):
     when: str | date
+    until: date | str = "open"
 
 
 @pytest.mark.parametrize(
@@ -157,6 +158,8 @@ class Event(BaseModel):
         (int | str, 1, None),
         (date | str, date(2026, 1, 2), None),
         (Event, Event(when="today"), None),
+        (Event, Event(when="today", until="2026-01-02"), "`until` is a str and would be read as a date"),
+        (Event, {"when": "today", "until": "2026-01-02"}, None),
         (dict[str, Any] | Event, {"when": date(2026, 1, 2)}, None),
     ],
 )
