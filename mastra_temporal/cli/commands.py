@@ -24,7 +24,7 @@ from mastra_temporal.cli import list as list_command
 from mastra_temporal.cli.dev import develop
 from mastra_temporal.cli.init import init
 from mastra_temporal.cli.running import run
-from mastra_temporal.cli.search_attributes import register_search_attributes
+from mastra_temporal.cli.search_attributes import search_attributes
 from mastra_temporal.cli.serve import serve_api
 from mastra_temporal.cli.worker import worker
 
@@ -38,6 +38,7 @@ application: typer.Typer = typer.Typer(
 )
 application.command()(init)
 application.command()(worker)
+application.command()(search_attributes)
 
 for family in (
     list_command,
@@ -110,12 +111,3 @@ def serve_(
         cors_origins=cors_origin or [],
     )
     raise typer.Exit(run(command))
-
-
-@application.command()
-def search_attributes(
-    address: Annotated[str | None, typer.Option(help="Server's host and port (default: the environment's)")] = None,
-    namespace: Annotated[str | None, typer.Option(help="Temporal namespace (default: the environment's)")] = None,
-) -> None:
-    """Register the search attributes for finding runs in the Temporal UI. `dev` registers them itself."""
-    raise typer.Exit(run(register_search_attributes(address=address, namespace=namespace)))

@@ -4,9 +4,11 @@
 from typing import Any
 
 from pydantic import BaseModel
+from temporalio.client import Client
 from typing_extensions import assert_type
 
 from mastra_temporal import (
+    ConnectSettings,
     FunctionContext,
     Mastra,
     Run,
@@ -19,6 +21,7 @@ from mastra_temporal import (
     clone_workflow,
     create_step,
     create_workflow,
+    run_worker,
     step,
 )
 
@@ -186,3 +189,12 @@ def typed_function(order: Order, ctx: FunctionContext[Totals]) -> bool:
 assert_type(typed_context, Step[Order, bool])
 begun.map(typed_function)
 begun.branch([(typed_function, typed_context)]).commit()
+
+
+async def connect(settings: ConnectSettings) -> Client:
+    return await Client.connect(**settings, interceptors=[])
+
+
+async def work() -> None:
+    connected = Mastra(workflows=[orders], connect=connect)
+    await run_worker(connected, max_concurrent_activities=5, task_queues=["orders", "reports"])

@@ -3,7 +3,7 @@
 
 from pydantic import BaseModel
 
-from mastra_temporal import StepContext, StepOptions, create_step, create_workflow, step
+from mastra_temporal import Mastra, StepContext, StepOptions, create_step, create_workflow, run_worker, step
 from mastra_temporal.errors import DefinitionError
 
 
@@ -88,3 +88,9 @@ async def use() -> None:
     print(result.result.bit_length())  # pyright: ignore[reportOptionalMemberAccess]
     text: str | None = result.result  # pyright: ignore[reportAssignmentType]
     raise DefinitionError(text)
+
+
+async def work(mastra: Mastra) -> None:
+    await run_worker(mastra, max_concurent_activities=5)  # pyright: ignore[reportCallIssue]
+    await run_worker(mastra, max_concurrent_activities="5")  # pyright: ignore[reportArgumentType]
+    Mastra(workflows=[], connect=work)  # pyright: ignore[reportArgumentType]
