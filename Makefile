@@ -7,6 +7,7 @@
 #   make check             lint, format and types
 #   make bench             the figures of the README
 #   make fuzz              schemathesis against the HTTP API (ARGS='--max-examples 100')
+#   make cli-docs          record the session of docs/cli.md anew
 #   make chaos             500 random runs under random disasters (ARGS='--seed 7 --runs 100')
 
 PYTHON ?= python3
@@ -14,7 +15,7 @@ BIN := .venv/bin
 ENVIRONMENT := .venv/.installed
 ARGS ?=
 
-.PHONY: demo test test-uncached test-lowest check bench fuzz chaos
+.PHONY: demo test test-uncached test-lowest check bench fuzz chaos cli-docs
 
 $(ENVIRONMENT): pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -56,3 +57,6 @@ fuzz: $(ENVIRONMENT)
 
 chaos: $(ENVIRONMENT)
 	$(BIN)/python -m tests.chaos $(ARGS)
+
+cli-docs: $(ENVIRONMENT)
+	$(BIN)/python -m docs.cli_session

@@ -1,13 +1,15 @@
 """Running our commands as a user does: a process of its own, in a folder that holds an app."""
 
 import os
+import pty
 import runpy
+import select
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,6 +102,38 @@ def run(*arguments: str, folder: Path, **environment: str) -> subprocess.Complet
         text=True,
         timeout=230,  # the test has a bound of its own
     )
+
+
+def in_terminal(arguments: list[str], answers: dict[str, str], folder: Path, environment: dict[str, str]) -> str:
+    """Run a command in a terminal. Answer when the words appear, in this order. Return what was on the screen."""
+    screen, keyboard = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", CLI, *arguments],
+        cwd=folder,
+        env=_environment({"TERM": "dumb", **environment}),
+        stdin=keyboard,
+        stdout=keyboard,
+        stderr=keyboard,
+        start_new_session=True,
+    )
+    os.close(keyboard)
+    told, read = "", 0
+    for words, text in answers.items():
+        while words not in told[read:]:
+            told += _read(screen, told)
+        read = told.index(words, read) + len(words)
+        os.write(screen, f"{text}\n".encode())
+    with suppress(OSError):  # the command has closed its terminal
+        while part := _read(screen, told):
+            told += part
+    assert process.wait(20) == 0, told
+    os.close(screen)
+    return told
+
+
+def _read(screen: int, told: str) -> str:
+    assert select.select([screen], [], [], 20)[0], told
+    return os.read(screen, 4096).decode()
 
 
 def assert_mistake(done: subprocess.CompletedProcess[str], *words: str) -> None:

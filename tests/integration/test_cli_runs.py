@@ -1,9 +1,6 @@
 """`mastra-temporal list`, `show`, `start`, `resume`, `restart`: runs at the command line, most without their code."""
 
 import asyncio
-import os
-import pty
-import select
 import subprocess
 import sys
 import time
@@ -15,7 +12,7 @@ from pydantic import BaseModel, Field
 
 from mastra_temporal import StepContext, create_step, create_workflow
 from tests.integration.cli import APP, Cli
-from tests.integration.commands import CLI, ROOT
+from tests.integration.commands import CLI, in_terminal
 from tests.support import Stage, until
 
 pytestmark = pytest.mark.any_cache
@@ -242,7 +239,7 @@ async def test_a_person_is_asked_field_by_field(stage: Stage, tmp_path: Path):
         run = await mastra.get_workflow("order").create_run()
         await run.start(input_data={"item": "tea"})
         told = await asyncio.to_thread(
-            answer,
+            in_terminal,
             ["resume", run.run_id, "--app", "shop:mastra"],
             {
                 "approved (y/n": "maybe",
@@ -252,36 +249,9 @@ async def test_a_person_is_asked_field_by_field(stage: Stage, tmp_path: Path):
                 "amount (": "",
             },
             tmp_path,
-            stage.address,
+            {"TEMPORAL_ADDRESS": stage.address},
         )
         assert "whether to buy it" in told
         assert "Buy tea?" in told
         result = await run.join()
     assert result.result == {"decision": {"approved": True, "level": "high", "amount": None}}
-
-
-def answer(arguments: list[str], answers: dict[str, str], folder: Path, address: str) -> str:
-    """Run a command in a terminal. Answer when the words appear, in this order. Return what was on the screen."""
-    screen, keyboard = pty.openpty()
-    environment = {**os.environ, "TEMPORAL_ADDRESS": address, "PYTHONPATH": str(ROOT), "TERM": "dumb"}
-    process = subprocess.Popen(
-        [sys.executable, "-m", CLI, *arguments],
-        cwd=folder,
-        env=environment,
-        stdin=keyboard,
-        stdout=keyboard,
-        stderr=keyboard,
-        start_new_session=True,
-    )
-    os.close(keyboard)
-    told, read = "", 0
-    for words, text in [*answers.items(), ("success", None)]:
-        while words not in told[read:]:
-            assert select.select([screen], [], [], 20)[0], told
-            told += os.read(screen, 4096).decode()
-        read = told.index(words, read) + len(words)
-        if text is not None:
-            os.write(screen, f"{text}\n".encode())
-    assert process.wait(20) == 0
-    os.close(screen)
-    return told
