@@ -190,6 +190,7 @@ async def test_a_run_that_an_external_storage_keeps(stage: Stage, tmp_path: Path
     assert len(await executions(stage, run.run_id)) > 1
 
 
+@pytest.mark.any_cache  # without one, each query evicts the run in the middle of its local activities
 async def test_a_run_that_is_asked_while_a_condition_is_evaluated(stage: Stage):
     """The SDK then tells the run of the condition in a later workflow task than a replay does."""
 

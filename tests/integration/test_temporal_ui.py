@@ -1,6 +1,8 @@
 """What the Temporal UI is given to show of a run."""
 
 import asyncio
+import json
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -74,8 +76,9 @@ async def test_the_graph_and_the_steps(stage: Stage):
         ):
             assert row in details
         assert len((await description.memo())["mastraGraph"]) == 12
-        shown = [line.replace("\u2003", "") for line in (await current_details(stage.client, run_id)).splitlines()[2:]]
-        rows = [tuple(cell.strip() for cell in line.strip("|").split("|")) for line in shown]
+        said, _, table = (await current_details(stage.client, run_id)).replace("\u2003", "").partition("\n| --- |")
+        assert "Run suspended. Steps: 4 success, 1 suspended." in said
+        rows = [tuple(cell.strip() for cell in line.strip("|").split("|")) for line in table.splitlines()[1:]]
         assert [row[:3] for row in rows] == [
             ("`inner`", "success", ""),
             ("`inner.x`", "success", "1"),
@@ -89,6 +92,33 @@ async def test_the_graph_and_the_steps(stage: Stage):
             if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED
         ]
         assert summaries == ['"inner · Adds | one"', '"[0] of 2"', '"[1] of 2"', ""]
+
+
+async def test_a_person_sees_what_is_asked_and_answers_with_what_is_shown(stage: Stage):
+    async def approve(value: int, ctx: StepContext) -> Any:
+        if ctx.resume_data is None:
+            return await ctx.suspend({"amount": value, "to": "Ann"}, resume_label=f"approval {value}")
+        return ctx.resume_data
+
+    workflow = create_workflow(id="asking").map(numbers).foreach(a(approve, "approve")).commit()
+    async with stage.worker(workflow):
+        run_ = await workflow.create_run()
+        started = await within(run_.start(input_data=7))
+        assert started.status == "suspended"
+        details = await current_details(stage.client, run_.run_id)
+        assert "Waiting for an answer to `approve[0]` (label `approval 7`):" in details
+        assert '  "amount": 7,' in details
+        assert f"mastra-temporal resume {run_.run_id} --step 'approve[0]'" in details
+        name, request = re.findall(r"name `(.*?)`, input `(.*?)`", details)[0]
+        answer = json.loads(request.replace("<the answer>", "yes"))
+        await stage.client.get_workflow_handle(run_.run_id).execute_update(name, answer)
+        await until(lambda: shows(stage, run_.run_id, "approve[1]"))
+        result = await within(run_.resume(resume_data="no"))
+        assert result.result == ["yes", "no"]
+
+
+async def shows(stage: Stage, run_id: str, step: str) -> bool:
+    return f"Waiting for an answer to `{step}`" in await current_details(stage.client, run_id)
 
 
 async def test_a_failed_run_says_which_step_and_on_what(stage: Stage):

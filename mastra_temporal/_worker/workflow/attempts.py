@@ -148,7 +148,7 @@ class Attempts:
                 argument.value,
                 result_type=RawValue,
                 activity_id=activity_id,
-                summary=plan.summary,
+                summary=_again(plan.summary) if lost else plan.summary,
                 task_queue=plan.task_queue,
                 start_to_close_timeout=plan.start_to_close_timeout,
                 schedule_to_close_timeout=plan.schedule_to_close_timeout,
@@ -284,6 +284,11 @@ class Attempts:
         number = self._scheduled.get(name, 0) + 1
         self._scheduled[name] = number
         return name if number == 1 else f"{name}#{number}"
+
+
+def _again(summary: str | None) -> str:
+    """Return the summary of an activity that replaces a lost one, which the Temporal UI shows beside it."""
+    return "again, after a restart" if summary is None else f"{summary} · again, after a restart"
 
 
 def _trace_context() -> Carrier:

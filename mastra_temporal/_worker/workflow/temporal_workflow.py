@@ -55,7 +55,7 @@ from mastra_temporal._worker.workflow.reporter import Reporter
 from mastra_temporal._worker.workflow.result import assemble, failure_of, run_status
 from mastra_temporal._worker.workflow.scope import Inspection, RunState, Scope, milliseconds_now, root_scope, run_state
 from mastra_temporal._worker.workflow.snapshot import largest_parts, next_envelope, restore
-from mastra_temporal._worker.workflow.suspension import SuspendedStep, answer, resumable, take_up
+from mastra_temporal._worker.workflow.suspension import SuspendedStep, answer, resumable, suspended_steps, take_up
 from mastra_temporal._worker.workflow.takeover import Takeover
 from mastra_temporal._worker.workflow.trace import RunTrace
 from mastra_temporal._worker.workflow.ui_details import UiDetails
@@ -178,7 +178,7 @@ class MastraWorkflow:
         if not self._run.answers:
             self._suspended = result
             workflow.upsert_memo({MEMO_STATUS: "suspended", MEMO_RESUME_COUNT: self._resume_count})
-            self._shown.status("suspended")
+            self._shown.suspended(self._run.run_id, suspended_steps(scope))
             await workflow.wait_condition(lambda: self._run.aborted or bool(self._run.answers))
         self._suspended = None
         if self._run.answers:
