@@ -43,6 +43,11 @@ class Cli:
     def __init__(self, stage: Stage, monkeypatch: Any) -> None:
         monkeypatch.setenv("TEMPORAL_CONFIG_FILE", os.devnull)
         self._stage, self._monkeypatch = stage, monkeypatch
+        self._use_server()
+
+    def _use_server(self) -> None:
+        self._monkeypatch.setenv("TEMPORAL_ADDRESS", self._stage.address)
+        self._monkeypatch.setenv("TEMPORAL_NAMESPACE", self._stage.client.namespace)
 
     def app(self, build: Callable[[], Iterable[Workflow[Any, Any, Any]]]) -> None:
         """Let `--app app:mastra` be these workflows. Each command has a registry of its own, as a process has."""
@@ -53,9 +58,7 @@ class Cli:
         self._monkeypatch.setattr("mastra_temporal.cli.target.load_app", load)
 
     async def __call__(self, *arguments: str, stdin: str | None = None) -> Done:
-        # Each command sets its options for the whole process.
-        self._monkeypatch.setenv("TEMPORAL_ADDRESS", self._stage.address)
-        self._monkeypatch.setenv("TEMPORAL_NAMESPACE", self._stage.client.namespace)
+        self._use_server()  # the command before may have set others for the whole process
         found = await asyncio.to_thread(CliRunner().invoke, application, arguments, input=stdin)
         if found.exception is not None and not isinstance(found.exception, SystemExit):
             raise found.exception
