@@ -87,7 +87,8 @@ def _value(value: Any, around: _Around) -> Form:
     if isinstance(value, Enum):
         return (_name(type(value)), value.name)
     if isinstance(value, PLAIN):
-        return (type(value).__name__, repr(value))
+        # `repr` refuses integers of more than 4,300 digits.
+        return (type(value).__name__, hex(value) if type(value) is int else repr(value))
     if id(value) in around.ids or len(around.ids) > MAX_DEPTH:
         return "itself"
     around = around.with_value(value)

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from mastra_temporal import Mastra, RunError, StepContext, TripWire, WorkflowRuns, create_step, create_workflow
+from mastra_temporal.testing import worker_for
+from tests.integration.test_callers_encoding import Locked, with_codec
 from tests.support import Stage, run, until, within
 
 
@@ -166,3 +168,19 @@ async def test_bad_filters(stage: Stage):
         await workflow.list_workflow_runs(page=0, per_page=-1)
     with pytest.raises(RunError, match="no status `done`: use one of pending, running"):
         await workflow.list_workflow_runs(status="done")
+
+
+async def test_a_run_that_the_client_cannot_read_is_listed_with_what_it_can(stage: Stage, caplog: Any):
+    locked = Mastra(workflows=[listed(stage)], task_queue=stage.task_queue)
+    await locked.connect(with_codec(stage.client, Locked()))
+    plain = listed(stage)
+    async with worker_for(locked, locked.client):
+        ended = await locked.get_workflow("listed").create_run(resource_id="ann")
+        await within(ended.start(input_data="a"))
+    reader = Mastra(workflows=[plain], task_queue=stage.task_queue)
+    await reader.connect(stage.client)
+    for found in (await seen(plain, 1), await reader.list_workflow_runs(task_queue=stage.task_queue)):
+        assert [(each.run_id, each.status, each.resource_id) for each in found.runs] == [
+            (ended.run_id, "success", None)
+        ]
+    assert f"Run `{ended.run_id}` is listed without its resource" in caplog.text

@@ -8,7 +8,8 @@ run itself.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable, Sequence
+import logging
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, TypedDict, get_args
@@ -25,6 +26,8 @@ from mastra_temporal._protocol.results import RunStatus
 from mastra_temporal.errors import RunError
 
 __all__ = ["RunFilter", "RunFilterOptions", "WorkflowRun", "WorkflowRuns", "list_runs", "run_filter"]
+
+_logger = logging.getLogger("mastra_temporal.client")
 
 OPEN: tuple[RunStatus, ...] = ("running", "waiting", "suspended")
 """Statuses of open runs."""
@@ -176,7 +179,7 @@ async def list_runs(
         async for execution in client.list_workflows(wanted.query(by_type, task_queue), page_size=PAGE_SIZE)
         if execution.run_id not in deleted
         and task_queue in (None, execution.task_queue)
-        and (await _is_ours(execution) if by_type is None else execution.workflow_type in by_type)
+        and (_is_ours(execution) if by_type is None else execution.workflow_type in by_type)
     ]
     runs: list[WorkflowRun] = []
     for execution, created in _newest(found):
@@ -195,9 +198,9 @@ async def list_runs(
     return WorkflowRuns(runs=shown, total=len(runs))
 
 
-async def _is_ours(execution: WorkflowExecution) -> bool:
+def _is_ours(execution: WorkflowExecution) -> bool:
     """Return whether a client of this package started an execution, or whether it was suspended once."""
-    return any(key.startswith(MEMO_PREFIX) for key in await execution.memo())
+    return any(key.startswith(MEMO_PREFIX) for key in execution.raw_info.memo.fields)
 
 
 def _newest(executions: list[WorkflowExecution]) -> list[tuple[WorkflowExecution, datetime]]:
@@ -217,7 +220,7 @@ def _newest(executions: list[WorkflowExecution]) -> list[tuple[WorkflowExecution
 
 async def _run_of(execution: WorkflowExecution, workflow_id: str, created: datetime) -> WorkflowRun:
     """Return the list entry of an execution. An open one counts as running for now."""
-    memo = await execution.memo()
+    memo = await _memo(execution)
     status: RunStatus = "running"
     if execution.status is not None and execution.status in CLOSED:
         # Temporal's status of a paused or tripwire run is that of a successful or failed one. Only the memo differs.
@@ -233,6 +236,23 @@ async def _run_of(execution: WorkflowExecution, workflow_id: str, created: datet
     )
 
 
+async def _memo(execution: WorkflowExecution) -> Mapping[str, Any]:
+    """Return the memo of an execution, or an empty one if this client cannot read it.
+
+    A namespace may have runs of clients with other codecs. One of them must not make the whole list fail.
+    """
+    try:
+        return await execution.memo()
+    except Exception as error:
+        _logger.warning(
+            "Run `%s` is listed without its resource and with Temporal's status: this client cannot read its memo "
+            "(%s). Give it the data converter of the client that started the run.",
+            execution.id,
+            shown(error),
+        )
+        return {}
+
+
 async def _look_at_open(client: Client, runs: list[WorkflowRun]) -> None:
     """Read the status of runs that are open according to visibility, which may lag behind."""
     limit = asyncio.Semaphore(CONCURRENT_LOOKS)
@@ -243,7 +263,7 @@ async def _look_at_open(client: Client, runs: list[WorkflowRun]) -> None:
             if description is None:
                 return
             if description.status == WorkflowExecutionStatus.RUNNING:
-                run.status = await open_status(description)
+                run.status = await open_status(description, await _memo(description))
                 return
             settled = await _run_of(description, run.workflow_name, run.created_at)
             run.status, run.updated_at = settled.status, settled.updated_at
