@@ -6,6 +6,8 @@ any user code, yields exactly the state that the worker had.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import copy
 import re
 from collections.abc import Callable, Iterable
@@ -37,6 +39,9 @@ from mastra_temporal.errors import MastraError, RunError
 __all__ = ["RecordedRun", "recorded_result", "recorded_run", "recorded_stream", "replay", "replay_with"]
 
 T = TypeVar("T")
+
+CANCEL_SECONDS = 1.0
+"""How long a cancelled replay may take to end before it is cancelled again."""
 
 OF_THE_CONVERTER = ("/temporalio/converter/", "Failed encoding completion")
 """Substrings of a replay failure that show that the client's data converter or codec failed."""
@@ -152,12 +157,26 @@ async def replay_with(converter: DataConverter, history: WorkflowHistory, read: 
         data_converter=converter,
         unsandboxed_workflow_runner=reading,
     )
-    replayed = await replayer.replay_workflow(
-        WorkflowHistory(history.workflow_id, _with_pending_task(history.events)), raise_on_replay_failure=False
-    )
+    prepared = WorkflowHistory(history.workflow_id, _with_pending_task(history.events))
+    replaying = asyncio.ensure_future(replayer.replay_workflow(prepared, raise_on_replay_failure=False))
+    try:
+        replayed = await asyncio.shield(replaying)
+    except asyncio.CancelledError:
+        await _cancel(replaying)
+        raise
     if replayed.replay_failure is not None:
         raise _unreadable(history.workflow_id, str(replayed.replay_failure))
     return reading.result()
+
+
+async def _cancel(replaying: asyncio.Future[Any]) -> None:
+    """Cancel a replay until it ends."""
+    # `asyncio.run` cancels all tasks at its end, those inside the SDK's replayer as well. The replayer then waits in
+    # vain for its worker, and the process would hang. Cancelled once more, it ends.
+    while not replaying.done():
+        replaying.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.wait((replaying,), timeout=CANCEL_SECONDS)
 
 
 def _unreadable(run_id: str, failure: str) -> MastraError:
