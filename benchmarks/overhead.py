@@ -15,10 +15,10 @@ import asyncio
 import contextlib
 import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from statistics import mean, median
-from typing import Any
+from typing import Any, TypeVar
 
 from temporalio import activity
 from temporalio.client import Client
@@ -48,6 +48,9 @@ class Side:
     run_ids: list[str] = field(default_factory=list[str])
     latencies: list[float] = field(default_factory=list[float])
     rates: list[float] = field(default_factory=list[float])
+
+
+SideT = TypeVar("SideT", bound=Side)
 
 
 async def measure(pairs: int, runs: int) -> None:
@@ -99,16 +102,16 @@ async def measure_tracing(pairs: int, runs: int) -> None:
             for _ in range(min(WARM_UP, pairs)):
                 await traced.run_once()
                 await untraced.run_once()
-            await _measure_latency([traced, untraced], pairs)
+            await measure_latency([traced, untraced], pairs)
             await _measure_throughput([traced, untraced], runs)
             print(
-                f"ratio {work}, latency with traces over without: {_ratio(traced.latencies, untraced.latencies):.2f} "
+                f"ratio {work}, latency with traces over without: {ratio(traced.latencies, untraced.latencies):.2f} "
                 f"({median(traced.latencies) * 1000:.1f} ms to {median(untraced.latencies) * 1000:.1f} ms, "
                 f"medians of {pairs})",
                 flush=True,
             )
             print(
-                f"ratio {work}, throughput with traces over without: {_ratio(traced.rates, untraced.rates):.2f} "
+                f"ratio {work}, throughput with traces over without: {ratio(traced.rates, untraced.rates):.2f} "
                 f"({median(traced.rates):.0f} to {median(untraced.rates):.0f} runs/s, medians of {BLOCKS} blocks, "
                 f"{runs} runs each, {IN_FLIGHT} in flight)",
                 flush=True,
@@ -148,10 +151,10 @@ async def _compare(client: Client, work: str, ours: Side, others: list[Side], *,
     for _ in range(min(WARM_UP, pairs)):
         for side in sides:
             await side.run_once()
-    await _measure_latency(sides, pairs)
+    await measure_latency(sides, pairs)
     for other in others:
         print(
-            f"ratio {work}, latency over {other.name}: {_ratio(ours.latencies, other.latencies):.2f} "
+            f"ratio {work}, latency over {other.name}: {ratio(ours.latencies, other.latencies):.2f} "
             f"(limit {LATENCY_LIMIT:.2f}; {median(ours.latencies) * 1000:.1f} ms to "
             f"{median(other.latencies) * 1000:.1f} ms, medians of {pairs})",
             flush=True,
@@ -159,7 +162,7 @@ async def _compare(client: Client, work: str, ours: Side, others: list[Side], *,
     await _measure_throughput(sides, runs)
     for other in others:
         print(
-            f"ratio {work}, throughput over {other.name}: {_ratio(ours.rates, other.rates):.2f} "
+            f"ratio {work}, throughput over {other.name}: {ratio(ours.rates, other.rates):.2f} "
             f"(limit {THROUGHPUT_LIMIT:.2f}; {median(ours.rates):.0f} to {median(other.rates):.0f} runs/s, "
             f"medians of {BLOCKS} blocks, {runs} runs each, {IN_FLIGHT} in flight)",
             flush=True,
@@ -168,15 +171,22 @@ async def _compare(client: Client, work: str, ours: Side, others: list[Side], *,
     print(f"events {work}: {before:.1f} -> {after:.1f} (limit +{EVENTS_LIMIT}, means of {pairs})", flush=True)
 
 
-def _ratio(ours: list[float], others: list[float]) -> float:
+def ratio(ours: list[float], others: list[float]) -> float:
     """Return the median of the ratios of measurements made next to each other, which a slow phase affects equally."""
-    return median(mine / other for mine, other in zip(ours, others, strict=True))
+    ratios = [mine / other for mine, other in zip(ours, others, strict=True) if other]
+    return median(ratios) if ratios else float("nan")
 
 
-async def _measure_latency(sides: list[Side], pairs: int) -> None:
+def in_turn(sides: Sequence[SideT], number: int) -> list[SideT]:
+    """Return the sides, each time beginning with another one."""
+    first = number % len(sides)
+    return [*sides[first:], *sides[:first]]
+
+
+async def measure_latency(sides: Sequence[Side], pairs: int) -> None:
+    """Measure single runs of the sides in turn."""
     for number in range(pairs):
-        first = number % len(sides)
-        for side in (*sides[first:], *sides[:first]):
+        for side in in_turn(sides, number):
             began = time.perf_counter()
             side.run_ids.append(await side.run_once())
             side.latencies.append(time.perf_counter() - began)
@@ -184,21 +194,25 @@ async def _measure_latency(sides: list[Side], pairs: int) -> None:
 
 async def _measure_throughput(sides: list[Side], runs: int) -> None:
     for number in range(BLOCKS):
-        first = number % len(sides)
-        for side in (*sides[first:], *sides[:first]):
+        for side in in_turn(sides, number):
             side.rates.append(await _rate(side, max(1, runs // BLOCKS)))
 
 
 async def _rate(side: Side, runs: int) -> float:
+    began = time.perf_counter()
+    await run_many(side, runs)
+    return runs / (time.perf_counter() - began)
+
+
+async def run_many(side: Side, runs: int) -> None:
+    """Run a side that many times, with `IN_FLIGHT` runs in flight."""
     left = iter(range(runs))
 
     async def keep_running() -> None:
         for _ in left:
             await side.run_once()
 
-    began = time.perf_counter()
     await asyncio.gather(*(keep_running() for _ in range(IN_FLIGHT)))
-    return runs / (time.perf_counter() - began)
 
 
 async def _events(client: Client, run_ids: list[str]) -> float:

@@ -21,7 +21,7 @@ import os
 import sys
 import time
 import uuid
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import mean, median
@@ -30,6 +30,8 @@ from typing import Any
 from temporalio.client import Client, WithStartWorkflowOperation
 from temporalio.common import WorkflowIDConflictPolicy
 
+from benchmarks import overhead
+from benchmarks.overhead import in_turn, measure_latency, ratio, run_many
 from benchmarks.recovery import use
 from benchmarks.suspended import require
 from benchmarks.workloads_app import LARGE, OURS, TASK_QUEUE, Item, mastra
@@ -38,7 +40,6 @@ from mastra_temporal import Workflow
 from mastra_temporal.cli.running import run
 from mastra_temporal.devserver import start_dev_server
 
-IN_FLIGHT = 20
 BLOCKS = 4
 WARM_UP = 3
 LARGE_SHARE = 4
@@ -47,15 +48,9 @@ START = Item(count=0)
 
 
 @dataclass
-class Side:
+class Side(overhead.Side):
     """One implementation of a workload, and its measurements."""
 
-    name: str
-    run_once: Callable[[], Awaitable[str]]
-    """Runs a workflow to its end and returns the run's id."""
-    run_ids: list[str] = field(default_factory=list[str])
-    latencies: list[float] = field(default_factory=list[float])
-    rates: list[float] = field(default_factory=list[float])
     cpu: list[float] = field(default_factory=list[float])
     events: float = 0
     history_bytes: float = 0
@@ -138,14 +133,6 @@ async def measure(workloads: list[str], pairs: int, runs: int) -> None:
                 print_table(workload, sides)
 
 
-async def measure_latency(sides: list[Side], pairs: int) -> None:
-    for number in range(pairs):
-        for side in in_turn(sides, number):
-            began = time.perf_counter()
-            side.run_ids.append(await side.run_once())
-            side.latencies.append(time.perf_counter() - began)
-
-
 async def measure_throughput(sides: list[Side], runs: int, pid: int) -> None:
     for number in range(BLOCKS):
         for side in in_turn(sides, number):
@@ -156,27 +143,11 @@ async def measure_throughput(sides: list[Side], runs: int, pid: int) -> None:
             side.cpu.append((cpu_seconds(pid) - cpu) / count)
 
 
-async def run_many(side: Side, runs: int) -> None:
-    left = iter(range(runs))
-
-    async def keep_running() -> None:
-        for _ in left:
-            await side.run_once()
-
-    await asyncio.gather(*(keep_running() for _ in range(IN_FLIGHT)))
-
-
 async def measure_histories(client: Client, side: Side) -> None:
     """Take the means of the single runs. They vary a little, because steps may share a workflow task."""
     histories = [(await client.get_workflow_handle(each).fetch_history()).events for each in side.run_ids]
     side.events = mean(len(events) for events in histories)
     side.history_bytes = mean(sum(event.ByteSize() for event in events) for events in histories)
-
-
-def in_turn(sides: list[Side], number: int) -> list[Side]:
-    """Return the sides, each time beginning with another one."""
-    first = number % len(sides)
-    return [*sides[first:], *sides[:first]]
 
 
 def print_table(workload: str, sides: list[Side]) -> None:
@@ -193,12 +164,6 @@ def print_table(workload: str, sides: list[Side]) -> None:
         ratios = "".join(f"{ratio(figures[0], other):18.2f}" for other in figures[1:])
         values = "".join(f"{median(each) * unit:12.{digits}f}" for each in figures)
         print(f"  {name:<18}{ratios}{limit:>8}{values}", flush=True)
-
-
-def ratio(mine: list[float], others: list[float]) -> float:
-    """Return the median of the ratios of measurements made next to each other, which a slow phase affects equally."""
-    ratios = [each / other for each, other in zip(mine, others, strict=True) if other]
-    return median(ratios) if ratios else float("nan")
 
 
 def main() -> int:

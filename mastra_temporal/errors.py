@@ -9,6 +9,7 @@
     ├── SerializationError         a value cannot be written to Temporal's history
     │   ├── PayloadTooLargeError   the value is larger than the server takes
     │   └── DataConversionError    the client's data converter or codec cannot write or read the value
+    ├── HistoryTooLargeError       a run is about to reach the size at which the server terminates it
     ├── NonRetryableError          raise it in a step to fail without retries
     │   └── LostAttemptsError      too many attempts in a row were lost: their workers died or did not answer
     ├── TripWire                   raise it in a step to end the run with status ``tripwire``
@@ -36,6 +37,7 @@ __all__ = [
     "ConfigurationError",
     "DataConversionError",
     "DefinitionError",
+    "HistoryTooLargeError",
     "LostAttemptsError",
     "MappingError",
     "MastraError",
@@ -173,6 +175,15 @@ class DataConversionError(SerializationError):
 
     Typical causes are a missing codec, a codec with another key, and an exception in the codec.
     """
+
+
+class HistoryTooLargeError(MastraError):
+    """A run is about to reach the size at which the server terminates it, and cannot go on in a new execution.
+
+    It is recorded as the error of the run. The message names the largest parts of the run's data.
+    """
+
+    wire_name = "HistoryTooLargeError"
 
 
 class RunError(MastraError):

@@ -7,7 +7,6 @@ step or function that an open run still needs; then the run waits for a worker t
 
 from __future__ import annotations
 
-import re
 from functools import cache
 
 from temporalio.client import WorkflowHistory
@@ -15,7 +14,7 @@ from temporalio.converter import DataConverter
 from temporalio.runtime import Runtime, TelemetryConfig
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 
-from mastra_temporal._client.replay import RecordedRun, replay_with
+from mastra_temporal._client.replay import RecordedRun, failure_messages, replay_failure, replay_with
 from mastra_temporal._client.streams.execution import CLOSED
 from mastra_temporal._definition.missing import missing_code
 from mastra_temporal._protocol.model import CamelModel
@@ -56,9 +55,9 @@ async def check_history(
         runtime=_quiet_runtime(),
         data_converter=converter or DataConverter.default,
     )
-    replayed = await replayer.replay_workflow(history, raise_on_replay_failure=False)
-    if replayed.replay_failure is not None:
-        found.problem = _reason(str(replayed.replay_failure))
+    failure = await replay_failure(replayer, history)
+    if failure is not None:
+        found.problem = " ".join([*failure_messages(failure), failure][0].split())
     elif history.events[-1].event_type not in CLOSED:
         settings = replayer.config(active_config=True)
         found.problem = await _lacking(mastra, history, settings.get("data_converter") or DataConverter.default)
@@ -86,9 +85,3 @@ async def _lacking(mastra: Mastra, history: WorkflowHistory, converter: DataConv
 def _quiet_runtime() -> Runtime:
     """Return a runtime that does not log. The reason of a failed replay is returned instead."""
     return Runtime(telemetry=TelemetryConfig(logging=None))
-
-
-def _reason(failure: str) -> str:
-    """Return the reason of a failed replay on one line. The SDK's text has the whole chain of causes."""
-    messages = [message for message in re.findall(r'message: "((?:[^"\\]|\\.)*)"', failure) if message]
-    return " ".join((messages[0] if messages else failure).split())

@@ -36,7 +36,16 @@ from mastra_temporal._worker.workflow.suspension import take_up
 from mastra_temporal._worker.workflow.temporal_workflow import MastraWorkflow
 from mastra_temporal.errors import MastraError, RunError
 
-__all__ = ["RecordedRun", "recorded_result", "recorded_run", "recorded_stream", "replay", "replay_with"]
+__all__ = [
+    "RecordedRun",
+    "failure_messages",
+    "recorded_result",
+    "recorded_run",
+    "recorded_stream",
+    "replay",
+    "replay_failure",
+    "replay_with",
+]
 
 T = TypeVar("T")
 
@@ -158,15 +167,26 @@ async def replay_with(converter: DataConverter, history: WorkflowHistory, read: 
         unsandboxed_workflow_runner=reading,
     )
     prepared = WorkflowHistory(history.workflow_id, _with_pending_task(history.events))
-    replaying = asyncio.ensure_future(replayer.replay_workflow(prepared, raise_on_replay_failure=False))
+    failure = await replay_failure(replayer, prepared)
+    if failure is not None:
+        raise _unreadable(history.workflow_id, failure)
+    return reading.result()
+
+
+async def replay_failure(replayer: Replayer, history: WorkflowHistory) -> str | None:
+    """Replay a history, and return the text of its failure or None."""
+    replaying = asyncio.ensure_future(replayer.replay_workflow(history, raise_on_replay_failure=False))
     try:
         replayed = await asyncio.shield(replaying)
     except asyncio.CancelledError:
         await _cancel(replaying)
         raise
-    if replayed.replay_failure is not None:
-        raise _unreadable(history.workflow_id, str(replayed.replay_failure))
-    return reading.result()
+    return None if replayed.replay_failure is None else str(replayed.replay_failure)
+
+
+def failure_messages(failure: str) -> list[str]:
+    """Return the messages in the text of a failed replay, from the outermost to the cause."""
+    return [message for message in re.findall(r'message: "((?:[^"\\]|\\.)*)"', failure) if message]
 
 
 async def _cancel(replaying: asyncio.Future[Any]) -> None:
@@ -181,8 +201,7 @@ async def _cancel(replaying: asyncio.Future[Any]) -> None:
 
 def _unreadable(run_id: str, failure: str) -> MastraError:
     """Return the error for a failed replay. The SDK's text contains the message and stack of each cause."""
-    messages = [message for message in re.findall(r'message: "((?:[^"\\]|\\.)*)"', failure) if message]
-    said = messages[-1] if messages else failure
+    said = [failure, *failure_messages(failure)][-1]
     if any(mark in failure for mark in OF_THE_CONVERTER):
         return unconvertible(f"run `{run_id}`", said)
     return RunError(f"run `{run_id}` cannot be read from its history: {said}")

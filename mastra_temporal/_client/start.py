@@ -16,7 +16,7 @@ from mastra_temporal._client.arguments import StartOptions
 from mastra_temporal._client.busy import has_failing_task, is_busy, unhurried
 from mastra_temporal._client.handle import RunHandle
 from mastra_temporal._client.outcome import outcome_of_start, wait_for_outcome
-from mastra_temporal._client.records.description import is_no_such_run
+from mastra_temporal._client.records.description import is_no_such_run, started_with
 from mastra_temporal._client.waiting import waiting
 from mastra_temporal._compat.temporal import started_workflow
 from mastra_temporal._definition.validation import validate_start
@@ -138,16 +138,12 @@ async def require_same_input(run: RunHandle, envelope: StartEnvelope) -> None:
         RunError: The run id belongs to a run of another workflow.
     """
     await run.describe()
-    handle = run.client.get_workflow_handle(run.run_id)
-    async for event in handle.fetch_history_events(page_size=1):
-        payloads = event.workflow_execution_started_event_attributes.input.payloads
-        [recorded] = await run.client.data_converter.decode(payloads, [StartEnvelope])
-        if recorded.input_data != envelope.input_data:
-            raise RunAlreadyStartedError(
-                f"Run `{run.run_id}` of workflow `{run.workflow.id}` exists and was started with another input. "
-                "Use another run id, or start it with the same input to join it."
-            )
-        return
+    recorded = await started_with(run.client.get_workflow_handle(run.run_id), run.client)
+    if recorded.input_data != envelope.input_data:
+        raise RunAlreadyStartedError(
+            f"Run `{run.run_id}` of workflow `{run.workflow.id}` exists and was started with another input. "
+            "Use another run id, or start it with the same input to join it."
+        )
 
 
 async def _start_with_update(

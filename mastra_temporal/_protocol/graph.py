@@ -18,6 +18,7 @@ from pydantic import ConfigDict, Field
 from mastra_temporal._protocol.model import CamelModel, LeanModel
 
 __all__ = [
+    "CANCEL_GRACE",
     "Body",
     "CallbackName",
     "ConditionalEntry",
@@ -40,6 +41,9 @@ __all__ = [
     "WorkflowPlan",
 ]
 
+
+CANCEL_GRACE = 30_000
+"""How long the steps of a canceled run may take to end by default, in milliseconds."""
 
 CallbackName = Literal["on_start", "on_finish", "on_error"]
 """The callbacks that a workflow may have."""
@@ -133,7 +137,7 @@ class WorkflowPlan(LeanGraphModel):
 
     retries: int = 0
     retry_delay: int = 0
-    cancel_grace: int = 30_000
+    cancel_grace: int = CANCEL_GRACE
     validate_inputs: bool = True
     validate_outputs: bool = True
     callbacks: list[CallbackName] = []

@@ -28,9 +28,6 @@ class LeanModel(CamelModel):
 
     @model_serializer(mode="wrap")
     def _leave_out_none(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        defaults = {(field.alias or name): (name, field.default) for name, field in type(self).model_fields.items()}
-        return {
-            key: value
-            for key, value in handler(self).items()
-            if value is not None and (key not in defaults or getattr(self, defaults[key][0]) != defaults[key][1])
-        }
+        fields = type(self).model_fields.items()
+        defaults = {field.alias or name for name, field in fields if getattr(self, name) == field.default}
+        return {key: value for key, value in handler(self).items() if value is not None and key not in defaults}

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from mastra_temporal._protocol.graph import CANCEL_GRACE
 from mastra_temporal._protocol.keys import without_iteration
 from mastra_temporal._protocol.model import CamelModel, LeanModel
 from mastra_temporal._protocol.results import ErrorInfo
 
 __all__ = [
+    "START_TO_CLOSE",
     "Checkpoint",
     "RequestContextChange",
     "RetryPlan",
@@ -21,6 +23,10 @@ __all__ = [
     "StepOutcome",
     "idempotency_key",
 ]
+
+
+START_TO_CLOSE = 3_600_000
+"""The default start-to-close timeout of a step in milliseconds."""
 
 
 class RequestContextChange(CamelModel):
@@ -60,9 +66,9 @@ class StepCall(LeanModel):
     idempotency_key: str | None = None
     """The key, if it is not the ID of the Temporal workflow with that of the activity: inside a loop."""
     retry: RetryPlan = RetryPlan()
-    timeout_ms: int = 3_600_000
+    timeout_ms: int = START_TO_CLOSE
     """The start-to-close timeout in milliseconds."""
-    cancel_grace_ms: int = 30_000
+    cancel_grace_ms: int = CANCEL_GRACE
     """How long a canceled step may take to end, in milliseconds."""
     validate_inputs: bool = True
     validate_outputs: bool = True

@@ -32,6 +32,7 @@ from temporalio.api.workflowservice.v1 import (
 from temporalio.client import Client, WorkflowExecution
 from temporalio.service import RPCError
 
+from mastra_temporal._client.records.listing import is_ours
 from mastra_temporal._client.records.search_attributes import KEYS
 from mastra_temporal._client.recovery.liveness import OUR_INTERVAL_SECONDS, LivenessChecker, describe
 from mastra_temporal._client.recovery.queues import has_pollers, pinned_version, queues_of
@@ -239,7 +240,7 @@ async def _queues_and_runs(patient: Patient) -> list[Finding]:
     """Check the open runs, and the workers of their task queues and of the one that was asked for."""
     client = patient.client
     executions = [each async for each in client.list_workflows("ExecutionStatus = 'Running'", limit=EXAMINED_RUNS)]
-    ours = [each for each in executions if await _is_ours(each)]
+    ours = [each for each in executions if is_ours(each)]
     found = await asyncio.gather(*(_description(client, each) for each in ours))
     runs = [each for each in found if each is not None]
     queues = {queue for each in runs for queue in queues_of(each)}
@@ -253,10 +254,6 @@ async def _queues_and_runs(patient: Patient) -> list[Finding]:
         asyncio.gather(*(_run(LivenessChecker(client), client, each) for each in runs)),
     )
     return [finding for findings in (*by_queue, *by_run) for finding in findings]
-
-
-async def _is_ours(execution: WorkflowExecution) -> bool:
-    return any(key.startswith("mastra") for key in await execution.memo())
 
 
 async def _description(client: Client, execution: WorkflowExecution) -> DescribeWorkflowExecutionResponse | None:

@@ -8,8 +8,8 @@ from typing import Any
 
 from mastra_temporal._client.streams.stream import WorkflowEvent
 from mastra_temporal._data.path import is_object
+from mastra_temporal._worker.workflow.completion import without_meta
 from mastra_temporal.cli.output import as_json, line, print_json
-from mastra_temporal.cli.result import without_meta
 
 __all__ = ["EventPrinter", "print_event"]
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
 from typing import Annotated, cast, get_args
 
 import typer
 
+from mastra_temporal._data.dates import shown_date
 from mastra_temporal._protocol.results import RunStatus
 from mastra_temporal.cli.output import line, print_json, print_table, styled
 from mastra_temporal.cli.parsing import moment
@@ -71,13 +71,9 @@ async def _list(
         print_json(found)
         return
     rows = [
-        (item.run_id, styled(item.status), item.workflow_name, item.resource_id or "", _time(item.created_at))
+        (item.run_id, styled(item.status), item.workflow_name, item.resource_id or "", shown_date(item.created_at))
         for item in found.runs
     ]
     print_table(("RUN", "STATUS", "WORKFLOW", "RESOURCE", "CREATED"), rows)
     if found.total > len(found.runs):
         line(f"{len(found.runs)} of {found.total} runs. Show more with --limit.")
-
-
-def _time(time: datetime) -> str:
-    return time.astimezone(timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -10,13 +10,12 @@ from typing import Any
 from rich.text import Text
 
 from mastra_temporal._client.run import Run
-from mastra_temporal._data.path import is_object
 from mastra_temporal._protocol.results import WorkflowResult
-from mastra_temporal._worker.workflow.completion import META
+from mastra_temporal._worker.workflow.completion import without_meta
 from mastra_temporal.cli.exit_status import NegativeAnswerError
 from mastra_temporal.cli.output import as_json, line, print_json, styled
 
-__all__ = ["in_time", "print_result", "without_meta"]
+__all__ = ["in_time", "print_result"]
 
 WELL = ("success", "suspended", "paused", "running", "waiting")
 """The statuses that are no failure."""
@@ -69,8 +68,3 @@ def require_success(run: Run[Any], result: WorkflowResult[Any]) -> None:
         return
     why = (result.error or {}).get("message") or (result.tripwire or {}).get("reason")
     raise NegativeAnswerError(f"{run.label} ended with status {result.status}{f': {why}' if why else '.'}")
-
-
-def without_meta(payload: Any) -> Any:
-    """Return a suspend payload without Mastra's own entry."""
-    return {key: value for key, value in payload.items() if key != META} if is_object(payload) else payload

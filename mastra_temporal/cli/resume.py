@@ -10,10 +10,11 @@ from mastra_temporal._client.run import Run
 from mastra_temporal._data.schema import Schema
 from mastra_temporal._definition.step import Step
 from mastra_temporal._protocol.keys import step_id_of
+from mastra_temporal._worker.workflow.completion import without_meta
 from mastra_temporal.cli.form import ask, is_interactive
 from mastra_temporal.cli.output import line, print_json
 from mastra_temporal.cli.parsing import json_data
-from mastra_temporal.cli.result import in_time, print_result, without_meta
+from mastra_temporal.cli.result import in_time, print_result
 from mastra_temporal.cli.run_ids import RunId
 from mastra_temporal.cli.running import run
 from mastra_temporal.cli.target import Address, App, AsJson, Namespace, Target

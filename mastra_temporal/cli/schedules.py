@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
 from typing import Annotated, Literal
 
 import typer
 from rich.text import Text
 
 from mastra_temporal._client.schedules.codec import ScheduleRecord
+from mastra_temporal._data.dates import shown_date
 from mastra_temporal.cli.output import line, print_json, print_table, styled
 from mastra_temporal.cli.running import run
 from mastra_temporal.cli.target import Address, App, AppNeeded, AsJson, Namespace, Target
@@ -123,10 +123,6 @@ def _row(record: ScheduleRecord) -> tuple[str | Text, ...]:
         record.workflow_id,
         record.cron,
         record.timezone,
-        _time(record.next_fire_at),
+        "" if record.next_fire_at is None else shown_date(record.next_fire_at),
         record.last_run_id or "",
     )
-
-
-def _time(time: datetime | None) -> str:
-    return "" if time is None else time.astimezone(timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")

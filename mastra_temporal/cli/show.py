@@ -11,6 +11,7 @@ from rich.text import Text
 
 from mastra_temporal._client.records.progress import RunProgress, StepProgress
 from mastra_temporal._client.run import Run
+from mastra_temporal._data.dates import shown_date
 from mastra_temporal.cli.event_printer import EventPrinter, print_event
 from mastra_temporal.cli.exit_status import NegativeAnswerError
 from mastra_temporal.cli.output import as_json as json_of
@@ -78,7 +79,7 @@ def _print(progress: RunProgress) -> None:
     facts = {
         "task queue": progress.task_queue,
         "resource": record.resource_id,
-        "created": record.created_at.strftime("%Y-%m-%d %H:%M:%S UTC"),
+        "created": shown_date(record.created_at),
         "input": None if record.payload is None else json.dumps(record.payload, ensure_ascii=False),
         "result": None if record.result is None else json.dumps(json_of(record.result), ensure_ascii=False),
         "error": (record.error or {}).get("message"),

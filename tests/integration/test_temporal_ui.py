@@ -113,6 +113,8 @@ async def test_a_person_sees_what_is_asked_and_answers_with_what_is_shown(stage:
         answer = json.loads(request.replace("<the answer>", "yes"))
         await stage.client.get_workflow_handle(run_.run_id).execute_update(name, answer)
         await until(lambda: shows(stage, run_.run_id, "approve[1]"))
+        # The step that was answered no longer counts as suspended.
+        assert "Steps: 1 suspended, 1 success." in await current_details(stage.client, run_.run_id)
         result = await within(run_.resume(resume_data="no"))
         assert result.result == ["yes", "no"]
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
+from typing import Any
 
-from temporalio.client import Client, WorkflowExecutionDescription
+from temporalio.client import Client, WorkflowExecutionDescription, WorkflowHandle
 from temporalio.service import RPCError, RPCStatusCode
 
 from mastra_temporal._client.busy import unhurried
 from mastra_temporal._data.shown import shown
 from mastra_temporal._definition.ids import fault_of
 from mastra_temporal._protocol.names import typescript_workflow_type
+from mastra_temporal._protocol.start import StartEnvelope
 from mastra_temporal.errors import RunError, RunNotFoundError
 
-__all__ = ["created_at", "describe", "is_no_such_run", "no_such_run", "workflow_types"]
+__all__ = ["created_at", "describe", "is_no_such_run", "no_such_run", "started_with", "workflow_types"]
 
 
 def workflow_types(workflow_id: str) -> tuple[str, str]:
@@ -60,3 +62,11 @@ def is_no_such_run(error: BaseException) -> bool:
     if not isinstance(error, RPCError):
         return False
     return error.status == RPCStatusCode.NOT_FOUND and not error.message.startswith("Namespace ")
+
+
+async def started_with(handle: WorkflowHandle[Any, Any], client: Client) -> StartEnvelope:
+    """Return the argument with which an execution was started, from the first event of its history."""
+    first = await anext(aiter(handle.fetch_history_events(page_size=1)))
+    payloads = first.workflow_execution_started_event_attributes.input.payloads
+    [envelope] = await client.data_converter.decode(payloads, [StartEnvelope])
+    return envelope

@@ -12,10 +12,10 @@ from typing import Any
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
 
 from mastra_temporal._client.outcome import ending
+from mastra_temporal._client.records.description import started_with
 from mastra_temporal._client.records.state import WorkflowState, with_graph, with_steps
 from mastra_temporal._protocol.graph import Entry, NestedEntry
 from mastra_temporal._protocol.results import StepResult, WorkflowResult
-from mastra_temporal._protocol.start import StartEnvelope
 from mastra_temporal.errors import RunRefusedError
 
 __all__ = ["state_from_result"]
@@ -52,8 +52,8 @@ async def state_from_result(
         result = await ending(handle)
     except RunRefusedError:
         return None
-    envelope = await _envelope(client, description)
-    if not isinstance(result, WorkflowResult) or result.compacted or envelope is None or envelope.graph is None:
+    envelope = await started_with(handle, client)
+    if not isinstance(result, WorkflowResult) or result.compacted or envelope.graph is None:
         return None
     state = WorkflowState(
         status=result.status,
@@ -73,16 +73,6 @@ async def state_from_result(
     traveled = envelope.snapshot is not None and envelope.snapshot.continued_from is not None
     steps = None if traveled or not _has_all_steps(result, entries, nested=nested) else _with_inputs(result, entries)
     return None if steps is None else with_steps(state, steps, envelope.graph)
-
-
-async def _envelope(client: Client, description: WorkflowExecutionDescription) -> StartEnvelope | None:
-    """Return the argument with which the execution was started."""
-    handle = client.get_workflow_handle(description.id, run_id=description.run_id)
-    async for event in handle.fetch_history_events(page_size=1):
-        payloads = event.workflow_execution_started_event_attributes.input.payloads
-        [envelope] = await client.data_converter.decode(payloads, [StartEnvelope])
-        return envelope
-    return None
 
 
 def _has_all_steps(result: WorkflowResult[Any], entries: list[Entry], *, nested: bool) -> bool:

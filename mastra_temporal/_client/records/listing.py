@@ -25,7 +25,7 @@ from mastra_temporal._protocol.names import MEMO_PREFIX, MEMO_RESOURCE, MEMO_STA
 from mastra_temporal._protocol.results import RunStatus
 from mastra_temporal.errors import RunError
 
-__all__ = ["RunFilter", "RunFilterOptions", "WorkflowRun", "WorkflowRuns", "list_runs", "run_filter"]
+__all__ = ["RunFilter", "RunFilterOptions", "WorkflowRun", "WorkflowRuns", "is_ours", "list_runs", "run_filter"]
 
 _logger = logging.getLogger("mastra_temporal.client")
 
@@ -179,7 +179,7 @@ async def list_runs(
         async for execution in client.list_workflows(wanted.query(by_type, task_queue), page_size=PAGE_SIZE)
         if execution.run_id not in deleted
         and task_queue in (None, execution.task_queue)
-        and (_is_ours(execution) if by_type is None else execution.workflow_type in by_type)
+        and (is_ours(execution) if by_type is None else execution.workflow_type in by_type)
     ]
     runs: list[WorkflowRun] = []
     for execution, created in _newest(found):
@@ -198,7 +198,7 @@ async def list_runs(
     return WorkflowRuns(runs=shown, total=len(runs))
 
 
-def _is_ours(execution: WorkflowExecution) -> bool:
+def is_ours(execution: WorkflowExecution) -> bool:
     """Return whether a client of this package started an execution, or whether it was suspended once."""
     return any(key.startswith(MEMO_PREFIX) for key in execution.raw_info.memo.fields)
 

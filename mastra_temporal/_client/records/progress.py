@@ -19,11 +19,11 @@ from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
 
 from mastra_temporal._client.records.state import WorkflowState
-from mastra_temporal._data.path import is_object
+from mastra_temporal._data.dates import shown_date
 from mastra_temporal._protocol.keys import without_index
 from mastra_temporal._protocol.model import CamelModel
 from mastra_temporal._protocol.results import StepResult, StepStatus
-from mastra_temporal._worker.workflow.completion import META
+from mastra_temporal._worker.workflow.suspension import suspend_data
 
 __all__ = ["RunProgress", "StepProgress", "progress_of"]
 
@@ -163,7 +163,7 @@ async def _timers(client: Client, events: Iterable[HistoryEvent]) -> dict[str, s
             continue
         [name] = await client.data_converter.decode([event.user_metadata.summary], [str])
         deadline = _utc(event.event_time) + event.timer_started_event_attributes.start_to_fire_timeout.ToTimedelta()
-        found[name] = f"the end of its sleep at {deadline.strftime('%Y-%m-%d %H:%M:%S UTC')}"
+        found[name] = f"the end of its sleep at {shown_date(deadline)}"
     return found
 
 
@@ -181,9 +181,7 @@ def _suspensions(state: WorkflowState) -> dict[str, str]:
 
 
 def _suspension(result: StepResult, labels: list[str]) -> str:
-    payload = result.suspend_payload
-    if is_object(payload):
-        payload = {key: value for key, value in payload.items() if key != META}
+    payload = suspend_data(result)
     told = f": {_short(json.dumps(payload, ensure_ascii=False))}" if payload else ""
     shown = f", label {', '.join(sorted(labels))}" if labels else ""
     return f"resume{told}{shown}"

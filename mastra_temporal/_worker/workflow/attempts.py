@@ -14,6 +14,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import Generator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal, TypeVar
@@ -31,7 +33,7 @@ from mastra_temporal._protocol.step_calls import Checkpoint
 from mastra_temporal._tracing.carrier import Carrier
 from mastra_temporal._tracing.headers import earlier_attempts, outbound
 from mastra_temporal._worker.workflow.encoded import Encoded, decode, encode
-from mastra_temporal._worker.workflow.history_size import ACTIVITY, LOCAL_ACTIVITY, UPDATE, HistorySize
+from mastra_temporal._worker.workflow.history_size import ACTIVITY, LOCAL_ACTIVITY, HistorySize
 from mastra_temporal._worker.workflow.room import Room
 from mastra_temporal._worker.workflow.scope import RunState
 from mastra_temporal._worker.workflow.task_budget import TaskBudget
@@ -162,18 +164,9 @@ class Attempts:
             handle.add_done_callback(lambda _, attempt=attempt: attempt.settle("done"))
             # A lost activity keeps its place until its handle is done: the server counts it as pending until then.
             handle.add_done_callback(lambda _: self._room.leave())
-            self._in_flight[activity_id] = attempt
-            try:
+            with self._tracked(activity_id, attempt):
                 if await attempt.settled == "done":
                     return self._received(await handle, result_type)
-            except asyncio.CancelledError:
-                # asyncio's CancelledError would pass through the interpreter and end the run without its callbacks.
-                # Temporal's becomes the result of the step.
-                if not self.aborted:
-                    raise
-                raise CancelledError("The step ended while it was canceled.") from None
-            finally:
-                del self._in_flight[activity_id]
             if self.aborted and plan.abortable:
                 raise CancelledError("The worker of this attempt is gone, and the run was canceled.")
             tried, lost = tried + attempt.tried, True
@@ -189,16 +182,15 @@ class Attempts:
         Raises:
             ApplicationError: The activity failed.
             CancelledError: The run was canceled.
-            TooLargeError: The argument does not fit into one payload.
         """
-        argument = self._fitting(encode(call), plan)
-        await self.budget.take(0)
+        # The argument has no limit, because it is not sent. It must not have one: parts of it differ in a replay.
+        await self.local_room()
         if self.aborted:
             raise CancelledError("The run was canceled before the step began.")
         activity_id = self._next_id(name)
         handle = workflow.start_local_activity(
             plan.activity_type,
-            argument.value,
+            call,
             result_type=RawValue,
             activity_id=activity_id,
             summary=plan.summary,
@@ -207,24 +199,39 @@ class Attempts:
             retry_policy=CRASH_RETRY,
             cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
         )
+        attempt = InFlight(handle, asyncio.get_running_loop().create_future(), plan.abortable, _trace_context())
+        with self._tracked(activity_id, attempt):
+            return self.received_locally(await handle, result_type)
+
+    async def local_room(self) -> None:
+        """Wait until the workflow task has room for the result of a local activity. Call this before it starts."""
+        await self.budget.take(0)
         self.history.add(LOCAL_ACTIVITY)
-        settled = asyncio.get_running_loop().create_future()
-        self._in_flight[activity_id] = InFlight(handle, settled, plan.abortable, _trace_context())
+
+    def received_locally(self, result: RawValue, result_type: type[T]) -> T:
+        """Decode and count the result of a local activity, which the workflow task sends to the server."""
+        self.budget.spend(sent_bytes(len(result.payload.data), self._run.stored_from))
+        return self._received(result, result_type)
+
+    @contextlib.contextmanager
+    def _tracked(self, activity_id: str, attempt: InFlight) -> Generator[None]:
+        """Keep an attempt in flight while the block waits for its end."""
+        self._in_flight[activity_id] = attempt
         try:
-            result = await handle
+            yield
         except asyncio.CancelledError:
+            # asyncio's CancelledError would pass through the interpreter and end the run without its callbacks.
+            # Temporal's becomes the result of the step.
             if not self.aborted:
                 raise
             raise CancelledError("The step ended while it was canceled.") from None
         finally:
             del self._in_flight[activity_id]
-        self.budget.spend(sent_bytes(len(result.payload.data), self._run.stored_from))
-        return self._received(result, result_type)
 
     def count_update(self, size: int) -> None:
         """Count an accepted update, which the workflow task sends back to the server."""
         self.budget.spend(size)
-        self.history.add(UPDATE, size)
+        self.history.add_update(size)
 
     def _fitting(self, argument: Encoded, plan: ActivityPlan) -> Encoded:
         error = bytes_error(argument.size, plan.argument, self._run.stored_from)

@@ -8,7 +8,15 @@ from typing import Any, Literal
 from mastra_temporal._data.path import is_object
 from mastra_temporal._protocol.results import ErrorInfo, StepResult
 
-__all__ = ["META", "Completion", "completion_of", "meta_of", "suspended_paths", "with_suspended_paths"]
+__all__ = [
+    "META",
+    "Completion",
+    "completion_of",
+    "meta_of",
+    "suspended_paths",
+    "with_suspended_paths",
+    "without_meta",
+]
 
 CompletionStatus = Literal[
     "success", "failed", "tripwire", "suspended", "bailed", "canceled", "paused", "continued_as_new"
@@ -68,3 +76,8 @@ def meta_of(result: StepResult) -> dict[str, Any]:
     payload = result.suspend_payload
     meta = payload.get(META) if is_object(payload) else None
     return meta if is_object(meta) else {}
+
+
+def without_meta(payload: Any) -> Any:
+    """Return a suspend payload without Mastra's own entry."""
+    return {key: value for key, value in payload.items() if key != META} if is_object(payload) else payload

@@ -19,6 +19,7 @@ from mastra_temporal._worker.workflow.invocation import Invocation, Resumption
 from mastra_temporal._worker.workflow.reporter import Reporter
 from mastra_temporal._worker.workflow.scope import Progress, RunState, Scope, milliseconds_now
 from mastra_temporal._worker.workflow.takeover import Takeover
+from mastra_temporal.errors import HistoryTooLargeError
 
 __all__ = ["Engine", "settle_bail", "unfinished"]
 
@@ -58,7 +59,7 @@ class Engine:
         if not history.is_full:
             return None
         return {
-            "name": "HistoryTooLargeError",
+            "name": HistoryTooLargeError.wire_name,
             "message": f"The history of run `{self.run.run_id}` has about {history.events:,} events and "
             f"{history.bytes:,} bytes. Temporal terminates a run with 51,200 events or 50 MB. It could not go on in a "
             f"new execution: {self.run.too_large_to_continue or 'too much was started at once'}.",

@@ -22,16 +22,14 @@ from mastra_temporal._protocol.function_calls import (
     ValidationOutcome,
 )
 from mastra_temporal._protocol.graph import FunctionRef
-from mastra_temporal._protocol.limits import sent_bytes, size_error
+from mastra_temporal._protocol.limits import size_error
 from mastra_temporal._protocol.model import CamelModel
 from mastra_temporal._protocol.names import ACTIVITY_CALLBACK, ACTIVITY_FUNCTION, ACTIVITY_VALIDATE
 from mastra_temporal._protocol.results import ErrorInfo, WorkflowResult
 from mastra_temporal._worker.function_data import hold
 from mastra_temporal._worker.workflow.attempts import ActivityPlan, TooLargeError
 from mastra_temporal._worker.workflow.completion import Completion
-from mastra_temporal._worker.workflow.encoded import decode
 from mastra_temporal._worker.workflow.engine import Engine
-from mastra_temporal._worker.workflow.history_size import LOCAL_ACTIVITY
 from mastra_temporal._worker.workflow.scope import Scope
 
 __all__ = ["call_function", "call_functions", "check_output", "check_result", "run_callback", "validate"]
@@ -132,15 +130,11 @@ async def check_result(engine: Engine, scope: Scope, completion: Completion) -> 
 
 
 async def _call_here(engine: Engine, activity: str, call: CamelModel, result_type: type[T], summary: str) -> T:
-    # The result is sent to the server with all others of the workflow task, so wait until the task has room.
-    await engine.attempts.budget.take(0)
+    await engine.attempts.local_room()
     raw = await workflow.execute_local_activity(
         activity, call, result_type=RawValue, start_to_close_timeout=LIMIT, retry_policy=ONCE, summary=summary
     )
-    size = sent_bytes(len(raw.payload.data), engine.run.stored_from)
-    engine.attempts.budget.spend(size)
-    engine.attempts.history.add(LOCAL_ACTIVITY, size)
-    return decode(raw, result_type)
+    return engine.attempts.received_locally(raw, result_type)
 
 
 async def _call_anywhere(

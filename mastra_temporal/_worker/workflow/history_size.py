@@ -9,7 +9,7 @@ fail with a non-determinism error. What the run itself sends and receives is the
 
 from __future__ import annotations
 
-__all__ = ["ACTIVITY", "LOCAL_ACTIVITY", "SIGNAL", "TIMER", "UPDATE", "HistorySize"]
+__all__ = ["ACTIVITY", "LOCAL_ACTIVITY", "SIGNAL", "TIMER", "HistorySize"]
 
 LONG_EVENTS = 4_096
 """Events after which a run continues as new: the number at which the server suggests it by default."""
@@ -59,7 +59,11 @@ class HistorySize:
         """Count events, and the bytes of their payloads."""
         self.events += events
         self.bytes += events * EVENT_BYTES + size
-        self.updates += events == UPDATE
+
+    def add_update(self, size: int) -> None:
+        """Count an update, which has a limit of its own."""
+        self.updates += 1
+        self.add(UPDATE, size)
 
     @property
     def is_long(self) -> bool:

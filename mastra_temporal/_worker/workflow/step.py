@@ -10,9 +10,17 @@ from temporalio.exceptions import ActivityError, ApplicationError, CancelledErro
 
 from mastra_temporal._protocol.function_calls import FunctionData
 from mastra_temporal._protocol.graph import StepEntry, StepPlan
+from mastra_temporal._protocol.limits import sent_size
 from mastra_temporal._protocol.names import FAILED_STEP, STEP_NOT_REGISTERED, step_activity
 from mastra_temporal._protocol.results import StepResult
-from mastra_temporal._protocol.step_calls import RetryPlan, StepCall, StepFailure, StepOutcome, idempotency_key
+from mastra_temporal._protocol.step_calls import (
+    START_TO_CLOSE,
+    RetryPlan,
+    StepCall,
+    StepFailure,
+    StepOutcome,
+    idempotency_key,
+)
 from mastra_temporal._worker.function_data import hold
 from mastra_temporal._worker.workflow.attempts import ActivityPlan, TooLargeError
 from mastra_temporal._worker.workflow.engine import Engine
@@ -22,8 +30,6 @@ from mastra_temporal._worker.workflow.suspension import resumed, suspend_data
 
 __all__ = ["execute"]
 
-START_TO_CLOSE = 3_600_000
-"""The default start-to-close timeout of a step in milliseconds."""
 HEARTBEAT = 30_000
 """The default heartbeat timeout of a step in milliseconds."""
 GRACE = timedelta(seconds=10)
@@ -156,6 +162,7 @@ def _failed(engine: Engine, result: StepResult, cause: BaseException | None, own
         ended["status"] = "canceled"
     elif isinstance(cause, ApplicationError) and cause.type == FAILED_STEP:
         failure = StepFailure.model_validate(cause.details[0])
+        engine.attempts.history.add(0, sent_size(failure, engine.run.stored_from))
         engine.run.change_request_context(failure.request_context)
         if failure.aborted:
             engine.abort()

@@ -16,12 +16,11 @@ from typing import Any
 
 from temporalio.exceptions import ApplicationError
 
-from mastra_temporal._data.path import is_object
 from mastra_temporal._protocol.keys import ITEM, step_id_of
 from mastra_temporal._protocol.messages import ResumeClaim, ResumeRequest
 from mastra_temporal._protocol.names import NOT_SUSPENDED, RESUME_CLAIMED, RUN_NOT_SUSPENDED
 from mastra_temporal._protocol.results import StepResult
-from mastra_temporal._worker.workflow.completion import META
+from mastra_temporal._worker.workflow.completion import without_meta
 from mastra_temporal._worker.workflow.scope import Answer, Progress, RunState, Scope, milliseconds_now
 
 __all__ = [
@@ -278,7 +277,4 @@ def resumed(result: StepResult, data: Any) -> StepResult:
 
 def suspend_data(result: StepResult) -> Any:
     """Return the payload that a step suspended with, without Mastra's internal metadata."""
-    payload = result.suspend_payload
-    if not is_object(payload):
-        return payload
-    return {key: value for key, value in payload.items() if key != META}
+    return without_meta(result.suspend_payload)

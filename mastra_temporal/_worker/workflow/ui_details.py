@@ -23,13 +23,13 @@ __all__ = ["STATUS", "UiDetails"]
 
 STATUS = SearchAttributeKey.for_keyword(SEARCH_STATUS)
 MAX_ROWS = 40
-"""Rows of steps that have ended. Those that run or have failed are shown first, as many of each at most."""
+"""Rows of steps that failed, that ended otherwise, and that are open: as many of each at most."""
 MAX_QUESTIONS = 5
 """Suspended steps that are shown with their payload and with how to answer them."""
 MAX_PAYLOAD = 2_000
 """Characters of a suspend payload that are shown."""
-Row = tuple[int, str]
-"""The number of a step in the order in which they began, and its row in the table."""
+Row = tuple[int, str, str]
+"""The number of a step in the order in which they began, its status, and its row in the table."""
 HEAD = table_head("Step", "Status", "Scheduled", "Duration")
 
 
@@ -84,20 +84,20 @@ class UiDetails:
             result: The result of the step so far.
             scheduled: How often the step was scheduled, restarts included. None until it ends.
         """
-        ended = result.ended_at or result.suspended_at
-        seconds = "" if ended is None else f"{(ended - result.started_at) / 1000:,.1f} s"
+        stopped = result.ended_at or result.suspended_at
+        seconds = "" if stopped is None else f"{(stopped - result.started_at) / 1000:,.1f} s"
         status = result.status if result.error is None else f"{result.status}: {result.error.get('message')}"
-        begun = self._open.pop(path, None)
-        if begun is None:
+        before = self._open.pop(path, None)
+        if before is None:
             self._begun += 1
-        row = (
-            self._begun if begun is None else begun[0],
-            table_row(f"`{cell(path)}`", cell(status), str(scheduled or ""), seconds),
-        )
-        if ended is None:
+        else:
+            self._counts[before[1]] -= 1
+        self._counts[result.status] += 1
+        text = table_row(f"`{cell(path)}`", cell(status), str(scheduled or ""), seconds)
+        row = (self._begun if before is None else before[0], result.status, text)
+        if result.ended_at is None:  # it runs, sleeps or is suspended
             self._open[path] = row
         else:
-            self._counts[result.status] += 1
             rows = self._failed if result.status == "failed" else self._ended
             rows[path] = row
             if len(rows) > MAX_ROWS:
@@ -105,13 +105,12 @@ class UiDetails:
         self._show()
 
     def _show(self) -> None:
-        groups = (self._failed.values(), islice(self._open.values(), MAX_ROWS), self._ended.values())
-        rows = [text for group in groups for _, text in sorted(group)]
+        others = [*self._ended.values(), *islice(self._open.values(), MAX_ROWS)]
+        rows = [text for group in (self._failed.values(), others) for _, _, text in sorted(group)]
         workflow.set_current_details("\n".join([f"**{self._summary()}**", "", *self._questions, *HEAD, *rows]))
 
     def _summary(self) -> str:
-        counts = {"running": len(self._open), **self._counts}
-        said = ", ".join(f"{count:,} {status}" for status, count in counts.items() if count)
+        said = ", ".join(f"{count:,} {status}" for status, count in self._counts.items() if count)
         return f"Run {self._status}. Steps: {said or 'none yet'}."
 
 
